@@ -1,0 +1,76 @@
+"""Errors: one base; each message says where, what was found and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "BusyError",
+    "FaultsError",
+    "ForecastError",
+    "InputError",
+    "LedgerError",
+    "ModelFileError",
+    "UntrustworthyError",
+    "nearest",
+]
+
+
+class ForecastError(Exception):
+    """Base of every error this package raises on purpose; ``exit_code`` is what the command line returns."""
+
+    exit_code = 2
+
+
+class InputError(ForecastError):
+    """Something the user gave cannot be used; nothing was changed."""
+
+
+class FaultsError(InputError):
+    """Bad input with every fault listed at once.
+
+    ``faults`` holds one line each: place, what was found, what is allowed.
+    """
+
+    def __init__(self, where: str, faults: Sequence[str]) -> None:
+        """Build the message from ``where`` (usually a file) and at least one fault."""
+        self.where = where
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__("\n".join([f"{where}: {count}", *(f"  {fault}" for fault in self.faults)]))
+
+
+class ModelFileError(FaultsError):
+    """A model file that cannot be used, with every fault and its dotted key."""
+
+
+class LedgerError(FaultsError):
+    """Rows that cannot be taken in, with every faulty row, or a ledger that cannot be opened."""
+
+
+class UntrustworthyError(ForecastError):
+    """The numbers cannot be trusted (a fit that failed its checks); nothing was published."""
+
+    exit_code = 3
+
+
+class BusyError(ForecastError):
+    """Another process holds what is needed; try again later."""
+
+    exit_code = 4
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Say what would have been allowed instead of ``name``, the nearest spelling first."""
+    import difflib  # noqa: PLC0415 - only on the way to an error message
+
+    known = sorted(allowed)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if not known:
+        return "none is defined"
+    return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004

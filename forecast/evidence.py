@@ -1,0 +1,372 @@
+"""Evidence: the ledger's rows compiled for one model and one date into cells on the weekly grid.
+
+The rules are those of docs/method.md, section *From rows to cells*.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.errors import InputError
+from forecast.hmm import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
+from forecast.ledger import Coverage, Entry, Observation, credibility
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from forecast.statespace import StateSpace
+
+__all__ = ["DAYS_PER_YEAR", "Evidence", "compile_evidence", "step_days"]
+
+DAYS_PER_YEAR = 365.25
+HALF = 0.5
+KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known as of a date, as arrays on the grid.
+
+    ``cells`` is what the kernels read; ``cell_names`` (N,) names each cell, ``rows`` (N,) holds the ids of the rows in
+    it. ``left_out`` lists visible rows that say nothing to this model, with the reason.
+    """
+
+    as_of: dt.date
+    cells: Cells
+    cell_names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: tuple[tuple[str, str], ...]
+    newest: dt.date | None
+    hash: str
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps up to ``as_of``."""
+        return self.cells.years.size
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Ids of all rows that stand in some cell, sorted."""
+        return tuple(sorted({row for rows in self.rows for row in rows}))
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """A row that counts, after its story has been settled: what it says, when, and how credibly."""
+
+    id: str
+    date: dt.date
+    day: int
+    stage: int
+    indicator: int  # −1 for an assessment
+    state: int  # −1 for a sighting
+    weight: float
+    month: bool
+
+
+@dataclass(frozen=True)
+class _Cell:
+    step: int
+    kind: int
+    stage: int
+    indicator: int
+    group: tuple[int, ...]
+    value: tuple[float, float, float]
+    observed: float
+    rows: tuple[str, ...]
+
+
+def step_days(space: StateSpace, as_of: dt.date) -> NDArray[np.int64]:
+    """(T,) days in each step from the model's start to ``as_of``, both included; the last may be shorter.
+
+    Raises
+    ------
+    InputError
+        If ``as_of`` lies before the model's start.
+
+    """
+    header = space.spec.model
+    days = (as_of - header.start).days + 1
+    if days < 1:
+        msg = f"as of {as_of}: model {space.spec.name!r} starts on {header.start}; give a date from then on"
+        raise InputError(msg)
+    full, rest = divmod(days, header.step_days)
+    return np.array([header.step_days] * full + [rest] * (rest > 0), dtype=np.int64)
+
+
+def compile_evidence(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) -> Evidence:
+    """Compile ledger rows for the model of ``space`` as known on ``as_of``; the order of ``entries`` does not matter.
+
+    Raises
+    ------
+    InputError
+        If ``as_of`` lies before the model's start.
+
+    """
+    days = step_days(space, as_of)
+    visible = sorted((e for e in entries if e.reported_on <= as_of), key=lambda entry: entry.id)
+    coverage = [entry for entry in visible if isinstance(entry, Coverage)]
+    observations = [entry for entry in visible if isinstance(entry, Observation) and entry.date <= as_of]
+    known, left_out = _known(space, observations, coverage)
+    observables, record_ids = _observables(space, known, days)
+    others = [row for row in known if row.id not in record_ids]
+    tellings = _settle_stories(space, others)
+    covered = _covered_days(space, coverage, as_of, int(days.sum()))
+    cells, silent = _cells(space, tellings, covered, days)
+    cells += observables
+    cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
+    told = {telling.id for telling in tellings}
+    left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
+    left_out += [(row, "a one-off that had already happened") for row in silent]
+    return _evidence(space, as_of, days, cells, tuple(sorted(left_out)), max((r.date for r in known), default=None))
+
+
+def _known(
+    space: StateSpace, observations: Sequence[Observation], coverage: Sequence[Coverage]
+) -> tuple[list[Observation], list[tuple[str, str]]]:
+    known: list[Observation] = []
+    left_out: list[tuple[str, str]] = []
+    for row in observations:
+        if row.indicator is not None and row.indicator not in space.indicators:
+            left_out.append((row.id, f"the model has no indicator {row.indicator!r}"))
+        elif row.state is not None and row.state not in space.stage_states:
+            left_out.append((row.id, f"the model has no state {row.state!r}"))
+        elif row.date < space.spec.model.start:
+            left_out.append((row.id, f"before the model's start on {space.spec.model.start}"))
+        elif credibility(row.grade) > 0:
+            known.append(row)
+    left_out += [
+        (row.id, f"the model has no indicator {row.indicator!r}")
+        for row in coverage
+        if row.indicator not in ("*", *space.indicators)
+    ]
+    return known, left_out
+
+
+# Observables.
+
+
+def _observables(
+    space: StateSpace, rows: Iterable[Observation], days: NDArray[np.int64]
+) -> tuple[list[_Cell], set[str]]:
+    """One cell for each step of each stage with observables; and the ids of the rows that were records."""
+    ends = np.cumsum(days)
+    in_force = {
+        stage: np.zeros(days.size) for stage in range(len(space.stages)) if space.observable(stage).any()
+    }
+    changes: dict[tuple[int, int], list[str]] = defaultdict(list)
+    records: set[str] = set()
+    for row in sorted(rows, key=lambda row: (row.date, row.id)):
+        if row.state is None:
+            continue
+        stage, state = space.state(row.state)
+        if stage not in in_force:
+            continue
+        day = (row.date - space.spec.model.start).days
+        step = day // space.spec.model.step_days
+        inside = bool(space.observable(stage)[state])
+        if inside or in_force[stage][step] > 0:
+            in_force[stage][ends > day] = inside
+            changes[stage, step].append(row.id)
+            records.add(row.id)
+    cells = [
+        _Cell(step, OBSERVABLE, stage, -1, (), (0.0, 0.0, 0.0), float(inside), tuple(changes[stage, step]))
+        for stage, series in in_force.items()
+        for step, inside in enumerate(series)
+    ]
+    return cells, records
+
+
+# Stories.
+
+
+def _settle_stories(space: StateSpace, rows: Iterable[Observation]) -> list[_Telling]:
+    """One telling for each story and stage: its most credible row at its first date; rows marked distinct as they are."""
+    stories: dict[tuple[str, int], list[_Telling]] = defaultdict(list)
+    for row in rows:
+        telling = _telling(space, row)
+        key = f"row {row.id}" if row.distinct else f"story {row.story_key}"
+        stories[key, telling.stage].append(telling)
+    settled: list[_Telling] = []
+    for group in stories.values():
+        best = min(group, key=lambda telling: (-telling.weight, telling.date, telling.id))
+        first = min(group, key=lambda telling: telling.date)
+        settled.append(replace(best, date=first.date, day=first.day))
+    return sorted(settled, key=lambda telling: (telling.date, telling.id))
+
+
+def _telling(space: StateSpace, row: Observation) -> _Telling:
+    if row.indicator is not None:
+        indicator, state = space.indicators.index(row.indicator), -1
+        stage = int(space.indicator_stage[indicator])
+    else:
+        stage, state = space.state(row.state or "")
+        indicator = -1
+    return _Telling(
+        id=row.id,
+        date=row.date,
+        day=(row.date - space.spec.model.start).days,
+        stage=stage,
+        indicator=indicator,
+        state=state,
+        weight=credibility(row.grade),
+        month=row.precision == "month",
+    )
+
+
+# Coverage and cells.
+
+
+def _covered_days(
+    space: StateSpace, coverage: Iterable[Coverage], as_of: dt.date, elapsed: int
+) -> NDArray[np.bool_]:
+    """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag."""
+    covered = np.zeros((len(space.indicators), elapsed), dtype=np.bool_)
+    header = space.spec.model
+    last = (as_of - header.start).days - header.reporting_lag_days
+    for row in coverage:
+        rows = slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
+        first = max((row.from_ - header.start).days, 0)
+        covered[rows, first : max(min((row.to - header.start).days, last) + 1, 0)] = True
+    return covered
+
+
+def _cells(
+    space: StateSpace, tellings: Sequence[_Telling], covered: NDArray[np.bool_], days: NDArray[np.int64]
+) -> tuple[list[_Cell], list[str]]:
+    width = space.spec.model.step_days
+    open_steps = np.ones((len(space.indicators), days.size), dtype=np.bool_)
+    closed: set[int] = set()
+    seen: dict[tuple[int, int], list[_Telling]] = defaultdict(list)
+    cells: list[_Cell] = []
+    silent: list[str] = []
+    for telling in tellings:
+        step = telling.day // width
+        if telling.indicator < 0:
+            value = (telling.weight, 0.0, 0.0)
+            cells.append(
+                _Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,))
+            )
+            continue
+        if telling.indicator in closed:
+            silent.append(telling.id)
+            continue
+        if covered[telling.indicator, telling.day]:
+            seen[telling.indicator, step].append(telling)
+        else:
+            cells.append(_selective(space, telling, covered, closed, step))
+        _close_and_open(space, telling, closed, open_steps, step)
+    _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, days)
+    exposed = np.add.reduceat(covered, np.arange(0, covered.shape[1], width), axis=1)
+    for indicator, step in zip(*np.nonzero(exposed), strict=True):
+        if open_steps[indicator, step] or (indicator, step) in seen:
+            exposure = float(exposed[indicator, step]) / DAYS_PER_YEAR
+            cells.append(_covered(space, int(indicator), int(step), exposure, seen.get((indicator, step), [])))
+    return cells, silent
+
+
+def _selective(
+    space: StateSpace, telling: _Telling, covered: NDArray[np.bool_], closed: set[int], step: int
+) -> _Cell:
+    group = tuple(
+        int(i)
+        for i in np.flatnonzero(space.indicator_stage == telling.stage)
+        if not covered[i, telling.day] and i not in closed
+    )
+    value = (telling.weight, 0.0, 0.0)
+    return _Cell(step, SELECTIVE, telling.stage, -1, group, value, float(telling.indicator), (telling.id,))
+
+
+def _covered(space: StateSpace, indicator: int, step: int, exposure: float, seen: Sequence[_Telling]) -> _Cell:
+    weight = 1.0 - float(np.prod([1.0 - telling.weight for telling in seen])) if seen else 0.0
+    odds = float(np.expm1(space.indicator_median[indicator] * exposure))  # p₀ / (1 − p₀)
+    stage = int(space.indicator_stage[indicator])
+    rows = tuple(sorted(telling.id for telling in seen))
+    return _Cell(step, COVERED, stage, indicator, (), (0.0, exposure, odds), weight, rows)
+
+
+def _close_and_open(
+    space: StateSpace, telling: _Telling, closed: set[int], open_steps: NDArray[np.bool_], step: int
+) -> None:
+    """Apply what a credible row does to one-offs: it closes its own indicator and opens those it resets."""
+    if telling.weight < HALF:
+        return
+    name = space.indicators[telling.indicator]
+    for k, row in enumerate(space.spec.indicators.values()):
+        if row.reset_by == name and k in closed:
+            closed.discard(k)
+            open_steps[k, step + 1 :] = True
+    if not space.spec.indicators[name].repeats:
+        closed.add(telling.indicator)
+        open_steps[telling.indicator, step + 1 :] = False
+
+
+def _blank_months(
+    space: StateSpace, tellings: Sequence[_Telling], open_steps: NDArray[np.bool_], days: NDArray[np.int64]
+) -> None:
+    """A row dated only to a month leaves the indicator's other steps of that month unsaid."""
+    start = space.spec.model.start
+    width = space.spec.model.step_days
+    told = {(telling.indicator, telling.day // width) for telling in tellings}
+    for telling in tellings:
+        if not telling.month or telling.indicator < 0:
+            continue
+        first = telling.date.replace(day=1)
+        last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+        steps = range(max((first - start).days // width, 0), min((last - start).days // width, days.size - 1) + 1)
+        for step in steps:
+            if (telling.indicator, step) not in told:
+                open_steps[telling.indicator, step] = False
+
+
+def _evidence(  # noqa: PLR0913 - all are needed
+    space: StateSpace,
+    as_of: dt.date,
+    days: NDArray[np.int64],
+    cells: Sequence[_Cell],
+    left_out: tuple[tuple[str, str], ...],
+    newest: dt.date | None,
+) -> Evidence:
+    groups = sorted({cell.group for cell in cells if cell.group})
+    available = np.zeros((len(groups), len(space.indicators)), dtype=np.int64)
+    for g, group in enumerate(groups):
+        available[g, list(group)] = 1
+    what = [
+        (c.step, c.kind, c.stage, c.indicator, groups.index(c.group) if c.group else -1) for c in cells
+    ]
+    arrays = Cells(
+        years=days / DAYS_PER_YEAR,
+        what=np.array(what, dtype=np.int64).reshape(-1, 5),
+        value=np.array([cell.value for cell in cells], dtype=np.float64).reshape(-1, 3),
+        observed=np.array([cell.observed for cell in cells], dtype=np.float64),
+        available=available,
+        median=space.indicator_median,
+        in_set=np.concatenate([space.observable(k) for k in range(len(space.stages))]).astype(np.int64),
+    )
+    digest = hashlib.sha256(as_of.isoformat().encode())
+    for array in arrays:
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    names = tuple(_cell_name(space, cell) for cell in cells)
+    rows = tuple(cell.rows for cell in cells)
+    return Evidence(as_of, arrays, names, rows, left_out, newest, digest.hexdigest()[:12])
+
+
+def _cell_name(space: StateSpace, cell: _Cell) -> str:
+    if cell.kind == COVERED:
+        what = space.indicators[cell.indicator]
+    elif cell.kind == SELECTIVE:
+        what = cell.rows[0]
+    elif cell.kind == ASSESSMENT:
+        what = f"{space.stages[cell.stage]}, {cell.rows[0]}"
+    else:
+        what = space.stages[cell.stage]
+    return f"{cell.step}: {KIND_NAMES[cell.kind]} {what}"

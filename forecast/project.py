@@ -1,0 +1,355 @@
+"""The project folder with models/, data/ and reports/: the face for programs, and what the command line calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from forecast.errors import FaultsError, InputError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pymc as pm
+
+    from forecast.evidence import Evidence
+    from forecast.exchange import Row, Vocabulary
+    from forecast.fit import Fit, Settings
+    from forecast.ledger import Added, Entry, Issued, Ledger
+    from forecast.predict import Forecast
+    from forecast.sampler import Sampler
+    from forecast.spec import ModelSpec
+    from forecast.statespace import StateSpace
+
+__all__ = ["Issue", "Model", "Project", "init", "open_project"]
+
+FOLDERS = ("models", "data", "reports")
+
+
+class Issue(NamedTuple):
+    """What `Project.run` gives: the archived forecast, its report data, and whether it is a new one."""
+
+    issued: Issued
+    report: dict[str, Any]
+    folder: Path
+    new: bool
+
+
+class Model:
+    """One model of a project; everything is computed on demand and kept."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Wrap a model file's content."""
+        self.spec = spec
+        self._sampler: Sampler | None = None
+
+    @cached_property
+    def space(self) -> StateSpace:
+        """The model's axes."""
+        from forecast.statespace import StateSpace  # noqa: PLC0415 - not needed to read a forecast
+
+        return StateSpace(self.spec)
+
+    def evidence(self, entries: Sequence[Entry], as_of: dt.date) -> Evidence:
+        """Compile ledger entries for this model as known on ``as_of``."""
+        from forecast.evidence import compile_evidence  # noqa: PLC0415 - not needed to read a forecast
+
+        return compile_evidence(self.space, entries, as_of)
+
+    def to_pymc(self, evidence: Evidence) -> pm.Model:
+        """Give the model with ``evidence`` as a plain `pm.Model`."""
+        from forecast.model import build_model  # noqa: PLC0415 - imports PyMC
+
+        return build_model(self.space, evidence)
+
+    def sampler(self, evidence: Evidence) -> Sampler:
+        """Give the compiled model; it is compiled once and serves every evidence."""
+        if self._sampler is None:
+            from forecast.sampler import Sampler  # noqa: PLC0415 - imports PyMC
+
+            self._sampler = Sampler(self.space, evidence)
+        return self._sampler
+
+
+class Project:
+    """A folder with ``models/``, ``data/`` and ``reports/``; see `open_project`.
+
+    Methods that write take ``now`` (aware, UTC); nothing here reads the clock.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Point at a folder that is a project."""
+        self.root = root
+        self._models: dict[str, Model] = {}
+
+    # Models.
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the model files, sorted."""
+        return tuple(sorted(path.stem for path in (self.root / "models").glob("*.toml")))
+
+    def model(self, name: str | None = None) -> Model:
+        """Read a model; without a ``name``, the only one there is.
+
+        Raises
+        ------
+        ModelFileError
+            If the file has faults.
+        InputError
+            If there is no such model, or several and no name.
+
+        """
+        name = name or self._only_model()
+        if name not in self._models:
+            if name not in self.model_names:
+                msg = f"{self.root / 'models'}: there is no model {name!r}; {nearest(name, self.model_names)}"
+                raise InputError(msg)
+            from forecast.spec import load_spec  # noqa: PLC0415 - not needed to read a forecast
+
+            self._models[name] = Model(load_spec(self.root / "models" / f"{name}.toml"))
+        return self._models[name]
+
+    def _only_model(self) -> str:
+        names = self.model_names
+        if len(names) != 1:
+            have = f"there are {', '.join(names)}; name one with --model" if names else "there is none; see `forecast init`"
+            msg = f"{self.root / 'models'}: which model? {have}"
+            raise InputError(msg)
+        return names[0]
+
+    # Evidence.
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, created on first use."""
+        from forecast.ledger import Ledger  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        return Ledger.open(self.root / "data" / "ledger.db")
+
+    def dataset(self, model: Model, *, now: dt.datetime) -> str:
+        """Name of the model's dataset, after its starter evidence has been taken into the ledger on first use."""
+        name = model.spec.model.dataset
+        self.ledger.seed_once(name, lambda: self._starter_rows(name, now), now=now)
+        return name
+
+    def entries(self, model: Model, *, now: dt.datetime, as_of: dt.date | None = None) -> tuple[Entry, ...]:
+        """Ledger entries of the model's dataset in force, as public on ``as_of``."""
+        return self.ledger.entries(self.dataset(model, now=now), as_of=as_of)
+
+    def observe(self, model: Model, cells: dict[str, str], kind: str, *, now: dt.datetime) -> Added:
+        """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``."""
+        from forecast.exchange import Row, check_entries  # noqa: PLC0415 - only where rows are written
+
+        dataset = self.dataset(model, now=now)
+        row = Row(file="this row", line=0, kind=kind, cells=cells)  # pyright: ignore[reportArgumentType]
+        return self.ledger.add(dataset, check_entries([row], self.vocabulary(dataset, now)), now=now)
+
+    def import_rows(self, model: Model, path: Path, *, now: dt.datetime) -> Added:
+        """Take the rows of a CSV or Excel file into the ledger, all or none."""
+        from forecast.exchange import import_file  # noqa: PLC0415 - only where rows are written
+
+        dataset = self.dataset(model, now=now)
+        return import_file(self.ledger, dataset, path, self.vocabulary(dataset, now), now)
+
+    def vocabulary(self, dataset: str, now: dt.datetime) -> Vocabulary:
+        """Say what rows of ``dataset`` may name: what any of its models knows."""
+        from forecast.exchange import Vocabulary  # noqa: PLC0415 - only where rows are written
+
+        specs = [spec for name in self.model_names if (spec := self.model(name).spec).model.dataset == dataset]
+        states: dict[str, tuple[str, ...]] = {}
+        for spec in specs:
+            for name, stage in spec.stages.items():
+                states[name] = tuple(dict.fromkeys((*states.get(name, ()), *stage.states)))
+        return Vocabulary(
+            indicators=frozenset(name for spec in specs for name in spec.indicators),
+            states=states,
+            start=min(spec.model.start for spec in specs),
+            today=now.date(),
+        )
+
+    def _starter_rows(self, dataset: str, now: dt.datetime) -> list[Entry]:
+        from forecast.exchange import check_entries, read_rows  # noqa: PLC0415 - only where rows are written
+
+        rows: list[Row] = []
+        for path in sorted((self.root / "data" / dataset).glob("*.csv")):
+            rows += read_rows(path)
+        return check_entries(rows, self.vocabulary(dataset, now))
+
+    # Forecasts.
+
+    def fit(  # noqa: PLR0913 - what a fit depends on
+        self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, accept_bad: bool = False,
+        on_stage: Callable[[str], None] = lambda _: None, on_draw: Callable[[int, int], None] | None = None,
+    ) -> tuple[Fit, Evidence]:  # fmt: skip
+        """Fit the model to the evidence as of a date, or load the fit if this very one was made before.
+
+        Raises
+        ------
+        UntrustworthyError
+            If the fit fails its checks and ``accept_bad`` is false. It is kept, so that accepting it costs nothing.
+
+        """
+        from forecast.fit import check_fit, fit_id, fit_model, load_fit, save_fit  # noqa: PLC0415 - slow to import
+
+        dataset = self.dataset(model, now=now)
+        watermark = self.ledger.watermark(dataset)
+        entries = self.ledger.entries(dataset, as_of=as_of, watermark=watermark)
+        evidence = model.evidence(entries, as_of)
+        folder = self.root / "data" / dataset / "fits"
+        path = folder / f"{fit_id(model.space, evidence, settings)}.nc"
+        if path.exists():
+            found = load_fit(path, model.space)
+        else:
+            on_stage("compiling the model")
+            sampler = model.sampler(evidence)
+            on_stage("sampling")
+            found = fit_model(
+                model.space, evidence, sampler, settings, watermark=watermark, now=now, on_draw=on_draw
+            )
+            save_fit(found, folder)
+        return (found if accept_bad else check_fit(found)), evidence
+
+    def predict(self, model: Model, fit: Fit, evidence: Evidence) -> Forecast:
+        """Forecast from a fit."""
+        from forecast.predict import predict  # noqa: PLC0415 - slow to import
+
+        return predict(model.space, evidence, fit.draws, chains=fit.settings.chains)
+
+    def run(  # noqa: PLR0913 - what a run depends on
+        self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, accept_bad: bool = False,
+        on_stage: Callable[[str], None] = lambda _: None, on_draw: Callable[[int, int], None] | None = None,
+    ) -> Issue:  # fmt: skip
+        """Do the main job: fit when due, forecast, archive, write the report.
+
+        The same evidence, date, model and settings issue nothing new; the report is written again from the archive.
+        """
+        from forecast.ledger import Issued  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from forecast.report import report_data  # noqa: PLC0415 - only where a report is written
+
+        fit, evidence = self.fit(
+            model, as_of, settings, now=now, accept_bad=accept_bad, on_stage=on_stage, on_draw=on_draw
+        )
+        latest = next(
+            (row for row in reversed(self.ledger.forecasts(model.spec.name)) if row.fit == fit.id and row.as_of == as_of),
+            None,
+        )
+        if latest is not None:
+            report = json.loads(latest.content)
+            return Issue(latest, report, self.write_report(report), new=False)
+        on_stage("forecasting")
+        forecast = self.predict(model, fit, evidence)
+        entries = self.entries(model, now=now, as_of=as_of)
+        report = report_data(model.spec, evidence, entries, fit, forecast, issued_at=now)
+        folder = self.write_report(report)
+        issued = self.ledger.archive(
+            Issued(
+                model=model.spec.name,
+                as_of=as_of,
+                issued_at=now,
+                evidence_hash=evidence.hash,
+                model_hash=model.spec.hash,
+                fit=fit.id,
+                watermark=fit.watermark,
+                content=json.dumps(report, ensure_ascii=False, sort_keys=True),
+            )
+        )
+        return Issue(issued, report, folder, new=True)
+
+    def latest(self, name: str | None = None) -> dict[str, Any]:
+        """Report data of the forecast issued last, of model ``name`` or of any.
+
+        Raises
+        ------
+        InputError
+            If there is none yet.
+
+        """
+        issued = self.ledger.latest_forecast(name)
+        if issued is None:
+            which = f"model {name!r}" if name else "this project"
+            msg = f"{which} has no forecast yet; run `forecast run`"
+            if name and name not in self.model_names:
+                msg = f"{self.root / 'models'}: there is no model {name!r}; {nearest(name, self.model_names)}"
+            raise InputError(msg)
+        return json.loads(issued.content)
+
+    def write_report(self, report: dict[str, Any]) -> Path:
+        """Write ``report.md`` and ``forecast.json`` to ``reports/<model>/<as-of>/``, each whole or not at all."""
+        from forecast.report import render_markdown  # noqa: PLC0415 - only where a report is written
+
+        folder = self.root / "reports" / report["model"]["name"] / report["forecast"]["as_of"]
+        templates = self.root / "reports" / "templates"
+        text = render_markdown(report, templates if templates.is_dir() else _starter() / "reports" / "templates")
+        whole = json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in (("report.md", text), ("forecast.json", whole)):
+                partial = folder / f".{name}.{os.getpid()}"
+                partial.write_text(content, encoding="utf-8")
+                partial.replace(folder / name)
+        except OSError as error:
+            msg = f"{folder}: the report cannot be written: {error.strerror}; check the folder's permissions and space"
+            raise InputError(msg) from error
+        return folder
+
+
+def open_project(path: str | Path = ".") -> Project:
+    """Open the project folder at ``path``.
+
+    Raises
+    ------
+    InputError
+        If it is not one: a project has a ``models`` folder.
+
+    """
+    root = Path(path).resolve()
+    if not (root / "models").is_dir():
+        msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
+        raise InputError(msg)
+    return Project(root)
+
+
+def init(path: str | Path) -> list[Path]:
+    """Lay out a project folder with the reference model and its starter evidence; gives the files written.
+
+    Raises
+    ------
+    FaultsError
+        If any of the files is there already; nothing is written then.
+
+    """
+    root = Path(path).resolve()
+    source = _starter()
+    wanted = [
+        *sorted((source / "models").glob("*.toml")),
+        *sorted((source / "data").glob("*/*.csv")),
+        *sorted((source / "reports" / "templates").glob("*")),
+    ]
+    targets = [root / file.relative_to(source) for file in wanted]
+    taken = [target for target in targets if target.exists()]
+    if taken:
+        raise FaultsError(str(root), [f"{file}: is there already; choose an empty folder" for file in taken])
+    try:
+        for folder in FOLDERS:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        for file, target in zip(wanted, targets, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    except OSError as error:
+        msg = f"{root}: cannot be written: {error.strerror}; choose a folder you may write to"
+        raise InputError(msg) from error
+    return targets
+
+
+def _starter() -> Path:
+    """Where the reference model and its starter evidence lie: in the installed package, or in the source tree."""
+    package = Path(str(files("forecast")))
+    packed = package / "_starter"
+    return packed if packed.is_dir() else package.parent
