@@ -115,10 +115,14 @@ def _progress() -> Generator[dict[str, Any]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("reading the evidence", total=None)
-        yield {
-            "on_stage": lambda stage: progress.update(task, description=stage, total=None, completed=0),
-            "on_draw": lambda done, total: progress.update(task, completed=done, total=total),
-        }
+
+        def on_stage(stage: str) -> None:
+            progress.update(task, description=stage, total=None, completed=0)
+
+        def on_draw(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield {"on_stage": on_stage, "on_draw": on_draw}
 
 
 def _settings(draws: int, tune: int, chains: int, seed: int) -> Settings:
@@ -175,12 +179,12 @@ def check(
 
 
 @app.command()
-def observe(  # noqa: PLR0913 - one option a column
+def observe(
     what: Annotated[str, typer.Argument(help="An indicator, or a state such as relations.truce.")],
     date: Annotated[str, typer.Option("--date", help="Day it happened.")],
     source: Annotated[str, typer.Option("--source", help="Who says so.")],
     grade: Annotated[str, typer.Option("--grade", help="Admiralty grade, A1 to F6.")],
-    reported_on: Annotated[str, typer.Option("--reported-on", help="Day the public could know (default: --date).")] = "",
+    reported_on: Annotated[str, typer.Option(help="Day the public could know (default: --date).")] = "",
     url: Annotated[str, typer.Option("--url")] = "",
     story: Annotated[str, typer.Option("--story", help="The real event behind several rows.")] = "",
     distinct: Annotated[bool, typer.Option("--distinct", help="Count beside the other rows of its story.")] = False,
@@ -199,13 +203,14 @@ def observe(  # noqa: PLR0913 - one option a column
     column = "state" if "." in what else "indicator"
     cells = {
         "id": row_id, column: what, "date": date, "precision": "month" if month else "day", "reported_on": reported_on,
-        "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "", "note": note,
+        "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "",
+        "note": note,
     }  # fmt: skip
     _print_added(found.observe(of, cells, "observation", now=_now()), as_json=as_json)
 
 
 @app.command()
-def cover(  # noqa: PLR0913 - one option a column
+def cover(
     indicator: Annotated[str, typer.Argument(help="An indicator, or '*' for all.")],
     first: Annotated[str, typer.Option("--from", help="First day somebody looked.")],
     last: Annotated[str, typer.Option("--to", help="Last day somebody looked.")],
@@ -264,7 +269,7 @@ def export(
 
 
 @app.command()
-def retract(  # noqa: PLR0913 - options
+def retract(
     row_id: Annotated[str, typer.Argument(help="Id of the row, as `forecast log` shows it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why it is withdrawn.")],
     reported_on: Annotated[str | None, typer.Option("--reported-on", help="Day it was known to be false.")] = None,
@@ -306,7 +311,10 @@ def log(
             ]
         )  # fmt: skip
         return
-    cells = ([str(r.seq), f"{r.recorded_at:%Y-%m-%d %H:%M}", r.action, r.id, r.summary, "yes" if r.superseded else ""] for r in rows)
+    cells = (
+        [str(r.seq), f"{r.recorded_at:%Y-%m-%d %H:%M}", r.action, r.id, r.summary, "yes" if r.superseded else ""]
+        for r in rows
+    )
     _table("Ledger", ["row", "recorded", "action", "id", "what", "superseded"], cells)
 
 
@@ -323,7 +331,7 @@ def _print_added(added: Added, *, as_json: bool) -> None:
 
 
 @app.command()
-def run(  # noqa: PLR0913 - options
+def run(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
@@ -351,7 +359,7 @@ def run(  # noqa: PLR0913 - options
 
 
 @app.command()
-def fit(  # noqa: PLR0913 - options
+def fit(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
@@ -379,7 +387,8 @@ def fit(  # noqa: PLR0913 - options
         return
     print(
         f"fit {made.id} as of {made.as_of}: {checks.divergences} divergent transitions, worst R-hat "
-        f"{checks.max_r_hat:.3f} ({checks.max_r_hat_of}), fewest effective draws {checks.min_ess:.0f} ({checks.min_ess_of})"
+        f"{checks.max_r_hat:.3f} ({checks.max_r_hat_of}), fewest effective draws {checks.min_ess:.0f} "
+        f"({checks.min_ess_of})"
     )
 
 

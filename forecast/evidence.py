@@ -159,9 +159,7 @@ def _observables(
 ) -> tuple[list[_Cell], set[str]]:
     """One cell for each step of each stage with observables; and the ids of the rows that were records."""
     ends = np.cumsum(days)
-    in_force = {
-        stage: np.zeros(days.size) for stage in range(len(space.stages)) if space.observable(stage).any()
-    }
+    in_force = {stage: np.zeros(days.size) for stage in range(len(space.stages)) if space.observable(stage).any()}
     changes: dict[tuple[int, int], list[str]] = defaultdict(list)
     records: set[str] = set()
     for row in sorted(rows, key=lambda row: (row.date, row.id)):
@@ -189,7 +187,7 @@ def _observables(
 
 
 def _settle_stories(space: StateSpace, rows: Iterable[Observation]) -> list[_Telling]:
-    """One telling for each story and stage: its most credible row at its first date; rows marked distinct as they are."""
+    """One telling for each story and stage, its most credible row at its first date; distinct rows as they are."""
     stories: dict[tuple[str, int], list[_Telling]] = defaultdict(list)
     for row in rows:
         telling = _telling(space, row)
@@ -225,15 +223,15 @@ def _telling(space: StateSpace, row: Observation) -> _Telling:
 # Coverage and cells.
 
 
-def _covered_days(
-    space: StateSpace, coverage: Iterable[Coverage], as_of: dt.date, elapsed: int
-) -> NDArray[np.bool_]:
+def _covered_days(space: StateSpace, coverage: Iterable[Coverage], as_of: dt.date, elapsed: int) -> NDArray[np.bool_]:
     """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag."""
     covered = np.zeros((len(space.indicators), elapsed), dtype=np.bool_)
     header = space.spec.model
     last = (as_of - header.start).days - header.reporting_lag_days
     for row in coverage:
-        rows = slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
+        rows = (
+            slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
+        )
         first = max((row.from_ - header.start).days, 0)
         covered[rows, first : max(min((row.to - header.start).days, last) + 1, 0)] = True
     return covered
@@ -252,9 +250,7 @@ def _cells(
         step = telling.day // width
         if telling.indicator < 0:
             value = (telling.weight, 0.0, 0.0)
-            cells.append(
-                _Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,))
-            )
+            cells.append(_Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,)))
             continue
         if telling.indicator in closed:
             silent.append(telling.id)
@@ -265,17 +261,16 @@ def _cells(
             cells.append(_selective(space, telling, covered, closed, step))
         _close_and_open(space, telling, closed, open_steps, step)
     _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, days)
-    exposed = np.add.reduceat(covered, np.arange(0, covered.shape[1], width), axis=1)
-    for indicator, step in zip(*np.nonzero(exposed), strict=True):
+    exposed = np.add.reduceat(covered, np.arange(0, covered.shape[1], width), axis=1, dtype=np.int64)
+    covered_steps: list[list[int]] = np.argwhere(exposed).tolist()
+    for indicator, step in covered_steps:
         if open_steps[indicator, step] or (indicator, step) in seen:
             exposure = float(exposed[indicator, step]) / DAYS_PER_YEAR
-            cells.append(_covered(space, int(indicator), int(step), exposure, seen.get((indicator, step), [])))
+            cells.append(_covered(space, indicator, step, exposure, seen.get((indicator, step), [])))
     return cells, silent
 
 
-def _selective(
-    space: StateSpace, telling: _Telling, covered: NDArray[np.bool_], closed: set[int], step: int
-) -> _Cell:
+def _selective(space: StateSpace, telling: _Telling, covered: NDArray[np.bool_], closed: set[int], step: int) -> _Cell:
     group = tuple(
         int(i)
         for i in np.flatnonzero(space.indicator_stage == telling.stage)
@@ -312,7 +307,7 @@ def _close_and_open(
 def _blank_months(
     space: StateSpace, tellings: Sequence[_Telling], open_steps: NDArray[np.bool_], days: NDArray[np.int64]
 ) -> None:
-    """A row dated only to a month leaves the indicator's other steps of that month unsaid."""
+    """Leave the other steps of a month unsaid where a row is dated only to the month."""
     start = space.spec.model.start
     width = space.spec.model.step_days
     told = {(telling.indicator, telling.day // width) for telling in tellings}
@@ -327,7 +322,7 @@ def _blank_months(
                 open_steps[telling.indicator, step] = False
 
 
-def _evidence(  # noqa: PLR0913 - all are needed
+def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
     space: StateSpace,
     as_of: dt.date,
     days: NDArray[np.int64],
@@ -339,9 +334,7 @@ def _evidence(  # noqa: PLR0913 - all are needed
     available = np.zeros((len(groups), len(space.indicators)), dtype=np.int64)
     for g, group in enumerate(groups):
         available[g, list(group)] = 1
-    what = [
-        (c.step, c.kind, c.stage, c.indicator, groups.index(c.group) if c.group else -1) for c in cells
-    ]
+    what = [(c.step, c.kind, c.stage, c.indicator, groups.index(c.group) if c.group else -1) for c in cells]
     arrays = Cells(
         years=days / DAYS_PER_YEAR,
         what=np.array(what, dtype=np.int64).reshape(-1, 5),

@@ -36,7 +36,7 @@ OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note"
 DATES = {"date", "from", "to", "reported_on"}
 SHEETS = {"observation": "observations", "coverage": "coverage"}
 MAX_TEXT = 10_000
-EXECUTED = "=+-@\t\r\n＝＋－＠"  # first characters that make some spreadsheet run a cell  # noqa: RUF001
+EXECUTED = "=+-@\t\r\n＝＋－＠"  # first characters that make some spreadsheet run a cell
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
 

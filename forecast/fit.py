@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# xarray's reading and writing are partly untyped.
 """Fits: NUTS on one evidence, checked, saved with all that is needed to trust it or throw it away."""
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import chains
 from forecast.errors import InputError, UntrustworthyError
 from forecast.propagate import Draws
 from forecast.spec import log_normal
@@ -156,23 +159,23 @@ def check_fit(fit: Fit) -> Fit:
 
 
 def _draws(posterior: xr.Dataset) -> Draws:
-    flat = (posterior[name].to_numpy().reshape(-1, posterior[name].shape[-1]) for name in Draws._fields)
-    return Draws(*(np.ascontiguousarray(part, dtype=np.float64) for part in flat))
+    arrays = (posterior[name].to_numpy() for name in Draws._fields)
+    return Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1]), dtype=np.float64) for part in arrays))
 
 
 def _diagnose(posterior: xr.Dataset, divergences: int) -> Diagnostics:
-    from arviz_stats.base import array_stats  # noqa: PLC0415 - slow to import
-
     r_hat: dict[str, float] = {}
     ess: dict[str, float] = {}
-    for name, array in posterior.data_vars.items():
+    for name in map(str, posterior.data_vars):
         if name in Draws._fields:
             continue
-        values = array.to_numpy().reshape(*array.shape[:2], -1)
-        labels = [name] if values.shape[2] == 1 else [f"{name}[{label}]" for label in array[array.dims[2]].to_numpy()]
+        array = posterior[name]
+        values = array.to_numpy()
+        labels = [f"{name}[{label}]" for label in array[array.dims[2]].to_numpy()] if values.ndim > 2 else [name]  # noqa: PLR2004 - chain, draw
+        values = values.reshape(values.shape[0], values.shape[1], -1)
         for k, label in enumerate(labels):
-            r_hat[label] = float(array_stats.rhat(values[:, :, k]))
-            ess[label] = float(array_stats.ess(values[:, :, k]))
+            r_hat[label] = chains.r_hat(values[:, :, k])
+            ess[label] = chains.ess(values[:, :, k])
     worst_r_hat = max(r_hat, key=lambda label: np.nan_to_num(r_hat[label], nan=np.inf))
     worst_ess = min(ess, key=lambda label: np.nan_to_num(ess[label], nan=0.0))
     return Diagnostics(divergences, r_hat[worst_r_hat], worst_r_hat, ess[worst_ess], worst_ess)
@@ -228,29 +231,26 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             about = json.loads(dataset.attrs["about"])
-            names = list(dataset.data_vars) if full else list(Draws._fields)
-            posterior = dataset[names].load()
-            draws = _draws(posterior)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+            posterior = dataset[list(dataset.data_vars) if full else list(Draws._fields)].load()
+        found = _from_about(about, posterior)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         msg = f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run `forecast fit` again"
         raise InputError(msg) from error
-    if about["model"] != space.spec.name or about["model_hash"] != space.spec.hash:
+    if (found.model, found.model_hash) != (space.spec.name, space.spec.hash):
         msg = (
-            f"{path}: was drawn from model {about['model']!r} version {about['model_hash']}, not from "
+            f"{path}: was drawn from model {found.model!r} version {found.model_hash}, not from "
             f"{space.spec.name!r} version {space.spec.hash}; run `forecast fit`"
         )
         raise InputError(msg)
-    return Fit(
-        **{
-            **about,
-            "as_of": dt.date.fromisoformat(about["as_of"]),
-            "settings": Settings(**about["settings"]),
-            "diagnostics": Diagnostics(**about["diagnostics"]),
-            "learned": tuple(
-                Learned(**{**row, "prior": tuple(row["prior"]), "posterior": tuple(row["posterior"])})
-                for row in about["learned"]
-            ),
-        },
-        draws=draws,
-        posterior=posterior if full else None,
-    )
+    return found if full else replace(found, posterior=None)
+
+
+def _from_about(about: dict[str, Any], posterior: xr.Dataset) -> Fit:
+    learned = [
+        Learned(row["name"], row["kind"], tuple(row["prior"]), tuple(row["posterior"]), row["narrowing"])
+        for row in about.pop("learned")
+    ]
+    about["as_of"] = dt.date.fromisoformat(about["as_of"])
+    about["settings"] = Settings(**about["settings"])
+    about["diagnostics"] = Diagnostics(**about["diagnostics"])
+    return Fit(**about, learned=tuple(learned), draws=_draws(posterior), posterior=posterior)

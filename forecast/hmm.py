@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
+
+from forecast._jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +34,12 @@ __all__ = [
     "Cells",
     "Chain",
     "chain_of",
+    "filter_range",
     "log_likelihood",
     "log_likelihood_and_gradient",
+    "smooth_range",
     "smoothed",
+    "transition_matrices",
     "transition_tables",
 ]
 
@@ -74,11 +78,8 @@ class Cells(NamedTuple):
     in_set: Ints  # (Σn,) 1 for observable states
 
 
-_jit = numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract", "nsz"})
-
-
-@_jit
-def _table_offsets(sizes):
+@kernel
+def _table_offsets(sizes: Ints) -> Ints:
     """Where the table Pₗ (contexts, n, n) of each stage begins in one flat array; the last entry is its length."""
     offsets = np.zeros(sizes.size + 1, np.int64)
     contexts = 1
@@ -89,8 +90,8 @@ def _table_offsets(sizes):
     return offsets
 
 
-@_jit
-def _fill_tables(chain, log_rate, years, offsets, total, table):
+@kernel
+def _fill_tables(chain: Chain, log_rate: Floats, years: float, offsets: Ints, total: Floats, table: Floats) -> None:
     """Transition probabilities of one step of ``years``: competing risks, see docs/method.md."""
     table[:] = 0.0
     total[:] = 0.0
@@ -113,8 +114,10 @@ def _fill_tables(chain, log_rate, years, offsets, total, table):
             table[row + r % n] = np.exp(-years * q)
 
 
-@_jit
-def _rate_gradient(chain, log_rate, years, offsets, total, d_table, d_log_rate):
+@kernel
+def _rate_gradient(
+    chain: Chain, log_rate: Floats, years: float, offsets: Ints, total: Floats, d_table: Floats, d_log_rate: Floats
+) -> None:
     """Add ∂/∂ log rate, given ∂/∂ table for the steps of one duration."""
     rates = chain.rate_table
     expected = np.zeros(total.size)
@@ -136,8 +139,8 @@ def _rate_gradient(chain, log_rate, years, offsets, total, d_table, d_log_rate):
         )
 
 
-@_jit
-def _fill_matrix(pairs, table, matrix):
+@kernel
+def _fill_matrix(pairs: Ints, table: Floats, matrix: Floats) -> None:
     """Joint matrix of one step: the product of the stages' entries."""
     for z in range(matrix.shape[0]):
         for y in range(matrix.shape[1]):
@@ -147,8 +150,8 @@ def _fill_matrix(pairs, table, matrix):
             matrix[z, y] = product
 
 
-@_jit
-def _table_gradient(pairs, table, d_matrix, d_table):
+@kernel
+def _table_gradient(pairs: Ints, table: Floats, d_matrix: Floats, d_table: Floats) -> None:
     """∂/∂ tables, given ∂/∂ joint matrix."""
     d_table[:] = 0.0
     for z in range(d_matrix.shape[0]):
@@ -161,8 +164,8 @@ def _table_gradient(pairs, table, d_matrix, d_table):
                 d_table[pairs[stage, z, y]] += others
 
 
-@_jit
-def _start_vector(sizes, start, alpha):
+@kernel
+def _start_vector(sizes: Ints, start: Floats, alpha: Floats) -> None:
     """Joint start: the product of the stages' own start probabilities."""
     alpha[:] = 1.0
     rest = alpha.size
@@ -175,8 +178,8 @@ def _start_vector(sizes, start, alpha):
         offset += n
 
 
-@_jit
-def _told_sums(chain, cells, rate):
+@kernel
+def _told_sums(chain: Chain, cells: Cells, rate: Floats) -> tuple[Floats, Floats]:
     """(G, n_max) Σ λⱼ(s) over each availability set, for the states of its stage; and Σ λ̃ⱼ over it."""
     groups = cells.available.shape[0]
     widest = 1
@@ -194,16 +197,18 @@ def _told_sums(chain, cells, rate):
     return sums, medians
 
 
-@_jit
-def _stage_offsets(sizes):
+@kernel
+def _stage_offsets(sizes: Ints) -> Ints:
     offsets = np.zeros(sizes.size + 1, np.int64)
     for stage in range(sizes.size):
         offsets[stage + 1] = offsets[stage] + sizes[stage]
     return offsets
 
 
-@_jit
-def _cell_densities(chain, cells, rate, sums, medians, stage_offset):
+@kernel
+def _cell_densities(
+    chain: Chain, cells: Cells, rate: Floats, sums: Floats, medians: Floats, stage_offset: Ints
+) -> Floats:
     """(N, n_max) likelihood of every cell in every state of its stage, up to a constant; 1 for silence."""
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
@@ -231,9 +236,11 @@ def _cell_densities(chain, cells, rate, sums, medians, stage_offset):
     return density
 
 
-@_jit
-def _emissions(chain, cells, rate, density, stage_offset):
-    """(T, Σn) likelihood of every state of every stage; whether a stage has any cell; and the log of what was divided out.
+@kernel
+def _emissions(
+    chain: Chain, cells: Cells, rate: Floats, density: Floats, stage_offset: Ints
+) -> tuple[Floats, NDArray[np.bool_], float]:
+    """(T, Σn) likelihood of every state of every stage; whether a stage has any cell; the log of what was divided out.
 
     Silence of covered indicators adds up on the log scale, so that no number of them can underflow.
     """
@@ -266,8 +273,10 @@ def _emissions(chain, cells, rate, density, stage_offset):
     return emission, touched, scale
 
 
-@_jit
-def _apply_emission(sizes, stage_offset, emission, touched, alpha):
+@kernel
+def _apply_emission(
+    sizes: Ints, stage_offset: Ints, emission: Floats, touched: NDArray[np.bool_], alpha: Floats
+) -> None:
     """Multiply a joint vector by the emissions of one step, in place."""
     rest = alpha.size
     contexts = 1
@@ -284,8 +293,10 @@ def _apply_emission(sizes, stage_offset, emission, touched, alpha):
         contexts *= n
 
 
-@_jit
-def _add_posterior(sizes, stage_offset, touched, alpha, ahead, posterior):
+@kernel
+def _add_posterior(
+    sizes: Ints, stage_offset: Ints, touched: NDArray[np.bool_], alpha: Floats, ahead: Floats, posterior: Floats
+) -> None:
     """Add the smoothed probabilities of each touched stage's states at one step."""
     rest = alpha.size
     contexts = 1
@@ -303,8 +314,18 @@ def _add_posterior(sizes, stage_offset, touched, alpha, ahead, posterior):
         contexts *= n
 
 
-@_jit
-def _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha):
+@kernel
+def _forward(
+    chain: Chain,
+    cells: Cells,
+    log_rate: Floats,
+    start: Floats,
+    emission: Floats,
+    touched: NDArray[np.bool_],
+    stage_offset: Ints,
+    matrices: Floats,
+    alpha: Floats,
+) -> Floats:
     """Forward pass: fills ``alpha`` (T, K), filtered, and ``matrices``, one for each run of equal steps.
 
     Returns (T,) the normalisers; the pass stops at the first that is not positive.
@@ -338,8 +359,8 @@ def _forward(chain, cells, log_rate, start, emission, touched, stage_offset, mat
     return norm
 
 
-@_jit
-def _runs(years):
+@kernel
+def _runs(years: Floats) -> int:
     """Count the runs of steps of one duration; a grid has at most two, full steps and a last one."""
     count = 1
     for t in range(1, years.size):
@@ -348,16 +369,18 @@ def _runs(years):
     return count
 
 
-@_jit
-def _joint(sizes):
+@kernel
+def _joint(sizes: Ints) -> int:
     joint = 1
     for n in sizes:
         joint *= n
     return joint
 
 
-@_jit
-def log_likelihood(chain, cells, log_rate, log_lambda, start, alpha):
+@kernel
+def log_likelihood(
+    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, alpha: Floats
+) -> float:
     """Log-likelihood of one draw; fills ``alpha`` (T, K) with the filtered probabilities (NaN if impossible)."""
     rate = np.exp(log_lambda)
     stage_offset = _stage_offsets(chain.sizes)
@@ -374,8 +397,8 @@ def log_likelihood(chain, cells, log_rate, log_lambda, start, alpha):
     return value
 
 
-@_jit
-def smoothed(chain, cells, log_rate, log_lambda, start):
+@kernel
+def smoothed(chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats) -> Floats:
     """(T, K) smoothed probabilities of one draw (NaN if the evidence is impossible)."""
     joint = _joint(chain.sizes)
     steps = cells.years.size
@@ -407,8 +430,10 @@ def smoothed(chain, cells, log_rate, log_lambda, start):
     return alpha
 
 
-@_jit
-def log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start):
+@kernel
+def log_likelihood_and_gradient(
+    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats
+) -> tuple[float, Floats, Floats, Floats]:
     """Log-likelihood of one draw and its gradient.
 
     Parameters
@@ -484,8 +509,8 @@ def log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start):
     return value, d_rate, d_lambda, d_start
 
 
-@_jit
-def _start_gradient(sizes, stage_offset, start, ahead, d_start):
+@kernel
+def _start_gradient(sizes: Ints, stage_offset: Ints, start: Floats, ahead: Floats, d_start: Floats) -> None:
     rest = ahead.size
     strides = np.empty(sizes.size, np.int64)
     for stage in range(sizes.size):
@@ -500,8 +525,17 @@ def _start_gradient(sizes, stage_offset, start, ahead, d_start):
             d_start[stage_offset[stage] + (z // strides[stage]) % sizes[stage]] += others
 
 
-@_jit
-def _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda):
+@kernel
+def _emission_gradient(
+    chain: Chain,
+    cells: Cells,
+    rate: Floats,
+    sums: Floats,
+    density: Floats,
+    stage_offset: Ints,
+    posterior: Floats,
+    d_lambda: Floats,
+) -> None:
     """Add ∂/∂ log λ: each cell's derivative weighted by the posterior of its stage's states."""
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed, available = cells.what, cells.value, cells.observed, cells.available
@@ -533,6 +567,47 @@ def _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterio
                 first = offset[i]
                 for s in range(offset[i + 1] - first):
                     d_lambda[first + s] -= shared[g, s] * rate[first + s] / sums[g, s]
+
+
+@kernel
+def filter_range(
+    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, first: int, last: int,
+    value: Floats, alpha: Floats, path: Floats,
+) -> None:  # fmt: skip
+    """Log-likelihood ``value`` (S,) and filtered ``alpha`` (S, K) of draws ``first`` to ``last``.
+
+    The whole path goes to ``path`` (S, T, K) where that has any room.
+    """
+    one = np.empty((cells.years.size, alpha.shape[1]))
+    for d in range(first, last):
+        value[d] = log_likelihood(chain, cells, log_rate[d], log_lambda[d], start[d], one)
+        alpha[d] = one[-1]
+        if path.shape[0] > 0:
+            path[d] = one
+
+
+@kernel
+def smooth_range(
+    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, first: int, last: int,
+    path: Floats,
+) -> None:  # fmt: skip
+    """Smoothed probabilities ``path`` (S, T, K) of draws ``first`` to ``last``."""
+    for d in range(first, last):
+        path[d] = smoothed(chain, cells, log_rate[d], log_lambda[d], start[d])
+
+
+@kernel
+def transition_matrices(chain: Chain, log_rate: Floats, years: float, matrices: Floats) -> None:
+    """Joint transition matrix (S, K, K) of a step of ``years`` for every draw; the identity for 0 years."""
+    offsets = _table_offsets(chain.sizes)
+    table = np.empty(offsets[-1])
+    total = np.empty(offsets[-1])
+    for d in range(matrices.shape[0]):
+        if years > 0.0:
+            _fill_tables(chain, log_rate[d], years, offsets, total, table)
+            _fill_matrix(chain.pairs, table, matrices[d])
+        else:
+            matrices[d] = np.eye(matrices.shape[1])
 
 
 def transition_tables(chain: Chain, log_rate: Floats, years: float) -> list[Floats]:

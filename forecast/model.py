@@ -1,13 +1,21 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false, reportMissingTypeArgument=false, reportIndexIssue=false
+# pyright: reportOperatorIssue=false, reportReturnType=false, reportPrivateImportUsage=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+# pyright: reportUnknownParameterType=false, reportMissingParameterType=false, reportUnknownLambdaType=false
+# PyTensor, PyMC and nutpie carry no types that pyright can read.
 """Spec and evidence as an ordinary `pm.Model`: the only statement of the priors.
 
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
-``indicator_departure``; the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``, the
-observed evidence, whose hidden path is summed out.
+``indicator_departure``; the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``,
+the observed evidence, whose hidden path is summed out.
 """
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -19,13 +27,12 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
+from forecast import hmm
 from forecast.hmm import Cells, Chain, chain_of, log_likelihood_and_gradient
 from forecast.simulate import simulate_reports
 from forecast.spec import GRADES, log_normal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
     from pytensor.graph.basic import Variable
     from pytensor.tensor.variable import TensorVariable
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["build_model", "data_of"]
 
 DIFFERENTIABLE = 3
+# PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
+KERNEL_VERSION = int.from_bytes(hashlib.sha256(Path(hmm.__file__).read_bytes()).digest()[:4])
 
 
 class ReportsLogp(Op):
@@ -76,17 +85,17 @@ class ReportsLogp(Op):
 
 
 @register_funcify_default_op_cache_key(ReportsLogp)
-def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any):  # noqa: ANN202, ANN401 - PyTensor's signature
+def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any) -> Any:  # noqa: ANN401 - PyTensor's signature
     del op, node, kwargs
 
     @numba.njit
-    def reports_logp(log_rate, log_lambda, start, sizes, table, pairs, offset, years, what, value, observed, available, median, in_set):  # noqa: E501
-        chain = Chain(sizes, table, pairs, offset)
-        cells = Cells(years, what, value, observed, available, median, in_set)
+    def reports_logp(log_rate, log_lambda, start, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
+        chain = Chain(rest[0], rest[1], rest[2], rest[3])
+        cells = Cells(rest[4], rest[5], rest[6], rest[7], rest[8], rest[9], rest[10])
         found = log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start)
         return np.asarray(found[0]), found[1], found[2], found[3]
 
-    return reports_logp, 1
+    return reports_logp, KERNEL_VERSION
 
 
 _reports_logp = ReportsLogp()
@@ -95,8 +104,8 @@ _reports_logp = ReportsLogp()
 def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     """State the model of ``space`` with ``evidence`` as a plain `pm.Model`.
 
-    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_available``), so a compiled model can
-    be given other evidence by `data_of`.
+    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_available``); `data_of` gives their
+    content for other evidence.
     """
     with pm.Model(coords=_coords(space)) as model:
         data = {name: pm.Data(name, value) for name, value in data_of(evidence).items()}

@@ -1,3 +1,5 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pandas ships no types.
 """Forecasts: outcome probabilities at horizons with their uncertainty, and the path that led here."""
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast.chains import ess, r_hat
 from forecast.errors import InputError, nearest
 from forecast.evidence import DAYS_PER_YEAR
 from forecast.hmm import chain_of
@@ -46,8 +49,8 @@ class Estimate:
 class Quantity:
     """One published probability.
 
-    ``kind`` is ``already`` (in the outcome now), ``at`` the horizon, ``reached`` by it, ``given`` another outcome at the
-    horizon (``given`` names it), or ``after`` another outcome began (``horizon_weeks`` later; no date).
+    ``kind`` is ``already`` (in the outcome now), ``at`` the horizon, ``reached`` by it, ``given`` another outcome at
+    the horizon (``given`` names it), or ``after`` another outcome began (``horizon_weeks`` later; no date).
     """
 
     outcome: str
@@ -213,9 +216,6 @@ class _Numbers:
     """Turns values per draw into estimates and remembers the worst convergence it met."""
 
     def __init__(self, chains: int) -> None:
-        from arviz_stats.base import array_stats  # noqa: PLC0415 - slow to import
-
-        self._stats = array_stats
         self._chains = chains
         self.min_ess = float("inf")
         self.max_r_hat = 1.0
@@ -237,10 +237,9 @@ class _Numbers:
         if np.ptp(values) < 1e-12:  # noqa: PLR2004 - constant up to rounding
             return 0.0
         by_chain = values.reshape(self._chains, -1)
-        ess = float(self._stats.ess(by_chain))
-        self.min_ess = min(self.min_ess, ess)
-        self.max_r_hat = max(self.max_r_hat, float(self._stats.rhat(by_chain)))
-        return float(values.std(ddof=1) / np.sqrt(float(self._stats.ess(by_chain, method="mean"))))
+        self.min_ess = min(self.min_ess, ess(by_chain))
+        self.max_r_hat = max(self.max_r_hat, r_hat(by_chain))
+        return float(values.std(ddof=1) / np.sqrt(ess(by_chain, "mean")))
 
 
 def _condition(space: StateSpace, conditional: Conditional) -> NDArray[np.bool_]:
@@ -249,9 +248,7 @@ def _condition(space: StateSpace, conditional: Conditional) -> NDArray[np.bool_]
     return ~inside if conditional.given_no else inside
 
 
-def _outcomes(
-    space: StateSpace, evidence: Evidence, draws: Draws, now: Floats, numbers: _Numbers
-) -> list[Quantity]:
+def _outcomes(space: StateSpace, evidence: Evidence, draws: Draws, now: Floats, numbers: _Numbers) -> list[Quantity]:
     outcomes = {name: space.members(row.states) for name, row in space.spec.outcomes.items()}
     conditionals = [row for row in space.spec.conditionals if row.after is None]
     conditions = [_condition(space, row) for row in conditionals]

@@ -1,8 +1,9 @@
+# pyright: reportMissingTypeStubs=false
+# PyMC ships no types.
 """The project folder with models/, data/ and reports/: the face for programs, and what the command line calls."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from forecast.errors import FaultsError, InputError, nearest
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Sequence
 
     import pymc as pm
@@ -119,7 +121,11 @@ class Project:
     def _only_model(self) -> str:
         names = self.model_names
         if len(names) != 1:
-            have = f"there are {', '.join(names)}; name one with --model" if names else "there is none; see `forecast init`"
+            have = (
+                f"there are {', '.join(names)}; name one with --model"
+                if names
+                else "there is none; see `forecast init`"
+            )
             msg = f"{self.root / 'models'}: which model? {have}"
             raise InputError(msg)
         return names[0]
@@ -210,9 +216,7 @@ class Project:
             on_stage("compiling the model")
             sampler = model.sampler(evidence)
             on_stage("sampling")
-            found = fit_model(
-                model.space, evidence, sampler, settings, watermark=watermark, now=now, on_draw=on_draw
-            )
+            found = fit_model(model.space, evidence, sampler, settings, watermark=watermark, now=now, on_draw=on_draw)
             save_fit(found, folder)
         return (found if accept_bad else check_fit(found)), evidence
 
@@ -237,7 +241,11 @@ class Project:
             model, as_of, settings, now=now, accept_bad=accept_bad, on_stage=on_stage, on_draw=on_draw
         )
         latest = next(
-            (row for row in reversed(self.ledger.forecasts(model.spec.name)) if row.fit == fit.id and row.as_of == as_of),
+            (
+                row
+                for row in reversed(self.ledger.forecasts(model.spec.name))
+                if row.fit == fit.id and row.as_of == as_of
+            ),
             None,
         )
         if latest is not None:

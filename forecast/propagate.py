@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
 
-from forecast import hmm
+from forecast._jit import kernel
+from forecast.hmm import filter_range, smooth_range, transition_matrices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +62,8 @@ class Values(NamedTuple):
     after: Floats  # (A, 2, K) P(condition begins, and in the outcome later), P(condition begins)
 
 
-_jit = numba.njit(cache=True, error_model="numpy", nogil=True, fastmath={"reassoc", "contract", "nsz"})
-
-
-@_jit
-def _multiply(matrix, source, target):
+@kernel
+def _multiply(matrix: Floats, source: Floats, target: Floats) -> None:
     """Set target[z, m] = Σ_y matrix[z, y] source[y, m]."""
     for z in range(matrix.shape[0]):
         for m in range(source.shape[1]):
@@ -77,34 +75,10 @@ def _multiply(matrix, source, target):
                     target[z, m] += p * source[y, m]
 
 
-@_jit
-def _matrix(chain, log_rate, years):
-    offsets = hmm._table_offsets(chain.sizes)  # noqa: SLF001 - kernels of one family
-    table = np.empty(offsets[-1])
-    total = np.empty(offsets[-1])
-    matrix = np.eye(chain.pairs.shape[1])
-    if years > 0.0:
-        hmm._fill_tables(chain, log_rate, years, offsets, total, table)  # noqa: SLF001
-        hmm._fill_matrix(chain.pairs, table, matrix)  # noqa: SLF001
-    return matrix
-
-
-@_jit
-def _values(chain, log_rate, horizons, sets, outcomes, conditions, at, reached, after):
-    """Fill the values of one draw: one sweep backward from each horizon's end, shared by all horizons.
-
-    ``sets`` (K, M), ``outcomes`` and ``conditions`` (K, A) are 0 or 1.
-    """
-    rest = _matrix(chain, log_rate, horizons.rest)
-    step = _matrix(chain, log_rate, horizons.step)
-    tail = _matrix(chain, log_rate, horizons.tail)
-    _sweep_sets(rest, step, tail, horizons, sets, at, reached)
-    if outcomes.shape[1]:
-        _sweep_beginnings(rest, step, tail, horizons, outcomes, conditions, after)
-
-
-@_jit
-def _sweep_sets(rest, step, tail, horizons, sets, at, reached):
+@kernel
+def _sweep_sets(
+    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, sets: Floats, at: Floats, reached: Floats
+) -> None:
     joint, count = sets.shape
     inside = np.empty((joint, count))
     hit = np.empty((joint, count))
@@ -130,8 +104,10 @@ def _sweep_sets(rest, step, tail, horizons, sets, at, reached):
         hit[:] = buffer
 
 
-@_jit
-def _sweep_beginnings(rest, step, tail, horizons, outcomes, conditions, after):
+@kernel
+def _sweep_beginnings(
+    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, outcomes: Floats, conditions: Floats, after: Floats
+) -> None:
     """First time a condition begins, and the outcome ``later`` steps on; numerators first, then denominators."""
     joint, count = outcomes.shape
     aligned = outcomes.copy()
@@ -163,9 +139,9 @@ def _sweep_beginnings(rest, step, tail, horizons, outcomes, conditions, after):
         after[a, 1] = ahead[:, count + a]
 
 
-@_jit
-def _begin(matrix, inside, gain, ahead):
-    """One step back: who is outside may begin and collect the gain, or stays without; who is inside must leave first."""
+@kernel
+def _begin(matrix: Floats, inside: Floats, gain: Floats, ahead: Floats) -> None:
+    """Go one step back: who is outside may begin and collect the gain; who is inside must leave first."""
     outside_next = np.empty_like(ahead)
     inside_next = np.empty_like(ahead)
     _multiply(matrix, gain + (1.0 - inside) * ahead, outside_next)
@@ -173,42 +149,28 @@ def _begin(matrix, inside, gain, ahead):
     ahead[:] = (1.0 - inside) * outside_next + inside * inside_next
 
 
-@_jit
-def _values_range(chain, log_rate, horizons, sets, outcomes, conditions, first, last, at, reached, after):
+@kernel
+def _values_range(
+    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, sets: Floats, outcomes: Floats, conditions: Floats,
+    first: int, last: int, at: Floats, reached: Floats, after: Floats,
+) -> None:  # fmt: skip
+    """Values of draws ``first`` to ``last``; ``sets`` (K, M), ``outcomes`` and ``conditions`` (K, A) are 0 or 1."""
     for d in range(first, last):
-        _values(chain, log_rate[d], horizons, sets, outcomes, conditions, at[d], reached[d], after[d])
-
-
-@_jit
-def _filter_range(chain, cells, log_rate, log_lambda, start, first, last, value, alpha, path):
-    """Log-likelihood and filtered probabilities of some draws; the whole path only where ``path`` has room for it."""
-    keep = path.shape[0] > 0
-    one = np.empty((cells.years.size, alpha.shape[1]))
-    for d in range(first, last):
-        value[d] = hmm.log_likelihood(chain, cells, log_rate[d], log_lambda[d], start[d], one)
-        alpha[d] = one[-1]
-        if keep:
-            path[d] = one
-
-
-@_jit
-def _smooth_range(chain, cells, log_rate, log_lambda, start, first, last, path):
-    for d in range(first, last):
-        path[d] = hmm.smoothed(chain, cells, log_rate[d], log_lambda[d], start[d])
+        _sweep_sets(rest[d], step[d], tail[d], horizons, sets, at[d], reached[d])
+        if outcomes.shape[1] > 0:
+            _sweep_beginnings(rest[d], step[d], tail[d], horizons, outcomes, conditions, after[d])
 
 
 def _over_threads(size: int, work: Callable[[int, int], None]) -> None:
     """Call ``work(first, last)`` on slices of ``range(size)``, one for each processor."""
-    workers = max(1, min(os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1, size))
+    workers = max(1, min(os.cpu_count() or 1, size))
     edges = np.linspace(0, size, workers + 1).astype(int)
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]:
+        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(edges)]:
             done.result()
 
 
-def values_at(
-    chain: Chain, draws: Draws, horizons: Horizons, sets: Masks, after: tuple[Masks, Masks]
-) -> Values:
+def values_at(chain: Chain, draws: Draws, horizons: Horizons, sets: Masks, after: tuple[Masks, Masks]) -> Values:
     """Values for all draws.
 
     ``sets`` (M, K) are the sets whose probability is asked at and by each horizon; ``after`` holds outcomes and
@@ -219,21 +181,30 @@ def values_at(
     found = Values(np.empty(shape), np.empty(shape), np.empty((size, count, 2, joint)))
     columns = [np.ascontiguousarray(np.atleast_2d(part).reshape(-1, joint).T.astype(float)) for part in (sets, *after)]
 
+    matrices = [np.empty((size, joint, joint)) for _ in range(3)]
+    for years, matrix in zip((horizons.rest, horizons.step, horizons.tail), matrices, strict=True):
+        transition_matrices(chain, draws.log_rate, years, matrix)
+
     def work(first: int, last: int) -> None:
-        _values_range(chain, draws.log_rate, horizons, *columns, first, last, *found)
+        _values_range(
+            matrices[0], matrices[1], matrices[2], horizons, columns[0], columns[1], columns[2],
+            first, last, found.at, found.reached, found.after,
+        )  # fmt: skip
 
     _over_threads(size, work)
     return found
 
 
-def filter_draws(chain: Chain, cells: Cells, draws: Draws, *, path: bool = False) -> tuple[Floats, Floats, Floats | None]:
-    """Log-likelihoods (S,), filtered probabilities at the last step (S, K), and with ``path`` at every step (S, T, K)."""
+def filter_draws(
+    chain: Chain, cells: Cells, draws: Draws, *, path: bool = False
+) -> tuple[Floats, Floats, Floats | None]:
+    """Log-likelihoods (S,), filtered probabilities at the last step (S, K), with ``path`` at every step (S, T, K)."""
     joint = int(np.prod(chain.sizes))
     value, alpha = np.empty(draws.size), np.empty((draws.size, joint))
     whole = np.empty((draws.size if path else 0, cells.years.size, joint))
 
     def work(first: int, last: int) -> None:
-        _filter_range(chain, cells, *draws, first, last, value, alpha, whole)
+        filter_range(chain, cells, *draws, first, last, value, alpha, whole)
 
     _over_threads(draws.size, work)
     return value, alpha, whole if path else None
@@ -244,7 +215,7 @@ def smooth_draws(chain: Chain, cells: Cells, draws: Draws) -> Floats:
     whole = np.empty((draws.size, cells.years.size, int(np.prod(chain.sizes))))
 
     def work(first: int, last: int) -> None:
-        _smooth_range(chain, cells, *draws, first, last, whole)
+        smooth_range(chain, cells, *draws, first, last, whole)
 
     _over_threads(draws.size, work)
     return whole

@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# Jinja2's filters are untyped.
 """Reports: one `ReportData` of plain JSON, rendered to Markdown; whatever is shown comes from it alone."""
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ STALE_WEEKS = 4
 
 
 def report_data(  # noqa: PLR0913 - everything a report shows
-    spec: ModelSpec, evidence: Evidence, entries: Iterable[Entry], fit: Fit, forecast: Forecast, *, issued_at: dt.datetime,
+    spec: ModelSpec, evidence: Evidence, entries: Iterable[Entry], fit: Fit, forecast: Forecast, *,
+    issued_at: dt.datetime,
 ) -> dict[str, Any]:  # fmt: skip
-    """Gather all that a report shows, as plain JSON types; it is archived as it is, and rendering reads nothing else."""
+    """Gather all that a report shows, as plain JSON types; it is archived as it is, and rendering reads only it."""
     used = set(evidence.used)
     left_out = dict(evidence.left_out)
     rows = [row for row in entries if isinstance(row, Observation) and row.id in used | set(left_out)]
@@ -71,16 +74,20 @@ def report_data(  # noqa: PLR0913 - everything a report shows
 
 
 def _conditional(spec: ModelSpec, conditional: Conditional, learned: Mapping[str, Any]) -> dict[str, Any]:
-    """Say whether the link behind a conditional number rests on the prior: how far its effects were narrowed."""
-    stages = spec.outcomes[conditional.outcome].states
-    condition = conditional.given or conditional.given_no or conditional.after or ""
+    """Say whether the link behind a conditional number rests on the prior.
+
+    The links are the effects on the outcome's stages that can hold under the condition, or, for ``given_no``, that
+    depend on the same stages; the number rests on the prior if on average they kept their width.
+    """
+    name = conditional.given or conditional.given_no or conditional.after or ""
+    condition = spec.outcomes[name].states
     links = [
-        f"{stage}.{name}"
-        for stage in stages
-        for name, effect in spec.stages[stage].effects.items()
-        if set(effect.when) & set(spec.outcomes[condition].states)
+        f"{stage}.{label}"
+        for stage in spec.outcomes[conditional.outcome].states
+        for label, effect in spec.stages[stage].effects.items()
+        if set(effect.when) & set(condition) and (conditional.given_no or _compatible(effect.when, condition))
     ]
-    narrowing = min((learned[link].narrowing for link in links), default=1.0)
+    narrowing = sum(learned[link].narrowing for link in links) / len(links) if links else 1.0
     return {
         "outcome": conditional.outcome,
         "given": conditional.condition,
@@ -88,6 +95,10 @@ def _conditional(spec: ModelSpec, conditional: Conditional, learned: Mapping[str
         "narrowing": narrowing,
         "rests_on_prior": narrowing > LEARNED_LITTLE,
     }
+
+
+def _compatible(when: Mapping[str, tuple[str, ...]], condition: Mapping[str, tuple[str, ...]]) -> bool:
+    return all(set(states) & set(condition.get(stage, states)) for stage, states in when.items())
 
 
 def _row(spec: ModelSpec, row: Observation, left_out: str | None) -> dict[str, Any]:
@@ -116,7 +127,9 @@ def _notes(spec: ModelSpec, evidence: Evidence, fit: Fit) -> list[str]:
         notes.append("There is no evidence: every number below is the prior, carried forward.")
     elif (weeks := (evidence.as_of - evidence.newest).days // 7) >= STALE_WEEKS:
         silent = [row.label.lower() for row in spec.stages.values() if row.observable]
-        also = f" Nothing recorded there means: no change on record in {', '.join(silent)} until then." if silent else ""
+        also = (
+            f" Nothing recorded there means: no change on record in {', '.join(silent)} until then." if silent else ""
+        )
         notes.append(f"The newest row is {weeks} weeks older than the date of the forecast.{also}")
     complaints = fit.diagnostics.complaints(fit.settings)
     if complaints:
@@ -142,7 +155,7 @@ def spread(estimate: Mapping[str, float]) -> str:
     """Mean and 90 % interval in percent: ``18% (5–41)``."""
     low, high = (percent(estimate[key]).rstrip("%") for key in ("low", "high"))
     mean = percent(estimate["mean"])
-    return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"  # noqa: RUF001 - a range
+    return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"
 
 
 def _inert(text: object) -> str:
@@ -181,9 +194,7 @@ def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number
-    )
+    environment.filters.update(percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number)
     return environment.get_template("report.md.jinja").render(**data, **views(data))
 
 

@@ -1,7 +1,14 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false, reportMissingTypeArgument=false, reportIndexIssue=false
+# pyright: reportOperatorIssue=false, reportReturnType=false, reportPrivateImportUsage=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+# pyright: reportUnknownParameterType=false, reportMissingParameterType=false, reportUnknownLambdaType=false
+# PyTensor, PyMC and nutpie carry no types that pyright can read.
 """The compiled model: PyMC's log-density as one cached native function, sampled by nutpie's NUTS.
 
-PyMC states the density and PyTensor compiles it to a function that is kept on disk. nutpie's own compiler for PyMC models
-compiles everything again in each process, so the compiled function is handed to nutpie directly (docs/decisions.md,
+PyMC states the density and PyTensor compiles it to a function that is kept on disk. nutpie's own compiler for PyMC
+models compiles everything again in each process, so the compiled function is handed to nutpie directly
+(docs/decisions.md,
 *Handing the compiled density to nutpie*). The evidence is an argument of that function: one `Sampler` serves every
 evidence of its model.
 """
@@ -50,7 +57,8 @@ class Sampler:
             logp = model.logp()
             gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, model.value_vars)])
             shown = [*model.free_RVs, *model.deterministics]
-            values = pt.concatenate([part.ravel() for part in model.unobserved_value_vars if part.name in _names(shown)])
+            by_name = {part.name: part for part in model.unobserved_value_vars}
+            values = pt.concatenate([by_name[variable.name].ravel() for variable in shown])
             self._density = _Native([logp, gradient], model, point)
             self._expand = _Native([values], model, point)
             shapes = pm.compile([], [pt.as_tensor(variable.shape) for variable in shown], mode="FAST_COMPILE")()
@@ -120,10 +128,6 @@ class Sampler:
             )
             first = last
         return xr.Dataset(arrays)
-
-
-def _names(variables: list[Any]) -> set[str]:
-    return {variable.name for variable in variables}
 
 
 class _Native:

@@ -25,20 +25,21 @@ def simulate_path(
     start: NDArray[np.float64],
 ) -> NDArray[np.int64]:  # fmt: skip
     """(T, L) states of every stage at the end of every step, drawn from the chain."""
-    offsets = np.concatenate([[0], np.cumsum(chain.sizes)])
-    state = np.array([rng.choice(n, p=start[first : first + n]) for first, n in zip(offsets, chain.sizes, strict=False)])
+    sizes: list[int] = chain.sizes.tolist()
+    firsts: list[int] = (np.cumsum(chain.sizes) - chain.sizes).tolist()
+    state = [int(rng.choice(n, p=start[first : first + n])) for first, n in zip(firsts, sizes, strict=True)]
     path = np.empty((years.size, chain.sizes.size), dtype=np.int64)
     tables = {duration: transition_tables(chain, log_rate, duration) for duration in set(years.tolist())}
     for t, duration in enumerate(years.tolist()):
         context = 0
-        for stage, n in enumerate(chain.sizes):
-            state[stage] = rng.choice(n, p=tables[duration][stage][context, state[stage]])
-            context = context * int(n) + int(state[stage])
+        for stage, n in enumerate(sizes):
+            state[stage] = int(rng.choice(n, p=tables[duration][stage][context, state[stage]]))
+            context = context * n + state[stage]
         path[t] = state
     return path
 
 
-def simulate_reports(  # noqa: PLR0913 - the arrays of a chain and of cells
+def simulate_reports(  # noqa: PLR0913, PLR0917 - the arrays of a chain and of cells
     rng: np.random.Generator, chain: Chain, cells: Cells, log_rate: NDArray[np.float64],
     log_lambda: NDArray[np.float64], start: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip

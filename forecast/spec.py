@@ -7,7 +7,8 @@ import hashlib
 import json
 import math
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -259,7 +260,7 @@ class GradePrior(_Table):
     @model_validator(mode="after")
     def _increasing(self) -> Self:
         medians = self.medians
-        if any(low >= high for low, high in zip(medians, medians[1:], strict=False)):
+        if any(low >= high for low, high in pairwise(medians)):
             msg = f"grades increase strictly from weak to decisive, got {list(medians)}"
             raise ValueError(msg)
         return self
@@ -323,9 +324,7 @@ class ModelSpec(_Table):
         mending a citation keeps every fit valid.
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
-        clock = self.model_dump(
-            mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}}
-        )
+        clock = self.model_dump(mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}})
         canonical = json.dumps([_numbers_and_structure(content), clock], sort_keys=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -335,9 +334,10 @@ _WORDS = {"basis", "label", "signs", "describe"}
 
 def _numbers_and_structure(node: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(node, dict):
-        return {key: _numbers_and_structure(value) for key, value in node.items() if key not in _WORDS}
+        table = cast("dict[str, Any]", node)
+        return {key: _numbers_and_structure(value) for key, value in table.items() if key not in _WORDS}
     if isinstance(node, list):
-        return [_numbers_and_structure(value) for value in node]
+        return [_numbers_and_structure(value) for value in cast("list[Any]", node)]
     return node
 
 
@@ -387,7 +387,7 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
             return ModelSpec.model_validate(raw), faults, dropped
         except ValidationError as error:
             found = error.errors()
-        new = [_fault(raw, item["loc"], item) for item in found]
+        new = [_fault(item["loc"], item) for item in found]
         faults += [fault for fault in new if fault not in faults]
         places = {place for item in found if (place := _entry(raw, item["loc"])) is not None}
         if not places or len(places) < len({_entry(raw, item["loc"]) for item in found}):
@@ -461,7 +461,7 @@ def _keys(table: type[_Table]) -> list[str]:
     return [field.alias or name for name, field in table.model_fields.items()]
 
 
-def _fault(raw: Mapping[str, Any], location: tuple[str | int, ...], item: Any) -> str:  # noqa: ANN401 - pydantic's dict
+def _fault(location: tuple[str | int, ...], item: Any) -> str:  # noqa: ANN401 - pydantic's dict
     key = ".".join(str(part) for part in location if part != "[key]")
     match item["type"]:
         case "missing":
@@ -530,21 +530,24 @@ def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) ->
         edges.add(edge)
     if not incomplete:
         yield from _reachable_faults(at, stage, edges)
-    order = list(spec.stages)
-    upstream = order[: order.index(name)]
+    yield from _effect_faults(spec, name, stage, None if incomplete else edges)
+
+
+def _effect_faults(spec: ModelSpec, name: str, stage: Stage, edges: set[tuple[str, str]] | None) -> Iterator[str]:
+    upstream = tuple(spec.stages)[: tuple(spec.stages).index(name)]
     for label, effect in stage.effects.items():
-        key = f"{at}.effects.{label}"
-        if (effect.from_, effect.to) not in edges and not incomplete:
+        key = f"stages.{name}.effects.{label}"
+        if edges is not None and (effect.from_, effect.to) not in edges:
             moves = sorted(f"{a} to {b}" for a, b in edges)
             yield f"{key}: stage {name!r} has no transition from {effect.from_!r} to {effect.to!r}; it has {moves}"
         for other, states in effect.when.items():
             if other not in spec.stages:
-                yield _unknown(f"{key}.when", "stage", other, tuple(upstream))
+                yield _unknown(f"{key}.when", "stage", other, upstream)
             elif other not in upstream:
                 where = "itself" if other == name else "downstream of it"
                 yield (
                     f"{key}.when: a condition looks upstream, but {other!r} is {where}, which would make a cycle; "
-                    f"upstream of {name!r}: {upstream or 'nothing'}"
+                    f"upstream of {name!r}: {', '.join(upstream) or 'nothing'}"
                 )
             else:
                 yield from _states_faults(f"{key}.when.{other}", states, other, spec.stages[other].states)
@@ -591,20 +594,23 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
         if whole and set(outcome.states) <= set(spec.stages):
             yield f"{at}.states: every joint state satisfies it, so it is certain"
         for k, rule in enumerate(outcome.resolves):
-            key = f"{at}.resolves.{k}"
-            if rule.observable is not None:
-                if rule.observable not in spec.stages:
-                    yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
-                elif not spec.stages[rule.observable].observable:
-                    yield f"{key}.observable: stage {rule.observable!r} has no observable states"
-            for indicator in rule.of:
-                if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
-                    yield _unknown(f"{key}.of", "indicator", indicator, spec.indicators)
+            yield from _rule_faults(spec, f"{at}.resolves.{k}", rule, dropped)
     for k, conditional in enumerate(spec.conditionals):
         for field in ("outcome", "given", "given_no", "after"):
             other = getattr(conditional, field)
             if other is not None and other not in spec.outcomes and f"outcomes.{other}" not in dropped:
                 yield _unknown(f"conditionals.{k}.{field}", "outcome", other, spec.outcomes)
+
+
+def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> Iterator[str]:
+    if rule.observable is not None:
+        if rule.observable not in spec.stages:
+            yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
+        elif not spec.stages[rule.observable].observable:
+            yield f"{key}.observable: stage {rule.observable!r} has no observable states"
+    for indicator in rule.of:
+        if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
+            yield _unknown(f"{key}.of", "indicator", indicator, spec.indicators)
 
 
 def _source_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:

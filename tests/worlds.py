@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 from oracle import Parameters, derived
 
+from forecast import evidence as evidence_module
 from forecast.ledger import Coverage, Observation
+from forecast.propagate import Draws
 from forecast.spec import parse_spec
+from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from forecast.evidence import Evidence
+    from forecast.ledger import Entry
     from forecast.spec import ModelSpec
 
-__all__ = ["CREDIBILITY", "draw_values", "model_text", "random_rows", "random_world"]
+__all__ = [
+    "CREDIBILITY",
+    "SEEDS",
+    "World",
+    "compile_rows",
+    "credibility_of",
+    "draw_values",
+    "draws_of",
+    "model_text",
+    "random_rows",
+    "random_world",
+    "small_world",
+]
+
+SEEDS = range(40)
 
 SHAPES = ((2, 2), (2, 3), (3, 2), (2, 2, 2))
 CREDIBILITY = {"A1": 0.97, "B2": 0.85, "C3": 0.6, "D4": 0.35, "E5": 0.1, "F6": 0.0}  # one mapping a test may use
@@ -156,12 +178,15 @@ def model_text(rng: np.random.Generator) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def draw_values(spec: ModelSpec, rng: np.random.Generator) -> dict[str, np.ndarray | float]:
-    """Draw every parameter near its prior, on its own scale, laid out as for `oracle.log_prior`."""
+def draw_values(
+    spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = False
+) -> dict[str, np.ndarray | float]:
+    """Draw every parameter near its prior, on its own scale, laid out as for `oracle.log_prior`; or from its prior."""
 
     def around(intervals: list[tuple[float, float]]) -> np.ndarray:
         middle = np.array([np.sqrt(low * high) for low, high in intervals])
-        return np.log(middle) + 0.4 * rng.standard_normal(len(intervals))
+        sd = np.array([np.log(high / low) / 3.2897 if of_prior else 0.4 for low, high in intervals])
+        return np.log(middle) + sd * rng.standard_normal(len(intervals))
 
     stages, indicators = spec.stages.values(), len(spec.indicators)
     values: dict[str, np.ndarray | float] = {
@@ -296,3 +321,70 @@ def random_world(
     parameters = derived(spec, draw_values(spec, rng))
     rows, coverage = random_rows(spec, as_of, rng)
     return spec, parameters, rows, coverage, as_of
+
+
+# What the tests share.
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A random world, two draws of its parameters, and the same as the engine's arrays."""
+
+    spec: ModelSpec
+    parameters: tuple[Parameters, Parameters]
+    rows: tuple[Observation, ...]
+    coverage: tuple[Coverage, ...]
+    as_of: dt.date
+    space: StateSpace
+    evidence: Evidence
+    draws: Draws
+
+
+def credibility_of(row: Observation) -> float:
+    """Give the credibility of a row by `CREDIBILITY`, as the oracle asks for it."""
+    return CREDIBILITY[row.grade]
+
+
+def compile_rows(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) -> Evidence:
+    """Compile entries with the engine, by `CREDIBILITY` instead of the package's own table."""
+    with mock.patch.object(evidence_module, "credibility", CREDIBILITY.__getitem__):
+        return evidence_module.compile_evidence(space, entries, as_of)
+
+
+def draws_of(space: StateSpace, parameters: Sequence[Parameters]) -> Draws:
+    """Lay draws by name out on the engine's axes, going by the names of the axes alone."""
+    return Draws(
+        np.array([[_log_rate(space, p, name) for name in space.rate_names] for p in parameters]),
+        np.array([[p.log_lambda[tuple(name.split("|"))] for name in space.emission_names] for p in parameters]),
+        np.array([[p.start[stage][s] for stage, s in _split(space.stage_states)] for p in parameters]),
+    )
+
+
+def _split(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name.partition(".")[0], name.partition(".")[2]) for name in names]
+
+
+def _log_rate(space: StateSpace, p: Parameters, name: str) -> float:
+    move, _, context = name.partition("|")
+    stage, _, edge = move.partition(".")
+    a, _, b = edge.partition(">")
+    here = dict(zip(space.stages, context.split(","), strict=False)) if context else {}
+    effects = space.spec.stages[stage].effects.items()
+    return p.log_rate[stage, a, b] + sum(
+        p.log_times[stage, label]
+        for label, effect in effects
+        if (effect.from_, effect.to) == (a, b) and all(here[up] in states for up, states in effect.when.items())
+    )
+
+
+@cache
+def small_world(seed: int) -> World:
+    """Make the random world of ``seed``."""
+    rng = np.random.default_rng(seed)
+    spec, parameters, rows, coverage, as_of = random_world(rng)
+    values = draw_values(spec, rng)
+    values["zeta"] = 0.3 * values["zeta"]  # the oracle underflows where departures are extreme
+    both = (parameters, derived(spec, values))
+    space = StateSpace(spec)
+    evidence = compile_rows(space, [*rows, *coverage], as_of)
+    return World(spec, both, tuple(rows), tuple(coverage), as_of, space, evidence, draws_of(space, both))

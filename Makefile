@@ -1,0 +1,59 @@
+# Everything a fresh machine needs: `make report` and `make test` set themselves up.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+AS_OF ?= 2026-01-08
+
+.PHONY: report test test-slow lint bench docs pins clean
+
+# The main job on the article's evidence.
+report: $(VENV)/.ready
+	$(BIN)/forecast run --as-of $(AS_OF)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/run.py all
+
+# Documents generated from the model file, the rows and the code.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/build.py
+
+# Exact versions for pyproject.toml's lower bounds, for every Python that is supported; no addresses.
+pins: $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --all-extras --no-header --no-annotate --no-emit-index-url \
+	    --python-version 3.12 pyproject.toml --output-file pins.txt
+
+$(BIN)/uv:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+# Bytecode and kernels are compiled here (a short run in a folder of its own), so that no command pays for it later.
+$(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt --editable .
+	folder=$$(mktemp -d) && trap 'rm -rf '"$$folder" EXIT && $(BIN)/forecast init $$folder/project && \
+	    $(BIN)/forecast run -C $$folder/project --as-of $(AS_OF) --draws 100 --tune 100 --chains 2 --accept-bad-fit >/dev/null
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
+	    --editable '.[dev,excel]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
+	    --editable '.[dev,excel,bench]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .benchmarks dist

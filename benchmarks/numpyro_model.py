@@ -1,0 +1,224 @@
+"""The density of docs/method.md written a second time, in NumPyro and JAX, sampled with NumPyro's NUTS.
+
+It shares no code with the package: it reads the model file itself and takes the evidence as the arrays that
+`run.py fit` saves (the cells of docs/method.md). Run as ``numpyro_model.py MODEL.toml CELLS.npz DRAWS.npz``: a cold
+process that samples and saves its draws.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jax import lax
+from numpyro.infer import MCMC, NUTS
+
+numpyro.enable_x64()
+
+GRADES = ("weak", "moderate", "strong", "decisive")
+WIDTH_90 = 3.2897  # of a standard normal's central 90 % interval, to the digits that the package uses
+COVERED, SELECTIVE, ASSESSMENT = 0, 1, 2
+
+
+def read(model_file: str, cells_file: str) -> dict[str, Any]:
+    """Lay out the model file and the cells as plain arrays."""
+    spec = tomllib.loads(Path(model_file).read_text(encoding="utf-8"))
+    with np.load(cells_file) as saved:
+        cells = {name: saved[name] for name in saved.files}
+    return {**_structure(spec), **_indicators(spec), **_cells(spec, cells)}
+
+
+def _log_normal(intervals: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    logs = np.log(np.array(intervals, dtype=float).reshape(-1, 2))
+    return logs.mean(axis=1), (logs[:, 1] - logs[:, 0]) / WIDTH_90
+
+
+def _structure(spec: dict[str, Any]) -> dict[str, Any]:
+    """Which transition and which effects stand behind the rate of each stage in each context."""
+    stages = spec["stages"]
+    names = list(stages)
+    moves = [(name, move) for name in names for move in stages[name]["transitions"]]
+    effects = [(name, effect) for name in names for effect in stages[name].get("effects", {}).values()]
+    states = list(itertools.product(*(stages[name]["states"] for name in names)))
+    tables, stage_state = [], []
+    for level, name in enumerate(names):
+        own = stages[name]["states"]
+        contexts = list(itertools.product(*(stages[up]["states"] for up in names[:level])))
+        there = np.zeros((len(contexts), len(own), len(own)))  # 1 where there is a transition
+        move_of = np.zeros(there.shape, int)
+        switched = np.zeros((*there.shape, len(effects)))
+        for c, context in enumerate(contexts):
+            here = dict(zip(names, context, strict=False))
+            for m, (stage, move) in enumerate(moves):
+                if stage == name:
+                    there[c, own.index(move["from"]), own.index(move["to"])] = 1
+                    move_of[c, own.index(move["from"]), own.index(move["to"])] = m
+            for e, (stage, effect) in enumerate(effects):
+                if stage == name and all(here[up] in allowed for up, allowed in effect["when"].items()):
+                    switched[c, own.index(effect["from"]), own.index(effect["to"]), e] = 1
+        # joint z → z′ reads the context of the new upstream states, the old own state and the new own state
+        context_of = np.array([contexts.index(z[:level]) for z in states])
+        own_of = np.array([own.index(z[level]) for z in states])
+        tables.append((there, move_of, switched, context_of, own_of))
+        stage_state.append(own_of)
+    return {
+        "stages": names,
+        "tables": tables,
+        "stage_state": stage_state,
+        "transition": _log_normal([move["per_year"] for _, move in moves]),
+        "effect": _log_normal([effect["times"] for _, effect in effects]),
+        "start": [
+            (np.array([k for k, s in enumerate(stages[n]["states"]) if s in stages[n]["start"]]),
+             np.array([stages[n]["start"][s] for s in stages[n]["states"] if s in stages[n]["start"]], float),
+             len(stages[n]["states"]))
+            for n in names
+        ],
+    }  # fmt: skip
+
+
+def _indicators(spec: dict[str, Any]) -> dict[str, Any]:
+    priors, stages = spec["priors"], spec["stages"]
+    rows = list(spec["indicators"].values())
+    classes = list(priors["classes"])
+    widest = max(len(stage["states"]) for stage in stages.values())
+    points = np.zeros((len(rows), widest))
+    for i, row in enumerate(rows):
+        for state in row["points_to"]:
+            points[i, stages[row["stage"]]["states"].index(state)] = 1
+    return {
+        "class_rate": _log_normal([priors["classes"][name]["per_year"] for name in classes]),
+        "class_spread": _log_normal([priors["classes"][name]["spread"] for name in classes]),
+        "class_of": np.array([classes.index(row["class"]) for row in rows]),
+        "grade_of": np.array([GRADES.index(row["grade"]) for row in rows]),
+        "steps_of_grade": np.diff(np.log([1.0, *(priors["grades"][name] for name in GRADES)])),
+        "concentration": float(priors["grades"]["concentration"]),
+        "departure": float(priors["departure"]["scale"]),
+        "points": points,
+    }
+
+
+def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Sort the cells by kind; observables and assessments do not depend on parameters, so they become one mask."""
+    names, stages = list(spec["stages"]), spec["stages"]
+    widest = max(len(stage["states"]) for stage in stages.values())
+    step, kind, stage, indicator, group = cells["what"].T
+    durations, which = np.unique(cells["years"], return_inverse=True)
+    fixed = np.ones((len(cells["years"]), len(names), widest))
+    offset = np.cumsum([0, *(len(stages[name]["states"]) for name in names)])
+    for k in np.flatnonzero(kind >= ASSESSMENT):
+        n, seen, w = len(stages[names[stage[k]]]["states"]), int(cells["observed"][k]), cells["value"][k, 0]
+        if kind[k] == ASSESSMENT:
+            told = np.where(np.arange(n) == seen, w, (1 - w) / (n - 1))
+        else:
+            told = cells["in_set"][offset[stage[k]] : offset[stage[k]] + n] == seen
+        fixed[step[k], stage[k], :n] *= told
+    covered, selective = kind == COVERED, kind == SELECTIVE
+    medians = np.exp(_log_normal([spec["priors"]["classes"][r["class"]]["per_year"] for r in spec["indicators"].values()])[0])
+    available = cells["available"].astype(float)
+    told = cells["observed"][selective].astype(int)
+    return {
+        "years": durations,
+        "which": which,
+        "fixed": fixed,
+        "covered": (step[covered], stage[covered], indicator[covered], cells["observed"][covered],
+                    cells["value"][covered, 1], np.expm1(medians[indicator[covered]] * cells["value"][covered, 1])),
+        "selective": (step[selective], stage[selective], told, group[selective], cells["value"][selective, 0],
+                      medians[told] / (available @ medians)[group[selective]]),
+        "available": available,
+    }  # fmt: skip
+
+
+def model(data: dict[str, Any]) -> None:
+    """Priors of docs/method.md, and the likelihood as a factor."""
+    sample = numpyro.sample
+    eta = sample("transition_log_rate", dist.Normal(*data["transition"]).to_event(1))
+    delta = sample("effect_log_times", dist.Normal(*data["effect"]).to_event(1))
+    mu = sample("class_log_rate", dist.Normal(*data["class_rate"]).to_event(1))
+    log_sigma = sample("class_log_spread", dist.Normal(*data["class_spread"]).to_event(1))
+    count = len(data["class_of"])
+    z = sample("indicator_offset", dist.Normal(0.0, 1.0).expand([count]).to_event(1))
+    zeta = sample("indicator_departure", dist.Normal(0.0, 1.0).expand([count]).to_event(1))
+    c = data["concentration"]
+    increment = sample("grade_increment", dist.Beta(c, c).expand([len(GRADES)]).to_event(1))
+    tau = sample("departure_scale", dist.HalfNormal(data["departure"]))
+    starts = []
+    for name, (some, weights, n) in zip(data["stages"], data["start"], strict=True):
+        inside = sample(f"start_{name}", dist.Dirichlet(weights)) if len(some) > 1 else jnp.ones(1)
+        starts.append(jnp.zeros(n).at[some].set(inside))
+    grade = jnp.cumsum(2 * data["steps_of_grade"] * increment)
+    alpha = mu[data["class_of"]] + jnp.exp(log_sigma[data["class_of"]]) * z
+    beta = grade[data["grade_of"]] * jnp.exp(tau * zeta)
+    rate = jnp.exp(alpha[:, None] + beta[:, None] * data["points"])
+    numpyro.factor("reports", log_likelihood(data, eta, delta, starts, rate))
+
+
+def log_likelihood(data: dict[str, Any], eta: jax.Array, delta: jax.Array, starts: list, rate: jax.Array) -> jax.Array:
+    """Sum over hidden paths by the forward recursion."""
+    matrices = jnp.stack([_matrix(data, eta, delta, years) for years in data["years"]])
+    emission = _emission(data, rate)
+    first = jnp.ones(matrices.shape[1])
+    for start, own in zip(starts, data["stage_state"], strict=True):
+        first *= start[own]
+
+    def step(before, inputs):
+        matrix, likelihood = inputs
+        now = (before @ matrix) * likelihood
+        norm = now.sum()
+        return now / norm, jnp.log(norm)
+
+    return lax.scan(step, first, (matrices[data["which"]], emission))[1].sum()
+
+
+def _matrix(data: dict[str, Any], eta: jax.Array, delta: jax.Array, years: float) -> jax.Array:
+    product = 1.0
+    for there, move_of, switched, context_of, own_of in data["tables"]:
+        q = there * jnp.exp(eta[move_of] + switched @ delta)
+        total = q.sum(axis=2, keepdims=True)
+        safe = jnp.where(total > 0, total, 1.0)
+        table = q / safe * -jnp.expm1(-years * total) + jnp.eye(q.shape[1]) * jnp.exp(-years * total)
+        product *= table[context_of[None, :], own_of[:, None], own_of[None, :]]
+    return product
+
+
+def _emission(data: dict[str, Any], rate: jax.Array) -> jax.Array:
+    """(T, K) product of a step's cells."""
+    log_cells = jnp.zeros(data["fixed"].shape)
+    step, stage, indicator, w, exposure, odds = data["covered"]
+    if len(step):
+        absent = jnp.exp(-rate[indicator] * exposure[:, None])
+        w, odds = w[:, None], odds[:, None]
+        seen = w * (1 - absent) + (1 - w) * odds * absent
+        log_cells = log_cells.at[step, stage].add(jnp.log(jnp.where(w > 0, seen, absent)))
+    step, stage, told, group, w, false = data["selective"]
+    if len(step):
+        share = rate[told] / (data["available"] @ rate)[group]
+        log_cells = log_cells.at[step, stage].add(jnp.log(w[:, None] * share + ((1 - w) * false)[:, None]))
+    cells = jnp.exp(log_cells) * data["fixed"]
+    product = 1.0
+    for level, own in enumerate(data["stage_state"]):
+        product *= cells[:, level, own]
+    return product
+
+
+def main() -> None:
+    """Sample 4 × (1,000 + 1,000) with NumPyro's defaults and save the draws."""
+    model_file, cells_file, draws_file = sys.argv[1:]
+    data = read(model_file, cells_file)
+    mcmc = MCMC(
+        NUTS(model), num_warmup=1000, num_samples=1000, num_chains=4, chain_method="vectorized", progress_bar=False
+    )
+    mcmc.run(jax.random.key(1), data)
+    draws = mcmc.get_samples(group_by_chain=True)
+    np.savez(draws_file, diverging=np.asarray(mcmc.get_extra_fields()["diverging"]), **draws)
+
+
+if __name__ == "__main__":
+    main()

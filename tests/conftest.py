@@ -1,0 +1,131 @@
+"""Fixtures: the reference model with the article's rows, and generators whose seed is in sight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from oracle import derived
+from worlds import draw_values, draws_of, small_world
+
+from forecast.evidence import compile_evidence
+from forecast.exchange import Vocabulary, check_entries, read_rows
+from forecast.spec import load_spec
+from forecast.statespace import StateSpace
+
+if TYPE_CHECKING:
+    from forecast.evidence import Evidence
+    from forecast.fit import Fit
+    from forecast.ledger import Entry
+    from forecast.propagate import Draws
+    from forecast.sampler import Sampler
+    from forecast.spec import ModelSpec
+    from worlds import World
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "models" / "russia_azerbaijan.toml"
+ROWS = ROOT / "data" / "russia_azerbaijan" / "observations.csv"
+AS_OF = dt.date(2026, 1, 8)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Give a generator that is the same in every test, whatever order they run in."""
+    return np.random.default_rng(20260108)
+
+
+# The reference model.
+
+
+@pytest.fixture(scope="session")
+def reference_spec() -> ModelSpec:
+    """Read the article's model."""
+    return load_spec(MODEL)
+
+
+@pytest.fixture(scope="session")
+def reference(reference_spec: ModelSpec) -> StateSpace:
+    """Give the axes of the article's model."""
+    return StateSpace(reference_spec)
+
+
+@pytest.fixture(scope="session")
+def article_rows(reference_spec: ModelSpec) -> list[Entry]:
+    """Read the article's dated events."""
+    spec = reference_spec
+    states = {name: stage.states for name, stage in spec.stages.items()}
+    vocabulary = Vocabulary(frozenset(spec.indicators), states, spec.model.start, AS_OF)
+    return check_entries(read_rows(ROWS), vocabulary)
+
+
+@pytest.fixture(scope="session")
+def reference_evidence(reference: StateSpace, article_rows: list[Entry]) -> Evidence:
+    """Compile the article's events as of its latest date."""
+    return compile_evidence(reference, article_rows, AS_OF)
+
+
+def _prior_draws(space: StateSpace, size: int, seed: int) -> Draws:
+    rng = np.random.default_rng(seed)
+    return draws_of(space, [derived(space.spec, draw_values(space.spec, rng, of_prior=True)) for _ in range(size)])
+
+
+@pytest.fixture(scope="session")
+def reference_prior(reference: StateSpace) -> Draws:
+    """Draw 50 times from the prior of the article's model."""
+    return _prior_draws(reference, 50, 1)
+
+
+@pytest.fixture(scope="session")
+def reference_medians(reference: StateSpace) -> Draws:
+    """Give the one draw in which every parameter is at its prior median (start: its mean)."""
+    spec = reference.spec
+    stages, classes = spec.stages.values(), spec.priors.classes.values()
+
+    def middle(intervals: list[tuple[float, float]]) -> np.ndarray:
+        return np.array([np.log(low * high) / 2 for low, high in intervals])
+
+    values: dict[str, np.ndarray | float] = {
+        "eta": middle([move.per_year for stage in stages for move in stage.transitions]),
+        "delta": middle([effect.times for stage in stages for effect in stage.effects.values()]),
+        "mu": middle([row.per_year for row in classes]),
+        "log_sigma": middle([row.spread for row in classes]),
+        "z": np.zeros(len(spec.indicators)),
+        "zeta": np.zeros(len(spec.indicators)),
+        "increment": np.full(4, 0.5),
+        "tau": 0.0,
+    }
+    for name, stage in spec.stages.items():
+        weights = np.array([stage.start[s] for s in stage.states if s in stage.start])
+        values[f"start_{name}"] = weights / weights.sum()
+    return draws_of(reference, [derived(spec, values)])
+
+
+@pytest.fixture(scope="session")
+def reference_fit(reference: StateSpace, reference_evidence: Evidence) -> Fit:
+    """Fit the article's model to the article's events, at the default length."""
+    from forecast.fit import Settings, fit_model  # noqa: PLC0415 - slow to import
+    from forecast.sampler import Sampler  # noqa: PLC0415
+
+    sampler = Sampler(reference, reference_evidence)
+    now = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
+    return fit_model(reference, reference_evidence, sampler, Settings(), watermark=36, now=now)
+
+
+# One small world that is compiled.
+
+
+@pytest.fixture(scope="session")
+def compiled_world() -> World:
+    """Choose a small world with effects, two free starts and cells of every kind."""
+    return small_world(31)
+
+
+@pytest.fixture(scope="session")
+def sampler(compiled_world: World) -> Sampler:
+    """Compile the small world."""
+    from forecast.sampler import Sampler  # noqa: PLC0415 - slow to import
+
+    return Sampler(compiled_world.space, compiled_world.evidence)
