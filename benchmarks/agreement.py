@@ -1,4 +1,4 @@
-"""Do the package and `numpyro_model` state the same density, and do their chains agree?
+"""Compare the package with `numpyro_model`: the densities they state, and the means of their chains.
 
 Run as ``agreement.py MODEL.toml CELLS.npz DRAWS.npz FIT.nc``; prints one JSON object. PyMC's unconstrained log-density
 minus the Jacobians of its transforms, written here by hand, is the density of the natural parameters; so is NumPyro's
@@ -13,11 +13,12 @@ import sys
 import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
-from forecast.sampler import Sampler
 from numpyro.infer.util import log_density
 from numpyro_model import model as numpyro_model
 from numpyro_model import read
 from reference import reference
+
+from forecast.sampler import Sampler
 
 POINTS = 20
 SPREAD = 0.5  # of the random points around the initial one; far wider ones overflow a float in exp(τ ζ)
@@ -45,12 +46,13 @@ def densities(model_file: str, cells_file: str) -> dict[str, float]:
     model, _, evidence = reference()
     sampler = Sampler(model.space, evidence)
     initial = model.to_pymc(evidence).initial_point(0)
+    order = [value.name for value in sampler._model.value_vars]  # noqa: SLF001 - the order of a point has no public name
     data = read(model_file, cells_file)
     rng = np.random.default_rng(2)
     differences, values = [], []
     for _ in range(POINTS):
         free = {name: value + rng.normal(0.0, SPREAD, np.shape(value)) for name, value in initial.items()}
-        ours, _ = sampler.log_density(evidence, np.concatenate([np.ravel(value) for value in free.values()]))
+        ours, _ = sampler.log_density(evidence, np.concatenate([np.ravel(free[name]) for name in order]))
         parameters = {}
         for name, value in free.items():
             parameter, inside, jacobian = natural(name, value)

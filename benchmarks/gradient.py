@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from forecast.hmm import chain_of, log_likelihood_and_gradient
-from forecast.model import ReportsLogp
 from reference import reference
 from scan_model import scan_log_likelihood
+
+from forecast.hmm import chain_of, log_likelihood_and_gradient
+from forecast.model import ReportsLogp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -42,16 +42,18 @@ def main() -> None:
     """Fit twice, print."""
     whole = time.perf_counter()
     with timed("imports"):
-        import forecast.sampler  # noqa: PLC0415
         from arviz_stats.base import array_stats  # noqa: F401, PLC0415
+
+        import forecast.sampler  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
-    from forecast.fit import Settings, fit_model, save_fit  # noqa: PLC0415
     from reference import AS_OF, NOW, reference  # noqa: PLC0415
+
+    from forecast.fit import Settings, fit_model, save_fit  # noqa: PLC0415
 
     with timed("model file, ledger, evidence"):
         model, entries, evidence = reference()
     with timed("statement of the pm.Model (once more than a fit needs)"):
-        point = np.concatenate([np.ravel(part) for part in model.to_pymc(evidence).initial_point(0).values()])
+        point = np.zeros(sum(np.size(part) for part in model.to_pymc(evidence).initial_point(0).values()))
     with timed("compilation"):
         sampler = forecast.sampler.Sampler(model.space, evidence)
     settings = Settings()

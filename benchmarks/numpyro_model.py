@@ -121,7 +121,8 @@ def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]
             told = cells["in_set"][offset[stage[k]] : offset[stage[k]] + n] == seen
         fixed[step[k], stage[k], :n] *= told
     covered, selective = kind == COVERED, kind == SELECTIVE
-    medians = np.exp(_log_normal([spec["priors"]["classes"][r["class"]]["per_year"] for r in spec["indicators"].values()])[0])
+    classes = spec["priors"]["classes"]
+    medians = np.exp(_log_normal([classes[row["class"]]["per_year"] for row in spec["indicators"].values()])[0])
     available = cells["available"].astype(float)
     told = cells["observed"][selective].astype(int)
     return {

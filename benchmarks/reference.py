@@ -38,3 +38,11 @@ def reference() -> Reference:
         entries = project.entries(model, now=NOW, as_of=AS_OF)
         evidence = model.evidence(entries, AS_OF)
     return Reference(model, entries, evidence)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import numpy as np
+
+    np.savez(sys.argv[1], **reference().evidence.cells._asdict())

@@ -261,7 +261,7 @@ def _cells(
             cells.append(_selective(space, telling, covered, closed, step))
         _close_and_open(space, telling, closed, open_steps, step)
     _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, days)
-    exposed = np.add.reduceat(covered, np.arange(0, covered.shape[1], width), axis=1, dtype=np.int64)
+    exposed = np.stack([covered[:, k : k + width].sum(axis=1) for k in range(0, covered.shape[1], width)], axis=1)
     covered_steps: list[list[int]] = np.argwhere(exposed).tolist()
     for indicator, step in covered_steps:
         if open_steps[indicator, step] or (indicator, step) in seen:

@@ -1,0 +1,241 @@
+"""Benchmarks of the reference model: ``run.py gradient|fit|report|cli|memory|all [--json] [--rounds N]``.
+
+This process imports nothing heavy, so that the peak memory of a child is the child's own. Every figure of a process is
+its wall time, processor time and peak memory as the kernel counts them; rounds of what is compared alternate. Caches
+lie in a temporary folder: what is called *empty* starts from nothing, what is called *warm* has run before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+MODEL = HERE.parent / "models" / "russia_azerbaijan.toml"
+AS_OF = "2026-01-08"
+PYTHON = sys.executable
+HEAVY = ("pymc", "arviz", "arviz_base", "arviz_stats", "pytensor", "nutpie", "numba", "jax")
+
+
+class Cost(NamedTuple):
+    """What one process cost."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+class Bench:
+    """A temporary folder with caches and projects, and the environment of the processes."""
+
+    def __init__(self, folder: Path, rounds: int) -> None:
+        """Use ``folder``; compare over ``rounds`` rounds."""
+        self.folder = folder
+        self.rounds = rounds
+        self.projects = 0
+
+    def environment(self, caches: str) -> dict[str, str]:
+        """Give an environment with all caches of compiled code under the name ``caches``, and bytecode written."""
+        place = self.folder / caches
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {
+            **kept,
+            "PYTENSOR_FLAGS": f"base_compiledir={place / 'pytensor'}",
+            "NUMBA_CACHE_DIR": str(place / "numba"),
+        }
+
+    def project(self) -> Path:
+        """Lay out a fresh project folder."""
+        self.projects += 1
+        place = self.folder / f"project-{self.projects}"
+        self.output([*forecast_command(), "init", str(place)], "warm")
+        return place
+
+    def cost(self, command: list[str], caches: str, **environment: str) -> Cost:
+        """Run a process to its end and say what it cost."""
+        with tempfile.TemporaryFile() as output:
+            began = time.perf_counter()
+            child = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=HERE, env={**self.environment(caches), **environment}
+            )
+            _, status, used = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - began
+            child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode:
+                output.seek(0)
+                sys.exit(f"{' '.join(command)} failed:\n{output.read().decode()}")
+        return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+    def output(self, command: list[str], caches: str) -> str:
+        """Run a process and give what it printed."""
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=HERE, env=self.environment(caches)
+        )
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+def forecast_command() -> list[str]:
+    """Give the installed command of this environment."""
+    return [str(Path(sysconfig.get_path("scripts")) / "forecast")]
+
+
+def middle(costs: list[Cost]) -> dict[str, Any]:
+    """Medians over the rounds, and every wall time."""
+    return {
+        **{name: statistics.median(getattr(cost, name) for cost in costs) for name in Cost._fields},
+        "walls": [cost.wall_s for cost in costs],
+    }
+
+
+def gradient(bench: Bench) -> dict[str, Any]:
+    """Value and gradient of the likelihood, against `pytensor.scan`."""
+    return json.loads(bench.output([PYTHON, "gradient.py"], "warm"))
+
+
+def fit(bench: Bench) -> dict[str, Any]:
+    """Cold process against cold process, then what happens inside ours."""
+    cells, draws = bench.folder / "cells.npz", bench.folder / "draws.npz"
+    bench.output([PYTHON, "reference.py", str(cells)], "warm")
+    model, jax_cache = str(MODEL), str(bench.folder / "jax")
+    theirs = [PYTHON, "numpyro_model.py", model, str(cells), str(draws)]
+    keep = {"JAX_COMPILATION_CACHE_DIR": jax_cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    empty, project = fit_once(bench, "warm")
+    found: dict[str, Any] = {"forecast_empty_cache": middle([empty])}
+    fits = sorted((project / "data").glob("*/fits/*.nc"))
+    bench.cost(theirs, "warm", **keep)  # fills JAX's cache
+    costs: dict[str, list[Cost]] = {"forecast": [], "numpyro": [], "numpyro_jax_cache": []}
+    for _ in range(bench.rounds):
+        costs["forecast"].append(fit_once(bench, "warm")[0])
+        costs["numpyro"].append(bench.cost(theirs, "warm"))
+        costs["numpyro_jax_cache"].append(bench.cost(theirs, "warm", **keep))
+    found |= {name: middle(values) for name, values in costs.items()}
+    for column in ("wall_s", "cpu_s"):
+        pairs = zip(costs["numpyro"], costs["forecast"], strict=True)
+        found[f"numpyro_over_forecast_{column}"] = statistics.median(
+            getattr(a, column) / getattr(b, column) for a, b in pairs
+        )
+    found["agreement"] = json.loads(
+        bench.output([PYTHON, "agreement.py", model, str(cells), str(draws), str(fits[0])], "warm")
+    )
+    inside = [json.loads(bench.output([PYTHON, "in_process.py"], "warm")) for _ in range(bench.rounds)]
+    found["in_process"] = {name: statistics.median(row[name] for row in inside) for name in inside[0]}
+    return found
+
+
+def fit_once(bench: Bench, caches: str) -> tuple[Cost, Path]:
+    """Fit in a new project."""
+    project = bench.project()
+    return bench.cost([*forecast_command(), "fit", "-C", str(project), "--as-of", AS_OF], caches), project
+
+
+def report(bench: Bench) -> dict[str, Any]:
+    """Do the main job in a new project, with caches as a new installation and as a used one has them."""
+    found = {}
+    for name, caches in (("empty_cache", "report"), ("warm_cache", "report")):
+        rounds = 1 if name == "empty_cache" else bench.rounds
+        costs = []
+        for _ in range(rounds):
+            project = bench.project()
+            costs.append(bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF], caches))
+        found[name] = middle(costs)
+    return found
+
+
+def cli(bench: Bench) -> dict[str, Any]:
+    """Quick commands: wall times, and that they import nothing heavy."""
+    project = bench.project()
+    short = ["--draws", "500", "--tune", "500", "--accept-bad-fit"]
+    bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF, *short], "warm")
+    commands = {name: [name, "-C", str(project)] for name in ("show", "log", "check")}
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(7):
+        for name, arguments in commands.items():
+            costs[name].append(bench.cost([*forecast_command(), *arguments], "warm"))
+    for arguments in commands.values():
+        imported = bench.output([PYTHON, "-c", WATCH, *arguments], "warm").splitlines()[-1].split()
+        if set(imported) & set(HEAVY):
+            sys.exit(f"forecast {arguments[0]} imports {' '.join(sorted(set(imported) & set(HEAVY)))}")
+    return {name: middle(values) for name, values in costs.items()}
+
+
+WATCH = """
+import sys
+from forecast.cli import main
+try:
+    main()
+except SystemExit as error:
+    if error.code:
+        raise
+print()
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def memory(bench: Bench) -> dict[str, Any]:
+    """Peak memory of the main job, of a fit and of the quickest command."""
+    project = bench.project()
+    commands = {
+        "run": ["run", "-C", str(project), "--as-of", AS_OF],
+        "fit, other seed": ["fit", "-C", str(project), "--as-of", AS_OF, "--seed", "2"],
+        "show": ["show", "-C", str(project)],
+    }
+    return {name: middle([bench.cost([*forecast_command(), *rest], "warm")]) for name, rest in commands.items()}
+
+
+def table(title: str, found: dict[str, Any]) -> list[str]:
+    """Lay out nested figures, a line each."""
+    lines = [title]
+    for name, value in found.items():
+        if isinstance(value, dict) and "wall_s" in value:
+            walls = ", ".join(f"{wall:.2f}" for wall in value["walls"])
+            lines.append(
+                f"  {name:<24} wall {value['wall_s']:7.2f} s   processor {value['cpu_s']:7.2f} s   "
+                f"peak {value['peak_mb']:6.0f} MB   rounds {walls}"
+            )
+        elif isinstance(value, dict):
+            lines += ["  " + line for line in table(name, value)]
+        else:
+            lines.append(f"  {name:<56} {value:.4g}")
+    return lines
+
+
+PARTS = {"gradient": gradient, "fit": fit, "report": report, "cli": cli, "memory": memory}
+
+
+def main() -> None:
+    """Run the chosen parts and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", choices=[*PARTS, "all"])
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each comparison of processes (default: 3)")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
+    try:
+        bench = Bench(folder, arguments.rounds)
+        bench.output(
+            [PYTHON, "-m", "compileall", "-q", sysconfig.get_path("purelib"), str(HERE.parent / "forecast")], "warm"
+        )
+        chosen = PARTS if arguments.part == "all" else {arguments.part: PARTS[arguments.part]}
+        found = {name: part(bench) for name, part in chosen.items()}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print("\n".join(line for name, part in found.items() for line in [*table(name, part), ""]))
+
+
+if __name__ == "__main__":
+    main()
