@@ -45,9 +45,14 @@ class Bench:
         self.projects = 0
 
     def environment(self, caches: str) -> dict[str, str]:
-        """Give an environment with all caches of compiled code under the name ``caches``, and bytecode written."""
-        place = self.folder / caches
+        """Give an environment with all caches of compiled code under the name ``caches``, and bytecode written.
+
+        Without a name, the caches are those that the user has.
+        """
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        if not caches:
+            return kept
+        place = self.folder / caches
         return {
             **kept,
             "PYTENSOR_FLAGS": f"base_compiledir={place / 'pytensor'}",
@@ -100,8 +105,8 @@ def middle(costs: list[Cost]) -> dict[str, Any]:
 
 
 def gradient(bench: Bench) -> dict[str, Any]:
-    """Value and gradient of the likelihood, against `pytensor.scan`."""
-    return json.loads(bench.output([PYTHON, "gradient.py"], "warm"))
+    """Value and gradient of the likelihood, against `pytensor.scan`; compiling that takes minutes the first time."""
+    return json.loads(bench.output([PYTHON, "gradient.py"], ""))
 
 
 def fit(bench: Bench) -> dict[str, Any]:
@@ -157,14 +162,14 @@ def cli(bench: Bench) -> dict[str, Any]:
     """Quick commands: wall times, and that they import nothing heavy."""
     project = bench.project()
     short = ["--draws", "500", "--tune", "500", "--accept-bad-fit"]
-    bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF, *short], "warm")
+    bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF, *short], "")
     commands = {name: [name, "-C", str(project)] for name in ("show", "log", "check")}
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(7):
         for name, arguments in commands.items():
-            costs[name].append(bench.cost([*forecast_command(), *arguments], "warm"))
+            costs[name].append(bench.cost([*forecast_command(), *arguments], ""))
     for arguments in commands.values():
-        imported = bench.output([PYTHON, "-c", WATCH, *arguments], "warm").splitlines()[-1].split()
+        imported = bench.output([PYTHON, "-c", WATCH, *arguments], "").splitlines()[-1].split()
         if set(imported) & set(HEAVY):
             sys.exit(f"forecast {arguments[0]} imports {' '.join(sorted(set(imported) & set(HEAVY)))}")
     return {name: middle(values) for name, values in costs.items()}
@@ -191,7 +196,7 @@ def memory(bench: Bench) -> dict[str, Any]:
         "fit, other seed": ["fit", "-C", str(project), "--as-of", AS_OF, "--seed", "2"],
         "show": ["show", "-C", str(project)],
     }
-    return {name: middle([bench.cost([*forecast_command(), *rest], "warm")]) for name, rest in commands.items()}
+    return {name: middle([bench.cost([*forecast_command(), *rest], "")]) for name, rest in commands.items()}
 
 
 def table(title: str, found: dict[str, Any]) -> list[str]:

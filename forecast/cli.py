@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
+import shlex
+import shutil
 import sys
+import textwrap
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from forecast.errors import ForecastError
+from forecast.errors import FaultsError, ForecastError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Sequence
 
     from forecast.fit import Settings
-    from forecast.ledger import Added
+    from forecast.ledger import Added, LogRecord
     from forecast.project import Model, Project
+    from forecast.spec import ModelSpec
 
 app = typer.Typer(
     name="forecast",
@@ -40,20 +45,33 @@ ChainsOption = Annotated[int, typer.Option("--chains", min=2, help="Chains.")]
 BadOption = Annotated[bool, typer.Option("--accept-bad-fit", help="Go on although the fit fails its checks.")]
 
 HERE = Path()
-PIPE_WIDTH = 200  # columns of a table that no terminal limits
+PIPE_WIDTH = 200  # columns where nothing says how many there are
 SHOWN_IDS = 5
+LONG = 300  # characters of a text in a list
+INTERRUPTED = 130  # what shells give for Ctrl-C
 
 
 def main() -> None:
     """Run the command line; every error on purpose becomes one message and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a dash gets a question mark
+            stream.reconfigure(errors="replace")
     try:
         app()
     except ForecastError as error:
         print(f"forecast: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("forecast: interrupted; nothing was issued", file=sys.stderr)
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            _interrupted()
+        raise
+
+
+def _interrupted() -> NoReturn:
+    print("forecast: interrupted", file=sys.stderr)
+    sys.exit(INTERRUPTED)
 
 
 def _now() -> dt.datetime:
@@ -67,14 +85,14 @@ def _date(text: str | None, option: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         msg = f"{option} {text!r} is not a date; write it as 2026-01-08"
-        raise typer.BadParameter(msg) from None
+        raise InputError(msg) from None
 
 
 def _as_of(text: str | None) -> dt.date:
     date = _date(text, "--as-of")
     if date > _now().date():
-        msg = f"--as-of {date} is in the future; a forecast is as of a day that has come"
-        raise typer.BadParameter(msg)
+        msg = f"--as-of {date} is in the future; a forecast is as of a day that has come, until today, {_now().date()}"
+        raise InputError(msg)
     return date
 
 
@@ -89,18 +107,14 @@ def _print_json(content: Any) -> None:  # noqa: ANN401 - JSON
     print(json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
-    from rich import box  # noqa: PLC0415 - quick --json
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+def _width() -> int:
+    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
+
+def _shown(path: Path) -> str:
+    """Path as short as can be: from the current folder if it is in it."""
+    full, here = path.resolve(), Path.cwd()
+    return str(full.relative_to(here) if full.is_relative_to(here) else full)
 
 
 @contextmanager
@@ -135,15 +149,24 @@ def _settings(draws: int, tune: int, chains: int, seed: int) -> Settings:
 
 
 @app.command()
-def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+def init(
+    directory: Annotated[Path, typer.Argument(help="The folder; it is made if it is not there.")],
+    as_json: JsonOption = False,
+) -> None:
     """Lay out a project folder with the reference model and its starter evidence.
 
     Example: `forecast init my-project`
     """
     from forecast.project import init as lay_out  # noqa: PLC0415 - quick --help
 
-    written = lay_out(directory)
-    print(f"{directory}: {len(written)} files; next: forecast -C {directory} run --as-of 2026-01-08")
+    written = [_shown(file) for file in lay_out(directory)]
+    if as_json:
+        _print_json({"folder": _shown(directory), "files": written})
+        return
+    for file in written:
+        print(file)
+    go = "" if directory.resolve() == Path.cwd() else f"cd {shlex.quote(_shown(directory))} && "
+    print(f"next: {go}forecast run --as-of 2026-01-08")
 
 
 @app.command()
@@ -161,17 +184,30 @@ def check(
     if not files:
         from forecast.project import open_project  # noqa: PLC0415
 
-        files = sorted((open_project(project).root / "models").glob("*.toml"))
-    specs = [load_spec(file) for file in files]
+        folder = open_project(project).root / "models"
+        files = sorted(folder.glob("*.toml"))
+        if not files:
+            msg = f"{_shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"
+            raise InputError(msg)
+    specs: dict[str, ModelSpec] = {}
+    faulty: list[FaultsError] = []
+    for file in files:
+        try:
+            specs[_shown(file)] = load_spec(file)
+        except FaultsError as error:
+            faulty.append(error)
+    if faulty:
+        raise InputError("\n".join(map(str, faulty)))
     if as_json:
-        _print_json([{"file": str(f), "model": s.name, "hash": s.hash} for f, s in zip(files, specs, strict=True)])
+        _print_json([{"file": file, "model": spec.name, "hash": spec.hash} for file, spec in specs.items()])
         return
-    for file, spec in zip(files, specs, strict=True):
+    for file, spec in specs.items():
         moves = sum(len(stage.transitions) for stage in spec.stages.values())
         effects = sum(len(stage.effects) for stage in spec.stages.values())
+        print(f"{file}: good, version {spec.hash}")
         print(
-            f"{file}: good; version {spec.hash}, {len(spec.stages)} stages, {moves} transitions, {effects} effects, "
-            f"{len(spec.indicators)} indicators, {len(spec.outcomes)} outcomes"
+            f"  {len(spec.stages)} stages, {moves} transitions, {effects} effects, {len(spec.indicators)} indicators, "
+            f"{len(spec.outcomes)} outcomes"
         )
 
 
@@ -184,12 +220,14 @@ def observe(
     date: Annotated[str, typer.Option("--date", help="Day it happened.")],
     source: Annotated[str, typer.Option("--source", help="Who says so.")],
     grade: Annotated[str, typer.Option("--grade", help="Admiralty grade, A1 to F6.")],
-    reported_on: Annotated[str, typer.Option(help="Day the public could know (default: --date).")] = "",
-    url: Annotated[str, typer.Option("--url")] = "",
+    reported_on: Annotated[
+        str, typer.Option("--reported-on", help="Day the public could know (default: --date).")
+    ] = "",
+    url: Annotated[str, typer.Option("--url", help="Where to read it.")] = "",
     story: Annotated[str, typer.Option("--story", help="The real event behind several rows.")] = "",
     distinct: Annotated[bool, typer.Option("--distinct", help="Count beside the other rows of its story.")] = False,
     month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
-    note: Annotated[str, typer.Option("--note")] = "",
+    note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
     row_id: Annotated[str, typer.Option("--id", help="Id of a row to correct (default: a new one).")] = "",
     project: ProjectOption = HERE,
     model: ModelOption = None,
@@ -216,8 +254,8 @@ def cover(
     last: Annotated[str, typer.Option("--to", help="Last day somebody looked.")],
     source: Annotated[str, typer.Option("--source", help="Who looked, and where.")],
     reported_on: Annotated[str, typer.Option("--reported-on", help="Day the public could know (default: --to).")] = "",
-    url: Annotated[str, typer.Option("--url")] = "",
-    note: Annotated[str, typer.Option("--note")] = "",
+    url: Annotated[str, typer.Option("--url", help="Where to read it.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
     project: ProjectOption = HERE,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -252,9 +290,10 @@ def import_(
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file to write.")],
-    as_of: AsOfOption = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Only what was public on that day.")] = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the rows in force to a file that `forecast import` reads back without loss.
 
@@ -264,8 +303,11 @@ def export(
 
     found, of = _open(project, model)
     entries = found.entries(of, now=_now(), as_of=_as_of(as_of) if as_of else None)
-    for path in export_file(entries, file):
-        print(path)
+    written = [_shown(path) for path in export_file(entries, file)]
+    if as_json:
+        _print_json({"files": written, "rows": len(entries)})
+    else:
+        print(f"{_count(len(entries), 'row')} in {' and '.join(written)}")
 
 
 @app.command()
@@ -275,6 +317,7 @@ def retract(
     reported_on: Annotated[str | None, typer.Option("--reported-on", help="Day it was known to be false.")] = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Withdraw a row: as if it had never been, or from the day it was known to be false.
 
@@ -284,7 +327,10 @@ def retract(
     now = _now()
     since = _date(reported_on, "--reported-on") if reported_on else None
     found.ledger.retract(found.dataset(of, now=now), row_id, reason=reason, now=now, reported_on=since)
-    print(f"retracted {row_id}")
+    if as_json:
+        _print_json({"retracted": row_id, "reported_on": str(since) if since else None})
+    else:
+        print(f"retracted: {row_id}{f', from {since} on' if since else ''}")
 
 
 @app.command()
@@ -311,11 +357,31 @@ def log(
             ]
         )  # fmt: skip
         return
-    cells = (
-        [str(r.seq), f"{r.recorded_at:%Y-%m-%d %H:%M}", r.action, r.id, r.summary, "yes" if r.superseded else ""]
-        for r in rows
-    )
-    _table("Ledger", ["row", "recorded", "action", "id", "what", "superseded"], cells)
+    for line in _log_lines(rows, _width()):
+        print(line)
+    if not rows:
+        print("The ledger has no rows yet; see `forecast observe` and `forecast import`.")
+
+
+def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
+    """One line a row where all fit in ``width``; else a second, indented line says what each is about."""
+    from forecast.report import one_line  # noqa: PLC0415 - quick --help
+
+    place = max((len(str(row.seq)) for row in rows), default=0)
+    heads = [f"{row.seq:{place}}  {row.recorded_at:%Y-%m-%d %H:%M}  {row.action:7}  {one_line(row.id)}" for row in rows]
+    texts = [textwrap.shorten(one_line(row.summary), LONG, placeholder=" …") for row in rows]
+    texts = [f"{text} (superseded)" if row.superseded else text for text, row in zip(texts, rows, strict=True)]
+    column = max(map(len, heads), default=0) + 2
+    if all(column + len(text) <= width for text in texts):
+        yield from (head.ljust(column) + text for head, text in zip(heads, texts, strict=True))
+        return
+    for head, text in zip(heads, texts, strict=True):
+        yield head
+        yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _print_added(added: Added, *, as_json: bool) -> None:
@@ -324,7 +390,9 @@ def _print_added(added: Added, *, as_json: bool) -> None:
         return
     for word, ids in (("recorded", added.new), ("superseded", added.superseded), ("already there", added.unchanged)):
         if ids:
-            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else f'{len(ids)} rows'}")
+            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else _count(len(ids), 'row')}")
+    if not any(added):
+        print("nothing recorded: there are no rows in it")
 
 
 # Forecasts.
@@ -355,7 +423,8 @@ def run(
         _print_json(issue.report)
         return
     _show(issue.report)
-    print(f"{'issued' if issue.new else 'already issued; written again'}: {issue.folder / 'report.md'}")
+    state = "issued" if issue.new else "nothing new to issue; the report is written again"
+    print(f"\n{state}: {_shown(issue.folder / 'report.md')}")
 
 
 @app.command()
@@ -385,10 +454,12 @@ def fit(
     if as_json:
         _print_json({"id": made.id, "as_of": str(made.as_of), "evidence": evidence.hash, **asdict(checks)})
         return
+    verdict = "; ".join(checks.complaints(made.settings)) or "passed its checks"
     print(
-        f"fit {made.id} as of {made.as_of}: {checks.divergences} divergent transitions, worst R-hat "
-        f"{checks.max_r_hat:.3f} ({checks.max_r_hat_of}), fewest effective draws {checks.min_ess:.0f} "
-        f"({checks.min_ess_of})"
+        f"fit {made.id} as of {made.as_of}: {verdict}\n"
+        f"  divergent transitions   {checks.divergences}\n"
+        f"  worst R-hat             {checks.max_r_hat:.3f} of {checks.max_r_hat_of}\n"
+        f"  fewest effective draws  {checks.min_ess:.0f} of {checks.min_ess_of}"
     )
 
 
@@ -407,40 +478,7 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
         _show(report)
 
 
-def _show(report: Mapping[str, Any]) -> None:
-    from forecast.report import spread, views  # noqa: PLC0415 - quick --help
+def _show(report: dict[str, Any]) -> None:
+    from forecast.report import render_text  # noqa: PLC0415 - quick --help
 
-    model, found = report["model"], views(report)
-    by, weeks = found["by"], found["weeks"]
-    columns = ["", "now", *(f"{week} weeks, {found['dates'][week]}" for week in weeks)]
-    rows: list[list[str]] = []
-    for name, outcome in model["outcomes"].items():
-        rows.append([outcome["label"], *(spread(by[key]) for key in _keys(name, "at", None, weeks))])
-        rows.append(["  reached by", "", *(spread(by[name, "reached", None, week]) for week in weeks)])
-    _table(f"{model['title']}, as of {report['forecast']['as_of']}", columns, rows)
-    conditional = [
-        [
-            f"{model['outcomes'][row['outcome']]['label']}, {_given(row['given'])}",
-            "",
-            *(
-                spread(by[key]) if (key := (row["outcome"], kind, row["given"], week)) in by else ""
-                for kind in (["after"] if (row["outcome"], "given", row["given"], weeks[0]) not in by else ["given"])
-                for week in weeks
-            ),
-            "the prior" if row["rests_on_prior"] else "prior and evidence",
-        ]
-        for row in report["conditionals"]
-    ]
-    if conditional:
-        _table("If", [*columns, "rests on"], conditional)
-    for note in report["notes"]:
-        print(f"Note: {note}")
-
-
-def _given(condition: str) -> str:
-    words = condition.replace("_", " ")
-    return words if "weeks after" in words else f"given {words}"
-
-
-def _keys(name: str, kind: str, given: str | None, weeks: list[int]) -> list[tuple[str, str, str | None, int | None]]:
-    return [(name, "already", None, None), *((name, kind, given, week) for week in weeks)]
+    print(render_text(report, _width()))

@@ -234,12 +234,12 @@ class _Check:
         grade = self._choice("grade", {name.lower(): name for name in CREDIBILITY}, "A1 to F6, such as B2")
         date = self._date("date")
         earliest = date.replace(day=1) if date and precision == "month" else date
-        reported_on = self._reported_on(date, earliest)
+        reported_on, common = self._reported_on(date, earliest), self._common()
         if date is None or reported_on is None or grade is None:
             return None
         return Observation(
             indicator=indicator or None, state=state or None, date=date, precision=precision or "day",
-            reported_on=reported_on, grade=grade, story=self._cell("story"), distinct=bool(distinct), **self._common(),
+            reported_on=reported_on, grade=grade, story=self._cell("story"), distinct=bool(distinct), **common,
         )  # fmt: skip
 
     def _coverage(self) -> Coverage | None:
@@ -248,10 +248,10 @@ class _Check:
         from_, to = self._date("from"), self._date("to")
         if from_ and to and from_ > to:
             self._fault("from", f"{from_} is after `to`, {to}; exchange them")
-        reported_on = self._reported_on(to, to)
+        reported_on, common = self._reported_on(to, to), self._common()
         if from_ is None or to is None or reported_on is None:
             return None
-        return Coverage(indicator=indicator, from_=from_, to=to, reported_on=reported_on, **self._common())
+        return Coverage(indicator=indicator, from_=from_, to=to, reported_on=reported_on, **common)
 
     def _common(self) -> dict[str, str]:
         url = self._cell("url")

@@ -234,12 +234,12 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
             posterior = dataset[list(dataset.data_vars) if full else list(Draws._fields)].load()
         found = _from_about(about, posterior)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        msg = f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run `forecast fit` again"
+        msg = f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run the command again"
         raise InputError(msg) from error
     if (found.model, found.model_hash) != (space.spec.name, space.spec.hash):
         msg = (
             f"{path}: was drawn from model {found.model!r} version {found.model_hash}, not from "
-            f"{space.spec.name!r} version {space.spec.hash}; run `forecast fit`"
+            f"{space.spec.name!r} version {space.spec.hash}; delete the file and run the command again"
         )
         raise InputError(msg)
     return found if full else replace(found, posterior=None)

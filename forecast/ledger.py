@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CREDIBILITY",
+    "INFORMATION",
+    "RELIABILITY",
     "Added",
     "Coverage",
     "Entry",
@@ -48,10 +50,10 @@ SCHEMA_VERSION = 1
 WAIT_SECONDS = 30
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow
 
-_RELIABILITY = {"A": 0.98, "B": 0.90, "C": 0.75, "D": 0.55, "E": 0.30, "F": 0.50}
-_INFORMATION = {"1": 0.98, "2": 0.90, "3": 0.75, "4": 0.50, "5": 0.20, "6": 0.50}
+RELIABILITY = {"A": 0.98, "B": 0.90, "C": 0.75, "D": 0.55, "E": 0.30, "F": 0.50}
+INFORMATION = {"1": 0.98, "2": 0.90, "3": 0.75, "4": 0.50, "5": 0.20, "6": 0.50}
 
-CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in _RELIABILITY.items() for i, b in _INFORMATION.items()}
+CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in RELIABILITY.items() for i, b in INFORMATION.items()}
 """Probability that what a row reports is so, by Admiralty grade: reliability of source times credibility of news.
 
 A source passes a true report on with its reliability, and the information itself holds with its credibility; both must.

@@ -7,16 +7,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.errors import FaultsError, InputError, nearest
+from forecast.errors import FaultsError, InputError, LedgerError, nearest
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     import pymc as pm
 
@@ -155,7 +156,11 @@ class Project:
 
         dataset = self.dataset(model, now=now)
         row = Row(file="this row", line=0, kind=kind, cells=cells)  # pyright: ignore[reportArgumentType]
-        return self.ledger.add(dataset, check_entries([row], self.vocabulary(dataset, now)), now=now)
+        try:
+            entries = check_entries([row], self.vocabulary(dataset, now))
+        except LedgerError as error:  # there is one row, so its faults need not say where
+            raise LedgerError(row.file, [fault.removeprefix(f"{row.file}: ") for fault in error.faults]) from None
+        return self.ledger.add(dataset, entries, now=now)
 
     def import_rows(self, model: Model, path: Path, *, now: dt.datetime) -> Added:
         """Take the rows of a CSV or Excel file into the ledger, all or none."""
@@ -202,23 +207,37 @@ class Project:
             If the fit fails its checks and ``accept_bad`` is false. It is kept, so that accepting it costs nothing.
 
         """
-        from forecast.fit import check_fit, fit_id, fit_model, load_fit, save_fit  # noqa: PLC0415 - slow to import
+        watermark, entries = self._known(model, as_of, now)
+        evidence = model.evidence(entries, as_of)
+        return self._fit(model, evidence, settings, watermark, now, accept_bad, on_stage, on_draw), evidence
 
+    def _known(self, model: Model, as_of: dt.date, now: dt.datetime) -> tuple[int, tuple[Entry, ...]]:
         dataset = self.dataset(model, now=now)
         watermark = self.ledger.watermark(dataset)
-        entries = self.ledger.entries(dataset, as_of=as_of, watermark=watermark)
-        evidence = model.evidence(entries, as_of)
-        folder = self.root / "data" / dataset / "fits"
-        path = folder / f"{fit_id(model.space, evidence, settings)}.nc"
+        return watermark, self.ledger.entries(dataset, as_of=as_of, watermark=watermark)
+
+    def _fit(  # noqa: PLR0913, PLR0917 - what a fit depends on
+        self, model: Model, evidence: Evidence, settings: Settings, watermark: int, now: dt.datetime,
+        accept_bad: bool, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None] | None,  # noqa: FBT001
+    ) -> Fit:  # fmt: skip
+        from forecast.fit import check_fit, fit_id, fit_model, load_fit, save_fit  # noqa: PLC0415 - slow to import
+
+        folder = self.root / "data" / model.spec.model.dataset / "fits"
+        name = fit_id(model.space, evidence, settings)
+        path = folder / f"{name}.nc"
         if path.exists():
             found = load_fit(path, model.space)
+            if found.id != name:
+                msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
+                raise InputError(msg)
         else:
+            _require_possible(model, evidence)
             on_stage("compiling the model")
             sampler = model.sampler(evidence)
             on_stage("sampling")
             found = fit_model(model.space, evidence, sampler, settings, watermark=watermark, now=now, on_draw=on_draw)
             save_fit(found, folder)
-        return (found if accept_bad else check_fit(found)), evidence
+        return found if accept_bad else check_fit(found)
 
     def predict(self, model: Model, fit: Fit, evidence: Evidence) -> Forecast:
         """Forecast from a fit."""
@@ -232,42 +251,42 @@ class Project:
     ) -> Issue:  # fmt: skip
         """Do the main job: fit when due, forecast, archive, write the report.
 
-        The same evidence, date, model and settings issue nothing new; the report is written again from the archive.
+        What would say the same as the last forecast as of that date issues nothing new; its report is written again.
+
+        Raises
+        ------
+        UntrustworthyError
+            If the fit fails its checks and ``accept_bad`` is false.
+        InputError
+            If the evidence is impossible or something cannot be read or written; nothing is issued then.
+
         """
         from forecast.ledger import Issued  # noqa: PLC0415 - SQLAlchemy is slow to import
-        from forecast.report import report_data  # noqa: PLC0415 - only where a report is written
+        from forecast.report import report_data, same_report  # noqa: PLC0415 - only where a report is written
 
-        fit, evidence = self.fit(
-            model, as_of, settings, now=now, accept_bad=accept_bad, on_stage=on_stage, on_draw=on_draw
-        )
-        latest = next(
-            (
-                row
-                for row in reversed(self.ledger.forecasts(model.spec.name))
-                if row.fit == fit.id and row.as_of == as_of
-            ),
-            None,
-        )
-        if latest is not None:
-            report = json.loads(latest.content)
-            return Issue(latest, report, self.write_report(report), new=False)
+        watermark, entries = self._known(model, as_of, now)
+        evidence = model.evidence(entries, as_of)
+        fit = self._fit(model, evidence, settings, watermark, now, accept_bad, on_stage, on_draw)
         on_stage("forecasting")
         forecast = self.predict(model, fit, evidence)
-        entries = self.entries(model, now=now, as_of=as_of)
-        report = report_data(model.spec, evidence, entries, fit, forecast, issued_at=now)
-        folder = self.write_report(report)
-        issued = self.ledger.archive(
-            Issued(
-                model=model.spec.name,
-                as_of=as_of,
-                issued_at=now,
-                evidence_hash=evidence.hash,
-                model_hash=model.spec.hash,
-                fit=fit.id,
-                watermark=fit.watermark,
-                content=json.dumps(report, ensure_ascii=False, sort_keys=True),
+        report = report_data(model.spec, evidence, entries, fit, forecast, watermark=watermark, issued_at=now)
+        report = json.loads(json.dumps(report))
+        earlier = [row for row in self.ledger.forecasts(model.spec.name) if row.as_of == as_of]
+        if earlier and same_report(before := json.loads(earlier[-1].content), report):
+            return Issue(earlier[-1], before, self.write_report(before), new=False)
+        with self._report_ready(report) as folder:
+            issued = self.ledger.archive(
+                Issued(
+                    model=model.spec.name,
+                    as_of=as_of,
+                    issued_at=now,
+                    evidence_hash=evidence.hash,
+                    model_hash=model.spec.hash,
+                    fit=fit.id,
+                    watermark=watermark,
+                    content=json.dumps(report, ensure_ascii=False),
+                )
             )
-        )
         return Issue(issued, report, folder, new=True)
 
     def latest(self, name: str | None = None) -> dict[str, Any]:
@@ -290,22 +309,67 @@ class Project:
 
     def write_report(self, report: dict[str, Any]) -> Path:
         """Write ``report.md`` and ``forecast.json`` to ``reports/<model>/<as-of>/``, each whole or not at all."""
+        with self._report_ready(report) as folder:
+            return folder
+
+    @contextmanager
+    def _report_ready(self, report: dict[str, Any]) -> Generator[Path]:
+        """Write the report beside its place, and put it there when the block has done its work.
+
+        So what cannot be written is never issued, and what is to be seen has been issued.
+        """
         from forecast.report import render_markdown  # noqa: PLC0415 - only where a report is written
 
         folder = self.root / "reports" / report["model"]["name"] / report["forecast"]["as_of"]
         templates = self.root / "reports" / "templates"
         text = render_markdown(report, templates if templates.is_dir() else _starter() / "reports" / "templates")
-        whole = json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        whole = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+        drafts = {folder / f".{name}.{os.getpid()}": name for name in ("report.md", "forecast.json")}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, content in (("report.md", text), ("forecast.json", whole)):
-                partial = folder / f".{name}.{os.getpid()}"
-                partial.write_text(content, encoding="utf-8")
-                partial.replace(folder / name)
-        except OSError as error:
-            msg = f"{folder}: the report cannot be written: {error.strerror}; check the folder's permissions and space"
-            raise InputError(msg) from error
-        return folder
+            with _clear_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                for draft, content in zip(drafts, (text, whole), strict=True):
+                    draft.write_text(content, encoding="utf-8")
+            yield folder
+            with _clear_errors(folder):
+                for draft, name in drafts.items():
+                    draft.replace(folder / name)
+        finally:
+            for draft in drafts:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _clear_errors(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"{folder}: the report cannot be written ({error.strerror}); check the folder's permissions and space"
+        raise InputError(msg) from error
+
+
+def _require_possible(model: Model, evidence: Evidence) -> None:
+    """Make sure before a long compilation that some path explains the evidence: with every rate 1 and any start."""
+    import numpy as np  # noqa: PLC0415 - not needed to read a forecast
+
+    from forecast.hmm import chain_of  # noqa: PLC0415
+    from forecast.propagate import Draws, filter_draws  # noqa: PLC0415
+
+    space = model.space
+    start = [space.start_weights(stage) > 0 for stage in range(len(space.stages))]
+    draws = Draws(
+        log_rate=np.zeros((1, len(space.rate_names))),
+        log_lambda=np.zeros((1, len(space.emission_names))),
+        start=np.concatenate([part / part.sum() for part in start])[None],
+    )
+    _, now, _ = filter_draws(chain_of(space), evidence.cells, draws)
+    if not np.isfinite(now).all():
+        msg = (
+            f"as of {evidence.as_of}: the evidence is impossible under model {space.spec.name!r}; "
+            "a row that records a state contradicts the model's transitions; correct or retract it (see `forecast log`)"
+        )
+        raise InputError(msg)
 
 
 def open_project(path: str | Path = ".") -> Project:

@@ -1,19 +1,22 @@
 # pyright: reportUnknownMemberType=false
 # Jinja2's filters are untyped.
-"""Reports: one `ReportData` of plain JSON, rendered to Markdown; whatever is shown comes from it alone."""
+"""Reports: one table of plain JSON, rendered to Markdown and to text; whatever is shown comes from it alone."""
 
 from __future__ import annotations
 
 import datetime as dt
-import html
 import re
+import textwrap
+import unicodedata
 from dataclasses import asdict
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.ledger import Observation, credibility
+from forecast.errors import InputError
+from forecast.ledger import Coverage, Observation, credibility
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.evidence import Evidence
@@ -22,21 +25,25 @@ if TYPE_CHECKING:
     from forecast.predict import Forecast
     from forecast.spec import Conditional, ModelSpec
 
-__all__ = ["FORMAT", "percent", "render_markdown", "report_data", "spread", "views"]
+__all__ = ["FORMAT", "one_line", "percent", "render_markdown", "render_text", "report_data", "same_report", "spread"]
 
 FORMAT = 1
+TEMPLATE = "report.md.jinja"
+READABLE = 100  # columns of running text
 LEARNED_LITTLE = 0.8  # a link whose standard deviation kept this share of the prior's rests on the prior
 STALE_WEEKS = 4
 
 
 def report_data(  # noqa: PLR0913 - everything a report shows
     spec: ModelSpec, evidence: Evidence, entries: Iterable[Entry], fit: Fit, forecast: Forecast, *,
-    issued_at: dt.datetime,
+    watermark: int, issued_at: dt.datetime,
 ) -> dict[str, Any]:  # fmt: skip
     """Gather all that a report shows, as plain JSON types; it is archived as it is, and rendering reads only it."""
+    entries = tuple(entries)
     used = set(evidence.used)
     left_out = dict(evidence.left_out)
     rows = [row for row in entries if isinstance(row, Observation) and row.id in used | set(left_out)]
+    coverage = [row for row in entries if isinstance(row, Coverage) and row.from_ <= evidence.as_of]
     learned = {row.name: row for row in fit.learned}
     return {
         "format": FORMAT,
@@ -64,12 +71,12 @@ def report_data(  # noqa: PLR0913 - everything a report shows
         },
         "evidence": {
             "hash": evidence.hash,
-            "watermark": fit.watermark,
+            "watermark": watermark,
             "newest": evidence.newest.isoformat() if evidence.newest else None,
             "rows": [_row(spec, row, left_out.get(row.id)) for row in rows],
-            "left_out": [list(pair) for pair in evidence.left_out if pair[0] not in {row.id for row in rows}],
+            "coverage": [_watched(spec, row, left_out.get(row.id)) for row in coverage],
         },
-        "notes": _notes(spec, evidence, fit),
+        "notes": _notes(spec, evidence, fit, watched=bool(coverage)),
     }
 
 
@@ -121,23 +128,52 @@ def _row(spec: ModelSpec, row: Observation, left_out: str | None) -> dict[str, A
     }
 
 
-def _notes(spec: ModelSpec, evidence: Evidence, fit: Fit) -> list[str]:
+def _watched(spec: ModelSpec, row: Coverage, left_out: str | None) -> dict[str, Any]:
+    indicator = spec.indicators.get(row.indicator)
+    return {
+        "id": row.id,
+        "from": row.from_.isoformat(),
+        "to": row.to.isoformat(),
+        "reported_on": row.reported_on.isoformat(),
+        "what": indicator.label if indicator else "every indicator" if row.indicator == "*" else row.indicator,
+        "name": row.indicator,
+        "source": row.source,
+        "url": row.url,
+        "note": row.note,
+        "left_out": left_out,
+    }
+
+
+def _notes(spec: ModelSpec, evidence: Evidence, fit: Fit, *, watched: bool) -> list[str]:
     notes: list[str] = []
-    if not evidence.used or evidence.newest is None:
-        notes.append("There is no evidence: every number below is the prior, carried forward.")
-    elif (weeks := (evidence.as_of - evidence.newest).days // 7) >= STALE_WEEKS:
-        silent = [row.label.lower() for row in spec.stages.values() if row.observable]
-        also = (
-            f" Nothing recorded there means: no change on record in {', '.join(silent)} until then." if silent else ""
+    silent = [row.label[:1].lower() + row.label[1:] for row in spec.stages.values() if row.observable]
+    if evidence.newest is None and not watched:
+        notes.append(
+            "There is no row to go by: every number is the prior of the model file, carried forward"
+            + (f", with nothing on record in {', '.join(silent)}." if silent else ".")
         )
-        notes.append(f"The newest row is {weeks} weeks older than the date of the forecast.{also}")
+    elif evidence.newest and (weeks := (evidence.as_of - evidence.newest).days // 7) >= STALE_WEEKS:
+        notes.append(
+            f"The newest row is {weeks} weeks older than the date of the forecast."
+            + (f" That nothing was recorded since is read as: no change in {', '.join(silent)}." if silent else "")
+        )
     complaints = fit.diagnostics.complaints(fit.settings)
     if complaints:
         notes.append(f"The fit did not pass its checks and was accepted by hand: {'; '.join(complaints)}.")
     return notes
 
 
-# Rendering.
+def same_report(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two reports say the same, whenever they were issued and whatever was recorded that does not matter."""
+
+    def content(data: Mapping[str, Any]) -> dict[str, Any]:
+        evidence = {key: value for key, value in data["evidence"].items() if key != "watermark"}
+        return {**data, "issued_at": None, "evidence": evidence}
+
+    return content(one) == content(other)
+
+
+# Words and numbers.
 
 
 def percent(value: float) -> str:
@@ -158,20 +194,13 @@ def spread(estimate: Mapping[str, float]) -> str:
     return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"
 
 
-def _inert(text: object) -> str:
-    """Text from the ledger or a model file as inert Markdown in one line."""
+def one_line(text: object) -> str:
+    """Text from the ledger or a model file in one line, without characters that control a terminal or its direction."""
     line = re.sub(r"\s+", " ", str(text)).strip()
-    escaped = html.escape(line, quote=False)
-    return re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", escaped)
+    return "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cs"} and char not in DIRECTIONS)
 
 
-def _link(row: Mapping[str, Any]) -> str:
-    label = _inert(row["source"])
-    url = str(row["url"])
-    if not url.lower().startswith(("http://", "https://")):
-        return label
-    target = url.translate({ord(char): f"%{ord(char):02X}" for char in "<>()|\"'\\` "})
-    return f"[{label}]({target})"
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they reorder what follows
 
 
 def _number(value: float) -> str:
@@ -183,23 +212,8 @@ def _day(text: str) -> str:
     return f"{date.day} {date:%b %Y}"
 
 
-def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
-    """Render ``report.md`` with the template ``report.md.jinja`` of the folder ``templates``."""
-    import jinja2  # noqa: PLC0415 - only where a report is written
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown: every text from outside goes through `inert`
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number)
-    return environment.get_template("report.md.jinja").render(**data, **views(data))
-
-
-def views(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Quantities by outcome and horizon, and a thinned path, as the templates want them."""
+def _views(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Quantities by outcome and horizon, and a thinned path, as the renderings want them."""
     quantities = data["forecast"]["quantities"]
     by: dict[tuple[str, str, str | None, int | None], Any] = {
         (row["outcome"], row["kind"], row["given"], row["horizon_weeks"]): row["estimate"] for row in quantities
@@ -210,3 +224,130 @@ def views(data: Mapping[str, Any]) -> dict[str, Any]:
     last = len(path["dates"]) - 1
     months = [k for k in range(last) if path["dates"][k][:7] != path["dates"][k + 1][:7]]
     return {"by": by, "weeks": weeks, "dates": dates, "months": [*months, last], "path": path}
+
+
+# Markdown.
+
+
+def _inert(text: object) -> str:
+    """Text from outside as Markdown that means itself, in one line."""
+    escaped = re.sub(r"([\\`*{}\[\]#|~$])", r"\\\1", one_line(text))
+    escaped = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)  # inside a word it is inert already
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _link(row: Mapping[str, Any]) -> str:
+    label, url = _inert(row["source"]), one_line(row["url"])
+    if not url.lower().startswith(("http://", "https://")):
+        return label
+    target = url.translate({ord(char): f"%{ord(char):02X}" for char in "<>()[]|\"'\\`*_~$ "} | {ord("&"): "&amp;"})
+    return f"[{label}]({target})"
+
+
+def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
+    """Render ``report.md`` with the template ``report.md.jinja`` of the folder ``templates``.
+
+    Raises
+    ------
+    InputError
+        If the template cannot be read or is faulty.
+
+    """
+    import jinja2  # noqa: PLC0415 - only where a report is written
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown: every text from outside goes through `inert`
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number)
+    try:
+        return environment.get_template(TEMPLATE).render(**data, **_views(data))
+    except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
+        line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        msg = f"{templates / TEMPLATE}{line}: the template is faulty ({error}); mend it, or copy it from a new project"
+        raise InputError(msg) from error
+
+
+# Text.
+
+
+def render_text(data: Mapping[str, Any], width: int) -> str:
+    """Render the forecast for a terminal that is ``width`` columns wide."""
+    model, found = data["model"], _views(data)
+    by, weeks, prose = found["by"], found["weeks"], min(width, READABLE)
+    lines = textwrap.wrap(one_line(model["title"]), prose)
+    lines += textwrap.wrap(
+        f"As of {_day(data['forecast']['as_of'])}, issued {data['issued_at'][:16].replace('T', ' ')} UTC. "
+        "Brackets hold 90 % intervals.",
+        prose,
+    )
+    groups: list[_Group] = [
+        (
+            outcome["label"],
+            [
+                ("on the day", [spread(by[name, "already", None, None]), *_cells(by, (name, "at", None), weeks)]),
+                ("reached by it", ["", *_cells(by, (name, "reached", None), weeks)]),
+            ],
+        )
+        for name, outcome in model["outcomes"].items()
+    ]
+    heads = [("now", ""), *((f"{week} weeks", _day(found["dates"][week])) for week in weeks)]
+    lines += ["", *_grid(heads, groups, width)]
+    if data["conditionals"]:
+        lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], _conditions(data, by, weeks), width)]
+    if any(row["rests_on_prior"] for row in data["conditionals"]):
+        words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
+        lines += textwrap.wrap(words, prose, subsequent_indent="  ")
+    for note in data["notes"]:
+        lines += ["", *textwrap.wrap(f"Note: {one_line(note)}", prose, subsequent_indent="  ")]
+    return "\n".join(lines)
+
+
+_Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows, each with a label and a cell a column
+
+
+def _cells(by: Mapping[Any, Any], key: tuple[str, str, str | None], weeks: Sequence[int]) -> list[str]:
+    return [spread(by[*key, week]) if (*key, week) in by else "" for week in weeks]
+
+
+def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:
+    groups: dict[str, list[tuple[str, list[str]]]] = {}
+    for row in data["conditionals"]:
+        name, given = row["outcome"], row["given"]
+        words, star = given.replace("_", " "), " *" if row["rests_on_prior"] else ""
+        rows = groups.setdefault(data["model"]["outcomes"][name]["label"], [])
+        after = next((by[key] for key in by if key[:3] == (name, "after", given)), None)
+        if after is None:
+            rows.append((f"given {words}{star}", _cells(by, (name, "given", given), weeks)))
+        else:
+            rows.append((f"{words} began{star}: {spread(after)}", []))
+    return list(groups.items())
+
+
+def _grid(heads: Sequence[tuple[str, ...]], groups: Sequence[_Group], width: int) -> Iterator[str]:
+    """Lay out rows under their group's label, in as many blocks of columns as ``width`` asks for."""
+    rows = [row for _, part in groups for row in part]
+    column = 2 + max(len(text) for texts in (*heads, *(cells for _, cells in rows)) for text in texts)
+    labels = 4 + max(len(label) for label, cells in rows if cells)  # two blanks before, two after
+    first = min(labels, max(width + 2 - column * len(heads), 4))
+    for block in batched(range(len(heads)), max((width + 2 - first) // column, 1)):
+        yield from [""] if block[0] else []
+        for line in zip(*(heads[k] for k in block), strict=True):
+            yield (" " * first + "".join(text.ljust(column) for text in line)).rstrip()
+        for label, part in groups:
+            yield from textwrap.wrap(one_line(label), width)
+            for name, cells in part:
+                if cells or not block[0]:
+                    yield from _grid_row(name, "".join(cells[k].ljust(column) for k in block if cells), first, width)
+
+
+def _grid_row(name: str, values: str, first: int, width: int) -> Iterator[str]:
+    if values and len(name) + 4 <= first:
+        yield (f"  {name}".ljust(first) + values).rstrip()
+        return
+    yield from textwrap.wrap(name, width, initial_indent="  ", subsequent_indent="    ")
+    if values:
+        yield (" " * first + values).rstrip()

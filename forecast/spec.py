@@ -113,7 +113,6 @@ class Source(_Table):
     """A text that bases point to."""
 
     title: Text
-    author: Text | None = None
     published: dt.date | None = None
     url: Text | None = None
 
@@ -294,7 +293,7 @@ class Header(_Table):
     description: Text
     dataset: Name
     start: dt.date
-    step_days: PositiveInt = 7
+    step_days: Literal[1, 7] = 7  # horizons are in weeks and must be whole steps
     reporting_lag_days: Annotated[int, Field(ge=0)]
     horizons_weeks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 

@@ -17,13 +17,14 @@ from forecast.spec import load_spec
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
+    from worlds import World
+
     from forecast.evidence import Evidence
     from forecast.fit import Fit
     from forecast.ledger import Entry
     from forecast.propagate import Draws
     from forecast.sampler import Sampler
     from forecast.spec import ModelSpec
-    from worlds import World
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "russia_azerbaijan.toml"

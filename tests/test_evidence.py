@@ -159,7 +159,9 @@ def test_worlds_touch_every_rule() -> None:
         count("last step in part", step_days(world.space, world.as_of)[-1] < 7)
         count("last step in full", step_days(world.space, world.as_of)[-1] == 7)
         count("three stages", len(world.space.stages) == 3)
-        count("effect on two conditions", any(len(e.when) > 1 for s in spec.stages.values() for e in s.effects.values()))
+        count(
+            "effect on two conditions", any(len(e.when) > 1 for s in spec.stages.values() for e in s.effects.values())
+        )
         count("start on some states only", any((world.space.start_weights(k) == 0).any() for k in range(2)))
         count("coverage reported late", any(row.reported_on > world.as_of for row in world.coverage))
         count("closed, opened and seen in one covered step", _reopened(world))
@@ -227,7 +229,7 @@ def _single(cells: Cells, k: int, observed: float) -> Cells:
 
 
 def _alternatives(world: World, k: int) -> list[tuple[float, float, list[float] | None]]:
-    """What cell ``k`` could have held, the factor that makes it a probability, and that probability by the oracle."""
+    """List what cell ``k`` could have held, the factor to a probability, and that probability by the oracle."""
     cells, space, p = world.evidence.cells, world.space, world.parameters[0]
     _, kind, stage, indicator, group = (int(n) for n in cells.what[k])
     name = space.stages[stage]
@@ -363,7 +365,7 @@ def watch(first: dt.date, last: dt.date, indicator: str = "*") -> Coverage:
 
 
 def covered_cells(evidence: Evidence, name: str) -> list[tuple[int, str]]:
-    """Steps and rows of the cells of one indicator."""
+    """List steps and rows of the cells of one indicator."""
     cells = zip(evidence.cells.what[:, 0].tolist(), evidence.cell_names, evidence.rows, strict=True)
     return [(step, ",".join(rows)) for step, title, rows in cells if title.endswith(f"covered {name}")]
 

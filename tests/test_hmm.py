@@ -21,7 +21,7 @@ from forecast.hmm import (
 
 
 def ledger_of(world: World) -> tuple:
-    """What the oracle asks for after the model and the draw."""
+    """Give what the oracle asks for after the model and the draw."""
     return world.rows, world.coverage, world.as_of, credibility_of
 
 
@@ -106,7 +106,7 @@ def test_gradient_equals_finite_differences(seed: int) -> None:
 
 
 def test_gradient_worlds_are_not_trivial() -> None:
-    """Covered cells with 0 < w < 1, selective cells and one-offs stand in many of the worlds whose gradient is tested."""
+    """Covered cells with 0 < w < 1, selective cells and one-offs stand in many worlds whose gradient is tested."""
     graded = selective = once = 0
     for seed in SEEDS:
         world = small_world(seed)
@@ -134,7 +134,7 @@ def test_gradient_does_not_vanish_anywhere_by_mistake() -> None:
 
 
 def _impossible() -> tuple[World, list[np.ndarray]]:
-    """A world with the observable set on record, and a draw in which nothing ever moves there."""
+    """Find a world with the observable set on record, and a draw in which nothing ever moves there."""
     for seed in SEEDS:
         world = small_world(seed)
         cells = world.evidence.cells

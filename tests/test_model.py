@@ -19,11 +19,12 @@ from forecast.propagate import Draws, filter_draws
 from forecast.simulate import REPORT_MIX
 
 if TYPE_CHECKING:
+    from worlds import World
+
     from forecast.evidence import Evidence
     from forecast.sampler import Sampler
     from forecast.spec import ModelSpec
     from forecast.statespace import StateSpace
-    from worlds import World
 
 # The reports are drawn by a Python function; PyTensor says so for every op of this kind.
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode to run CustomDist_reports:UserWarning")
@@ -42,8 +43,8 @@ def read_point(spec: ModelSpec, names: list[str], point: np.ndarray) -> tuple[di
     log-probabilities that sum to zero before they are normalised.
     """
     own = {
-        "transition_log_rate": "eta", "effect_log_times": "delta", "class_log_rate": "mu", "class_log_spread": "log_sigma",
-        "indicator_offset": "z", "indicator_departure": "zeta",
+        "transition_log_rate": "eta", "effect_log_times": "delta", "class_log_rate": "mu",
+        "class_log_spread": "log_sigma", "indicator_offset": "z", "indicator_departure": "zeta",
     }  # fmt: skip
     stages = spec.stages.values()
     sizes = {
@@ -119,9 +120,7 @@ def test_small_world_has_what_matters(compiled_world: World) -> None:
     assert any((part > 0).sum() > 1 and (part == 0).any() for part in weights)
 
 
-def test_density_equals_the_written_formula(
-    compiled_world: World, sampler: Sampler, rng: np.random.Generator
-) -> None:
+def test_density_equals_the_written_formula(compiled_world: World, sampler: Sampler, rng: np.random.Generator) -> None:
     """At random points the compiled log-density differs from point to point as the NumPy formula does."""
     names = value_names(sampler)
     points = random_points(sampler, rng, 8)
@@ -221,8 +220,9 @@ def test_derived_draws_are_those_of_the_method(compiled_world: World, prior: xr.
     """PyMC's log rates, emissions and starts follow from its parameters as the oracle derives them, name by name."""
     group = prior["prior"]
     names = {
-        "transition_log_rate": "eta", "effect_log_times": "delta", "class_log_rate": "mu", "class_log_spread": "log_sigma",
-        "indicator_offset": "z", "indicator_departure": "zeta", "grade_increment": "increment", "departure_scale": "tau",
+        "transition_log_rate": "eta", "effect_log_times": "delta", "class_log_rate": "mu",
+        "class_log_spread": "log_sigma", "indicator_offset": "z", "indicator_departure": "zeta",
+        "grade_increment": "increment", "departure_scale": "tau",
     }  # fmt: skip
     space = compiled_world.space
     assert tuple(group["log_rate"].coords["rate"].to_numpy()) == space.rate_names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def test_most_conditions_are_possible() -> None:
 
 @pytest.mark.parametrize("seed", [0, 9, 30])
 def test_path_equals_the_oracle(seed: int) -> None:
-    """The weekly path holds filtered and smoothed probabilities of every state and outcome, dated by its steps' ends."""
+    """The weekly path holds filtered and smoothed probabilities of every state and outcome, dated by steps' ends."""
     world = small_world(seed)
     path = forecast_of(world, in_turn(world.draws), conditionals=()).path
     assert path.dates == tuple(dates[-1] for dates in oracle.step_dates(world.spec, world.as_of))
@@ -233,7 +234,7 @@ def weekday_differences(
     evidences = [unwatched(compile_evidence(space, rows, day), since) for day in days]
     assert {day.weekday() for day in days} == set(range(7))
     found: dict[tuple[str, int, str], float] = {}
-    for before, after in zip(evidences, evidences[1:], strict=False):
+    for before, after in itertools.pairwise(evidences):
         for weeks in space.spec.model.horizons_weeks:
             date = before.as_of + dt.timedelta(weeks=weeks)
             ratio = on_date(space, after, draws, date).mean(axis=0) / on_date(space, before, draws, date).mean(axis=0)

@@ -178,9 +178,7 @@ def model_text(rng: np.random.Generator) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def draw_values(
-    spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = False
-) -> dict[str, np.ndarray | float]:
+def draw_values(spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = False) -> dict[str, np.ndarray | float]:
     """Draw every parameter near its prior, on its own scale, laid out as for `oracle.log_prior`; or from its prior."""
 
     def around(intervals: list[tuple[float, float]]) -> np.ndarray:

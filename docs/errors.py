@@ -1,0 +1,364 @@
+"""Generate docs/errors.md: what a new user gets wrong, and the message each gets, from really running the commands.
+
+Run ``.venv/bin/python docs/errors.py`` to write it, with ``--check`` to learn whether it is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import shlex
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.project import Model, Project
+
+PAGE = Path(__file__).with_name("errors.md")
+AS_OF = dt.date(2026, 1, 8)
+NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
+MODEL = "models/russia_azerbaijan.toml"
+OBSERVE = ("forecast", "observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service")
+RUN = ("forecast", "run", "--as-of", "2026-01-08")
+
+# The superuser may write everywhere. So the command is run twice in one process: first as it is, on a project of its
+# own, so that all modules are there; then, if need be, without the superuser's rights.
+UNPRIVILEGED = """
+import contextlib, io, os, sys
+from forecast.cli import main
+command = sys.argv[2:]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    sys.argv = ["forecast", *command, "-C", sys.argv[1]]
+    main()
+if not os.geteuid():
+    os.seteuid(65534)
+sys.argv = ["forecast", *command]
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One wrong input: what leads there (``prepare``, in a project of its own) and the command that meets it."""
+
+    name: str
+    command: tuple[str, ...]
+    prepare: Callable[[Path], object] = lambda _: None
+    told: str = ""
+    exit_code: int = 2
+    seeded: bool = True
+    privileged: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a case gave: the message with its paths made relative, and whether everything recorded is still there."""
+
+    case: Case
+    exit_code: int
+    stdout: str
+    stderr: str
+    kept: bool = field(default=False)
+
+
+# Ways to go wrong.
+
+
+def _write(name: str, content: str | bytes) -> Callable[[Path], object]:
+    def write(root: Path) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return write
+
+
+def _four_faults(root: Path) -> None:
+    path = root / MODEL
+    text = path.read_text(encoding="utf-8")
+    for right, wrong in (
+        ("per_year = [1.5, 8]", "per_year = [8, 1.5]"),
+        ('grade = "decisive"', 'grade = "certain"'),
+        ('points_to = ["truce"]', 'points_to = ["truse"]'),
+        ('observable = "peace"', 'observable = "piece"'),
+    ):
+        if right not in text:
+            msg = f"{MODEL} does not hold {right!r} any more; choose another fault"
+            raise ValueError(msg)
+        text = text.replace(right, wrong, 1)
+    path.write_text(text, encoding="utf-8")
+
+
+def _second_model(root: Path) -> None:
+    text = (root / MODEL).read_text(encoding="utf-8").replace('name = "russia_azerbaijan"', 'name = "rival"', 1)
+    (root / "models" / "rival.toml").write_text(text, encoding="utf-8")
+
+
+def _no_rows(root: Path) -> None:
+    for path in root.glob("data/*/*.csv"):
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+
+
+def _closed_folder(root: Path) -> None:
+    for path in (root, root / "data"):
+        path.chmod(0o555)
+    (root / "data" / "ledger.db").chmod(0o444)
+
+
+def _other_database(root: Path) -> None:
+    for path in (root / "data").glob("ledger.db*"):
+        path.unlink()
+    with closing(sqlite3.connect(root / "data" / "ledger.db")) as database:
+        database.execute("CREATE TABLE recipes (title TEXT)")
+        database.commit()
+
+
+def _opened(root: Path) -> tuple[Project, Model]:
+    from forecast.project import open_project  # noqa: PLC0415 - most cases do without
+
+    project = open_project(root)
+    return project, project.model()
+
+
+def _fit_file(root: Path) -> Path:
+    """Path of the fit that `RUN` looks for."""
+    from forecast.fit import Settings, fit_id  # noqa: PLC0415 - slow to import
+
+    project, model = _opened(root)
+    evidence = model.evidence(project.entries(model, now=NOW, as_of=AS_OF), AS_OF)
+    return root / "data" / model.spec.model.dataset / "fits" / f"{fit_id(model.space, evidence, Settings())}.nc"
+
+
+def _corrupted_fit(root: Path) -> None:
+    path = _fit_file(root)
+    path.parent.mkdir()
+    path.write_bytes(b"half a file")
+
+
+def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000.0) -> None:
+    """Put a fit where `RUN` looks for one, without sampling."""
+    import numpy as np  # noqa: PLC0415 - most cases do without
+    import xarray as xr  # noqa: PLC0415
+
+    from forecast.fit import Diagnostics, Fit, Settings, save_fit  # noqa: PLC0415
+    from forecast.propagate import Draws  # noqa: PLC0415
+
+    path = _fit_file(root)
+    _, model = _opened(root)
+    arrays = {name: (("chain", "draw", name + "_axis"), np.zeros((4, 2, 3))) for name in Draws._fields}
+    fit = Fit(
+        id=path.stem,
+        model=model.spec.name,
+        model_hash=model_hash or model.spec.hash,
+        evidence_hash="",
+        as_of=AS_OF,
+        watermark=1,
+        settings=Settings(),
+        diagnostics=Diagnostics(0, 1.0, "transition_log_rate", min_ess, "departure_scale"),
+        learned=(),
+        versions={},
+        created_at="2026-01-09T00:00:00+00:00",
+        draws=Draws(*(np.zeros((8, 3)) for _ in Draws._fields)),
+        posterior=xr.Dataset(arrays),
+    )
+    save_fit(fit, path.parent)
+
+
+def _other_fit(root: Path) -> None:
+    _put_fit(root, model_hash="0123456789ab")
+
+
+def _bad_fit(root: Path) -> None:
+    _put_fit(root, min_ess=231.0)
+
+
+def _unprojected(root: Path) -> None:
+    (root / "models").rename(root / "theories")
+
+
+def _no_model(root: Path) -> None:
+    (root / MODEL).unlink()
+
+
+FAULTY_ROWS = """\
+indicator,state,date,source,grade,url
+presidents_meeting,,2026-01-07,Press service,A1,
+presidents_meting,,2026-01-07,Press service,A1,
+presidents_meeting,relations.truce,07.01.2026,,A9,press.example
+"""
+
+CASES = (
+    Case("An indicator that is not in the model", (*OBSERVE[:2], "presidents_meting", *OBSERVE[3:], "--grade", "A1")),
+    Case("A date in the future", (*OBSERVE[:4], "2999-01-01", *OBSERVE[5:], "--grade", "A1")),
+    Case("A date before the model's start", (*OBSERVE[:4], "2024-01-01", *OBSERVE[5:], "--grade", "A1")),
+    Case("A grade that is none", (*OBSERVE, "--grade", "Z9")),
+    Case(
+        "A CSV file that is not UTF-8",
+        ("forecast", "import", "rows.csv"),
+        _write("rows.csv", "indicator,date,source,grade\npresidents_meeting,2026-01-07,Müsavat,A1\n".encode("latin-1")),
+    ),
+    Case("A model file with four faults", ("forecast", "check"), _four_faults),
+    Case(
+        "An empty ledger",
+        ("forecast", "show"),
+        _no_rows,
+        "The starter rows hold nothing but their header. `forecast log` says that there are no rows, `forecast run` "
+        "works: every number is the prior of the model file, as a note says. Before that there is nothing to show.",
+        seeded=False,
+    ),
+    Case(
+        "A folder that may not be written",
+        (*OBSERVE, "--grade", "A1"),
+        _closed_folder,
+        "The project's files belong to somebody else.",
+        privileged=False,
+    ),
+    Case("A corrupted fit file", RUN, _corrupted_fit),
+    Case(
+        "Another model's fit",
+        RUN,
+        _other_fit,
+        "A fit is found by its name, and a file was copied over it.",
+    ),
+    Case("No project folder", ("forecast", "log"), _unprojected),
+    Case("A project without a model", ("forecast", "run"), _no_model),
+    Case("Several models and none named", RUN, _second_model),
+    Case("A model that is not there", (*RUN, "--model", "russia_azerbajan")),
+    Case("A model file that is not TOML", ("forecast", "check"), _write(MODEL, '[model]\nname = "russia_azerbaijan\n')),
+    Case("A file with several faulty rows", ("forecast", "import", "rows.csv"), _write("rows.csv", FAULTY_ROWS)),
+    Case("A file that is not there", ("forecast", "import", "sightings.csv")),
+    Case("A forecast as of a day before the model's start", (*RUN[:3], "2024-06-01")),
+    Case("A forecast as of a day to come", (*RUN[:3], "2999-01-01")),
+    Case("A day that is no date", (*RUN[:3], "8.1.2026")),
+    Case("Withdrawing a row that is not there", ("forecast", "retract", "dushanbe-meting", "--reason", "misquoted")),
+    Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
+    Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),
+    Case("A project where there is one", ("forecast", "init", ".")),
+    Case(
+        "A fit that cannot be trusted",
+        RUN,
+        _bad_fit,
+        "Exit code 3. The fit is kept, so that accepting it costs no time.",
+        exit_code=3,
+    ),
+)  # fmt: skip
+
+INTRODUCTION = """\
+# Wrong inputs and their messages
+
+<!-- Made by docs/errors.py, which runs the commands; do not edit. -->
+
+Every error says where, what was found and what to do, in one message on standard error, and changes nothing. Exit
+codes: 0 done, 2 usage or bad input, 3 the numbers cannot be trusted, 4 busy (another process has been writing to the
+ledger for half a minute), 130 interrupted. Each command below was run in a new project made by `forecast init`, which
+is called PROJECT here, on the day TODAY.
+"""
+
+
+# Running.
+
+
+def run_case(case: Case, home: Path) -> Result:
+    """Run the case in a new project in ``home``."""
+    from forecast.project import init  # noqa: PLC0415 - quick --help
+
+    root = home / "PROJECT"
+    init(root)
+    if case.seeded:
+        project, model = _opened(root)
+        project.dataset(model, now=NOW)
+    case.prepare(root)
+    before = _recorded(root)
+    arguments = list(case.command[1:])
+    if case.privileged:
+        program = [sys.executable, "-c", "from forecast.cli import main; main()", *arguments]
+    else:
+        home.chmod(0o755)
+        warm = home / "warm"
+        init(warm)
+        program = [sys.executable, "-c", UNPRIVILEGED, str(warm), *arguments]
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(  # noqa: S603 - our own command
+        program, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
+    )
+    return Result(case, done.returncode, _tidy(done.stdout, home), _tidy(done.stderr, home), before == _recorded(root))
+
+
+def _tidy(text: str, home: Path) -> str:
+    for place in (home.resolve(), home):
+        text = text.replace(f"{place}{os.sep}", "")
+    return text.replace(dt.datetime.now(dt.UTC).date().isoformat(), "TODAY")
+
+
+def _recorded(root: Path) -> tuple[object, ...]:
+    """Everything that a command must not lose: the ledger's rows, and every other file."""
+    ledger = root / "data" / "ledger.db"
+    rows: object = None
+    try:
+        if ledger.exists():
+            with closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as database:
+                rows = tuple(line for line in database.iterdump() if line.startswith("INSERT"))
+    except sqlite3.Error:
+        rows = ledger.read_bytes()
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith("ledger.db")]
+    return rows or None, tuple((str(path.relative_to(root)), path.read_bytes()) for path in sorted(files))
+
+
+def run_all() -> list[Result]:
+    """Run every case, two at a time."""
+
+    def run(case: Case) -> Result:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+            try:
+                return run_case(case, Path(home))
+            finally:
+                for path in Path(home).rglob("*"):
+                    path.chmod(0o755 if path.is_dir() else 0o644)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(run, CASES))
+
+
+def page(results: list[Result]) -> str:
+    """Render the document."""
+    parts = [INTRODUCTION]
+    for result in results:
+        case = result.case
+        parts.append(f"## {case.name}\n")
+        if case.told:
+            parts.append(f"{textwrap.fill(case.told, 118)}\n")
+        parts.append(f"```console\n$ {shlex.join(case.command)}\n{result.stderr.rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write the document, or check it."""
+    parser = argparse.ArgumentParser(description="Write docs/errors.md.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if it is out of date")
+    check = parser.parse_args().check
+    results = run_all()
+    wrong = [r.case.name for r in results if r.exit_code != r.case.exit_code or not r.kept or "Traceback" in r.stderr]
+    for name in wrong:
+        print(f"{name}: not the exit code it should have, a traceback, or something was lost")
+    text = page(results)
+    if not check and not wrong:
+        PAGE.write_text(text, encoding="utf-8")
+    elif check and (not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text):
+        print("docs/errors.md is out of date; run docs/errors.py")
+        return 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

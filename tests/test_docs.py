@@ -1,0 +1,149 @@
+"""The documents: generated ones are up to date, every command is documented, and the guide runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import typer.main
+
+from forecast.cli import app
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+QUICK = ("model.md", "passages.md", "credibility.md", "cli.md")
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """Give the shell and Python blocks of a Markdown text in order."""
+    return re.findall(r"^```(sh|python)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def build() -> ModuleType:
+    """Load the script that generates documents."""
+    return _load("build")
+
+
+def test_every_generated_document_is_tested(build: ModuleType) -> None:
+    """The quick documents and the prior's figures are all that the script generates."""
+    assert {*QUICK, "prior.md"} == set(build.PAGES)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_generated_documents_are_up_to_date(build: ModuleType, name: str) -> None:
+    """A generated document is what the model file, the rows and the code give now."""
+    assert build.out_of_date([name]) == [], "run .venv/bin/python docs/build.py"
+
+
+@pytest.mark.slow
+def test_prior_figures_are_up_to_date(build: ModuleType) -> None:
+    """The prior's figures are what the model file gives now."""
+    assert build.out_of_date(["prior.md"]) == [], "run .venv/bin/python docs/build.py"
+
+
+def test_check_names_what_is_out_of_date(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --check the script writes nothing, names each stale document and gives 1; after writing it gives 0."""
+    monkeypatch.setattr(build, "DOCS", tmp_path)
+    monkeypatch.setattr(build, "PAGES", {"a.md": lambda: "new\n", "b.md": lambda: "same\n", "c.md": lambda: "none\n"})
+    monkeypatch.setattr(build.out_of_date, "__defaults__", (("a.md", "b.md", "c.md"),))
+    (tmp_path / "a.md").write_text("old\n")
+    (tmp_path / "b.md").write_text("same\n")
+    monkeypatch.setattr(sys, "argv", ["build.py", "--check"])
+    assert build.main() == 1
+    printed = capsys.readouterr().out
+    assert [name for name in ("a.md", "b.md", "c.md") if name in printed] == ["a.md", "c.md"]
+    assert (tmp_path / "a.md").read_text() == "old\n"
+    monkeypatch.setattr(sys, "argv", ["build.py"])
+    assert build.main() == 0
+    monkeypatch.setattr(sys, "argv", ["build.py", "--check"])
+    assert build.main() == 0
+
+
+@pytest.mark.parametrize("text", ["a | b", "<script>x</script>", "*a* _b_ [c](d)", "line\nbreak", "`a|b`"])
+def test_text_from_files_cannot_break_a_table(build: ModuleType, text: str) -> None:
+    """Text from a file stays in its cell: no bare pipe, tag, emphasis, link or line break is left."""
+    shown = build.plain(text)
+    assert not re.search(r"(?<!\\)[|*_\[\]]|<|>|\n", shown)
+
+
+def test_every_command_is_documented() -> None:
+    """Each command and each of its options stands in the command reference, with an example."""
+    group = typer.main.get_command(app)
+    sections = dict(re.findall(r"(?ms)^## forecast (\S+)\n(.*?)(?=^## )", (DOCS / "cli.md").read_text()))
+    assert set(sections) == set(group.commands)
+    for name, command in group.commands.items():
+        assert "Example:\n\n```sh\nforecast " in sections[name]
+        missing = [
+            opt
+            for param in command.params
+            if param.param_type_name == "option"
+            for opt in param.opts
+            if opt not in sections[name]
+        ]
+        assert missing == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link in the documents leads to a file of the tree."""
+    broken = [
+        f"{path.name}: {target}"
+        for path in sorted(DOCS.glob("*.md"))
+        for target in re.findall(r"(?<!\\)\]\(([^)#\s]+)", path.read_text())
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_readme_names_the_two_commands() -> None:
+    """The README says how to make the report and how to run the tests."""
+    text = (ROOT / "README.md").read_text()
+    assert "make report" in text
+    assert "make test" in text
+
+
+def test_quotations_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that holds every quotation passes whatever its quotation marks, and one that lacks one fails."""
+    check = _load("check_quotes")
+    found = [quote for _, quote in check.quotes()]
+    assert len(found) > 100
+    article = tmp_path / "article.txt"
+    monkeypatch.setattr(sys, "argv", ["check_quotes.py", str(article)])
+    article.write_text("\n".join(found).replace("“", '"').replace("’", "'"))
+    assert check.main() == 0
+    article.write_text("\n".join(quote for quote in found if found[0] not in quote))
+    assert check.main() == 1
+
+
+@pytest.mark.slow
+def test_the_guide_runs(tmp_path: Path) -> None:
+    """Every shell and Python block of the guide runs, in order, in one new folder."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    blocks = _blocks((DOCS / "guide.md").read_text())
+    assert {language for language, _ in blocks} == {"sh", "python"}
+    for language, block in blocks:
+        command = ["bash", "-euc", block] if language == "sh" else [sys.executable, "-c", block]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"

@@ -1,0 +1,135 @@
+"""Simulated paths and reports occur as often as transition tables and likelihood cells say."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracle
+import pytest
+from scipy import stats
+from worlds import SEEDS, World, small_world
+
+from forecast.hmm import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells, chain_of
+from forecast.simulate import REPORT_MIX, simulate_path, simulate_reports
+
+TIMES = 1500
+CHOSEN = (0, 5, 9, 23, 31, 34)
+
+
+def draw_of(world: World) -> list[np.ndarray]:
+    """Give the first draw of a world."""
+    return [part[0] for part in world.draws]
+
+
+def joint(world: World, states: np.ndarray) -> np.ndarray:
+    """Give the numbers of the joint states of paths (…, L)."""
+    return np.ravel_multi_index(tuple(np.moveaxis(states, -1, 0)), tuple(world.space.sizes))
+
+
+def assert_frequencies(counts: np.ndarray, probabilities: np.ndarray, tests: int, what: str) -> None:
+    """Compare counts of a multinomial with its probabilities: two-sided, false alarm 10⁻⁶ over all ``tests`` counts."""
+    total = counts.sum()
+    assert probabilities.sum() == pytest.approx(1, abs=1e-9)
+    for count, p in zip(counts, probabilities, strict=True):
+        tail = 0.5e-6 / tests
+        low, high = stats.binom.ppf(tail, total, min(p, 1)), stats.binom.isf(tail, total, min(p, 1))
+        assert low <= count <= high, f"{what}: {count} of {total}, expected {p * total:.1f}"
+
+
+@pytest.mark.parametrize("seed", CHOSEN)
+def test_paths_follow_the_chain(seed: int, rng: np.random.Generator) -> None:
+    """The states at the end of the last step are as frequent as the chain says (false alarm below 10⁻⁶ a world)."""
+    world = small_world(seed)
+    years = world.evidence.cells.years
+    log_rate, _, start = draw_of(world)
+    paths = np.array([simulate_path(rng, chain_of(world.space), years, log_rate, start) for _ in range(TIMES)])
+    assert paths.shape == (TIMES, years.size, len(world.space.stages))
+    expected = oracle.initial(world.spec, world.parameters[0])
+    for days in oracle.steps(world.spec, world.as_of):
+        expected = expected @ oracle.transition_matrix(world.spec, world.parameters[0], days)
+    counts = np.bincount(joint(world, paths[:, -1]), minlength=world.space.size)
+    assert_frequencies(counts, expected, world.space.size, "last step")
+
+
+def marginals(world: World) -> np.ndarray:
+    """(T, K) probability of each joint state at the end of each step before any evidence."""
+    now, rows = oracle.initial(world.spec, world.parameters[0]), []
+    for days in oracle.steps(world.spec, world.as_of):
+        now = now @ oracle.transition_matrix(world.spec, world.parameters[0], days)
+        rows.append(now)
+    return np.array(rows)
+
+
+def report_probabilities(world: World, k: int) -> dict[float, np.ndarray]:
+    """List what cell ``k`` can hold, with its probability in each state of the stage, by the oracle."""
+    cells, space, p = world.evidence.cells, world.space, world.parameters[0]
+    _, kind, stage, indicator, group = (int(n) for n in cells.what[k])
+    name, n = space.stages[stage], int(space.sizes[stage])
+    w = float(cells.value[k, 0])
+    if kind == COVERED:
+        days = round(cells.value[k, 1] * 365.25)
+        reports = oracle.enumerate_reports(
+            world.spec, p, oracle.Covered(0, name, space.indicators[indicator], days, ()), REPORT_MIX
+        )
+        return {report.w: np.array(list(report.probability.values())) for report in reports}
+    if kind == SELECTIVE:
+        among = tuple(np.array(space.indicators)[cells.available[group] == 1].tolist())
+        reports = oracle.enumerate_reports(world.spec, p, oracle.Selective(0, name, among[0], among, w), {w: 1.0})
+        position = space.indicators.index
+        return {float(position(str(r.indicator))): np.array(list(r.probability.values())) for r in reports}
+    if kind == ASSESSMENT:
+        return {float(s): np.where(np.arange(n) == s, w, (1 - w) / (n - 1)) for s in range(n)}
+    inside = space.observable(stage).astype(float)
+    return {0.0: 1 - inside, 1.0: inside}
+
+
+@pytest.mark.parametrize("seed", CHOSEN)
+def test_reports_follow_the_cells(seed: int, rng: np.random.Generator) -> None:
+    """Every cell's reports are as frequent as its likelihood says (false alarm below 10⁻⁶ a world)."""
+    world = small_world(seed)
+    chain, cells = chain_of(world.space), world.evidence.cells
+    reports = np.array([simulate_reports(rng, chain, cells, *draw_of(world)) for _ in range(TIMES)])
+    by_step = marginals(world).reshape(-1, *world.space.sizes)
+    for k, (step, _, stage, *_) in enumerate(cells.what):
+        axes = tuple(axis for axis in range(len(world.space.sizes)) if axis != stage)
+        of_state = by_step[step].sum(axis=axes)
+        possible = {value: float(of_state @ row) for value, row in report_probabilities(world, k).items()}
+        counts = np.array([(reports[:, k] == value).sum() for value in possible])
+        assert counts.sum() == TIMES, f"{world.evidence.cell_names[k]}: {set(reports[:, k]) - set(possible)}"
+        tests = cells.observed.size * len(possible)
+        assert_frequencies(counts, np.array(list(possible.values())), tests, world.evidence.cell_names[k])
+
+
+def test_chosen_worlds_have_every_kind_of_cell() -> None:
+    """The worlds simulated above have cells of each kind, and covered cells in which false reports arise."""
+    kinds = set().union(*(set(small_world(seed).evidence.cells.what[:, 1].tolist()) for seed in CHOSEN))
+    assert kinds == {COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE}
+
+
+def test_what_was_observed_is_not_read(rng: np.random.Generator) -> None:
+    """Reports do not depend on those that were observed."""
+    world = small_world(SEEDS[9])
+    cells = world.evidence.cells
+    blank: Cells = cells._replace(observed=np.full_like(cells.observed, np.nan))
+    state = rng.bit_generator.state
+    first = simulate_reports(rng, chain_of(world.space), cells, *draw_of(world))
+    rng.bit_generator.state = state
+    np.testing.assert_array_equal(first, simulate_reports(rng, chain_of(world.space), blank, *draw_of(world)))
+
+
+def test_reports_of_one_cell_and_step_share_the_hidden_path(rng: np.random.Generator) -> None:
+    """If nothing can move, the observable set is on record in all steps or in none, as often as the start says."""
+    world = small_world(9)
+    chain, cells = chain_of(world.space), world.evidence.cells
+    log_rate, log_lambda, start = draw_of(world)
+    record = np.flatnonzero(cells.what[:, 1] == OBSERVABLE)
+    frozen = np.full_like(log_rate, -800.0)
+    stage = int(cells.what[record[0], 2])
+    inside = world.space.observable(stage)
+    mixed = start.copy()
+    first, last = world.space.stage_offset[stage : stage + 2]
+    mixed[first:last] = 1 / inside.size
+    reports = np.array([simulate_reports(rng, chain, cells, frozen, log_lambda, mixed)[record] for _ in range(300)])
+    assert (reports == reports[:, :1]).all()
+    # two-sided, false alarm 10⁻⁶
+    low, high = (stats.binom.ppf(q, 300, inside.mean()) for q in (5e-7, 1 - 5e-7))
+    assert low <= reports[:, 0].sum() <= high
