@@ -20,7 +20,7 @@ import typer.main
 from forecast.cli import app
 from forecast.exchange import read_rows
 from forecast.hmm import chain_of
-from forecast.ledger import INFORMATION, RELIABILITY, CREDIBILITY
+from forecast.ledger import CREDIBILITY, INFORMATION, RELIABILITY
 from forecast.propagate import Draws, Horizons, values_at
 from forecast.spec import GRADES, bases, load_spec, log_normal
 from forecast.statespace import StateSpace
@@ -169,7 +169,7 @@ def _origin(spec: ModelSpec) -> str:
     }
     rows = [[f"*{kind}*", text, str(kinds.count(kind))] for kind, text in meaning.items()]
     sources = [
-        [code(key), plain(row.title), plain(row.author or ""), str(row.published or "")]
+        [code(key), plain(row.title), str(row.published or "")]
         for key, row in spec.sources.items()
     ]
     return "\n".join(
@@ -177,7 +177,7 @@ def _origin(spec: ModelSpec) -> str:
             "## Where the assumptions come from\n",
             "Each entry gives its basis, of one or more kinds.\n",
             table(["kind", "meaning", "in this model"], rows),
-            table(["source", "title", "author", "published"], sources),
+            table(["source", "title", "published"], sources),
         ]
     )
 
@@ -441,7 +441,7 @@ SOURCES = {
     "E": "unreliable",
     "F": "reliability cannot be judged",
 }
-INFORMATION = {
+NEWS = {
     "1": "confirmed by other sources",
     "2": "probably true",
     "3": "possibly true",
@@ -453,10 +453,10 @@ INFORMATION = {
 
 def credibility_page() -> str:
     """Show the table of credibilities and why it is as it is."""
-    grid = [[f"**{s}** {SOURCES[s]}", *(f"{CREDIBILITY[s + i]:.2f}" for i in INFORMATION)] for s in SOURCES]
+    grid = [[f"**{s}** {SOURCES[s]}", *(f"{CREDIBILITY[s + i]:.2f}" for i in NEWS)] for s in SOURCES]
     factors = [
-        [f"{s} {SOURCES[s]}", f"{RELIABILITY[s]:.2f}", f"{i} {INFORMATION[i]}", f"{INFORMATION[i]:.2f}"]
-        for s, i in zip(SOURCES, INFORMATION, strict=True)
+        [f"{s} {SOURCES[s]}", f"{RELIABILITY[s]:.2f}", f"{i} {NEWS[i]}", f"{INFORMATION[i]:.2f}"]
+        for s, i in zip(SOURCES, NEWS, strict=True)
     ]
     return page(
         "Credibility of a row",
@@ -466,7 +466,7 @@ def credibility_page() -> str:
             "judged apart. The grade gives the credibility *w*, the probability that what the row reports is so. How",
             "*w* enters the likelihood is in [the method](method.md).",
         ),
-        table(["source and information", *(f"**{i}** {words}" for i, words in INFORMATION.items())], grid),
+        table(["source and information", *(f"**{i}** {words}" for i, words in NEWS.items())], grid),
         "## Why these numbers\n",
         para(
             "The words of the system rank; they are not numbers. Here each letter and each digit gets a probability,",
