@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -211,7 +212,8 @@ def save_fit(fit: Fit, folder: Path) -> Path:
         dataset.to_netcdf(partial, engine="h5netcdf")
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         msg = f"{path}: the fit cannot be written: {error.strerror or error}; check the folder's permissions and space"
         raise InputError(msg) from error
     return path
@@ -226,14 +228,16 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
         If the file cannot be read as a fit, or was drawn from another model or another version of this one.
 
     """
-    import xarray as xr  # noqa: PLC0415 - slow to import
+    import h5py  # noqa: PLC0415 - slow to import
+    import xarray as xr  # noqa: PLC0415
 
     try:
+        h5py.File(path).close()  # h5netcdf prints a traceback of its own for what is no HDF5 file
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             about = json.loads(dataset.attrs["about"])
             posterior = dataset[list(dataset.data_vars) if full else list(Draws._fields)].load()
         found = _from_about(about, posterior)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         msg = f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run the command again"
         raise InputError(msg) from error
     if (found.model, found.model_hash) != (space.spec.name, space.spec.hash):

@@ -69,9 +69,9 @@ class ReportsLogp(Op):
         for storage, part in zip(output_storage, found, strict=True):
             storage[0] = np.asarray(part)
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[Any]:  # noqa: ANN401 - PyTensor's signature
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
         """Gradients have the shapes of their inputs."""
-        del fgraph, node
+        del node
         return [(), *shapes[:3]]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:  # noqa: ANN401 - PyTensor's signature

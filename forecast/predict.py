@@ -273,6 +273,7 @@ def _outcomes(space: StateSpace, evidence: Evidence, draws: Draws, now: Floats, 
         rows += [
             Quantity(row.outcome, "given", row.condition, week, date, numbers.ratio(at[:, h, part], at[:, h, whole]))
             for h, (week, date) in enumerate(zip(weeks, dates, strict=True))
+            if at[:, h, whole].any()
         ]
     return rows
 
@@ -292,6 +293,7 @@ def _after(space: StateSpace, evidence: Evidence, draws: Draws, now: Floats, num
         rows += [
             Quantity(row.outcome, "after", row.condition, weeks, None, numbers.ratio(flow[:, a, 0], flow[:, a, 1]))
             for a, row in enumerate(here)
+            if flow[:, a, 1].any()
         ]
     return rows
 

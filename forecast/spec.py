@@ -383,18 +383,51 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
     dropped: set[str] = set()
     while True:
         try:
-            return ModelSpec.model_validate(raw), faults, dropped
+            return ModelSpec.model_validate(raw), list(dict.fromkeys(faults)), dropped
         except ValidationError as error:
             found = error.errors()
-        new = [_fault(item["loc"], item) for item in found]
-        faults += [fault for fault in new if fault not in faults]
-        places = {place for item in found if (place := _entry(raw, item["loc"])) is not None}
-        if not places or len(places) < len({_entry(raw, item["loc"]) for item in found}):
-            return None, faults, dropped
-        for place in sorted(places, key=_removal_order, reverse=True):
+        found = [item for item in found if not _follows_from(item, found)]
+        faults += [_fault(item["loc"], item) for item in found]
+        places = {item["loc"]: _entry(raw, item["loc"]) for item in found}
+        if not all(place or _stand_in(raw, location) for location, place in places.items()):
+            return None, list(dict.fromkeys(faults)), dropped
+        for place in sorted({place for place in places.values() if place}, key=_removal_order, reverse=True):
             parent = _walk(raw, place[:-1])
             dropped.add(".".join(map(str, place)))
             del parent[place[-1]]
+
+
+def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydantic's dict
+    """Whether a list is only too short because its items have faults of their own."""
+    size = len(item["loc"])
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
+    )
+
+
+def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
+    """Put a good value in the place of a faulty one that cannot be left out; say whether one is known."""
+    basis = [{"kind": "judgement", "note": "stands in"}]
+    grades = {"weak": 2.0, "moderate": 4.0, "strong": 10.0, "decisive": 30.0, "concentration": 4.0, "basis": basis}
+    match location:
+        case ("model", str(key), *_):
+            header = {"name": "stand_in", "title": "-", "description": "-", "dataset": "stand_in", "step_days": 7}
+            known = {**header, "start": "2000-01-01", "reporting_lag_days": 0, "horizons_weeks": [1]}
+            if key not in known or not isinstance(raw["model"], dict):
+                return False
+            raw["model"][key] = known[key]
+        case ("priors", "grades", *_):
+            raw["priors"]["grades"] = grades
+        case ("priors", "departure", *_):
+            raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
+        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
+            states: Any = raw["stages"][name].get("states")
+            start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
+            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}
+            raw["stages"][name][key] = known[key]
+        case _:
+            return False
+    return True
 
 
 def _removal_order(place: tuple[str | int, ...]) -> tuple[tuple[int, int | str], ...]:
@@ -418,6 +451,8 @@ def _entry(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str
             entry = (table, name)
         case ("conditionals", int(k), *_):
             entry = ("conditionals", k)
+        case ("priors", "classes", str(name), *_):
+            entry = ("priors", "classes", name)
         case (*_, last) if isinstance(last, str) and _is_extra(raw, location):
             entry = location
         case _:
@@ -571,7 +606,7 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             yield from _states_faults(f"{at}.points_to", indicator.points_to, indicator.stage, stage.states)
             if set(indicator.points_to) >= set(stage.states):
                 yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
-        if indicator.class_ not in spec.priors.classes:
+        if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
             yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
         if indicator.reset_by is not None:
             if indicator.repeats:

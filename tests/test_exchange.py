@@ -467,7 +467,7 @@ def test_importing_an_export_changes_nothing(rows: list[Entry]) -> None:
         assert ledger.watermark("d") == len(rows)
 
 
-@pytest.mark.parametrize("first", "=+-@\t\r\n＝＋－＠")  # noqa: RUF001
+@pytest.mark.parametrize("first", "=+-@\t\r\n＝＋－＠")
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
 def test_a_spreadsheet_executes_nothing(tmp_path: Path, first: str, suffix: str) -> None:
     """No cell of an export begins as a formula does, and no cell of a workbook is one."""

@@ -478,7 +478,7 @@ def test_rows_go_to_the_end_only(ledger: Ledger) -> None:
 
 def test_the_file_is_durable(ledger: Ledger) -> None:
     """Write-ahead log, full synchronisation, foreign keys, and a wait of 30 s for other writers."""
-    with closing(module._connect(ledger.path)) as connection:  # noqa: SLF001 - the settings are the connection's
+    with closing(module._connect(ledger.path)) as connection:
         values = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -654,7 +654,7 @@ for kill in range(60):
 
 def _start(script: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", COMMON + script, *map(str, arguments)]
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
     )
 

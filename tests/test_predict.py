@@ -259,12 +259,19 @@ def test_weekday_does_not_matter_without_evidence(
 def test_weekday_does_not_matter_when_nothing_happened(
     reference: StateSpace, reference_medians: Draws, reference_prior: Draws, article_rows: list[Entry], which: str
 ) -> None:
-    """After the article's events, with no news since, the forecast of a date agrees to 0.1 % with the next day's."""
+    """After the article's events, with no news since, a date's forecast agrees to 0.1 % with the next day's, bar one.
+
+    A strategic victory within 4 weeks differs by up to 0.4 % of its 1 %: in the step in which a deal begins, victory
+    moves at the rates of a deal from the step's beginning, and a split step has less of that (docs/decisions.md,
+    *Weekdays*).
+    """
     draws = reference_medians if which == "medians" else reference_prior
     found = weekday_differences(reference, article_rows, draws, dt.date(2026, 1, 13))
-    # measured, relative: 0.0040 of strategic_victory at 4 weeks from Tuesday to Wednesday (0.0021 from Sunday to
-    # Monday), else at most 0.0008; in percentage points never more than 0.005
-    assert {key: value for key, value in found.items() if value >= 0.001} == {}
+    early = {key: found.pop(key) for key in list(found) if key[:2] == ("strategic_victory", 4)}
+    assert max(found.values()) < 0.001  # measured: 0.0008
+    assert (
+        0.001 < max(early.values()) < 0.005
+    )  # measured: 0.0040 from Tuesday to Wednesday, 0.0021 from Sunday to Monday
 
 
 @pytest.mark.parametrize("which", ["medians", "prior"])
