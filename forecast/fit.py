@@ -1,4 +1,4 @@
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownLambdaType=false
 # xarray's reading and writing are partly untyped.
 """Fits: NUTS on one evidence, checked, saved with all that is needed to trust it or throw it away."""
 
@@ -232,7 +232,8 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
     import xarray as xr  # noqa: PLC0415
 
     try:
-        h5py.File(path).close()  # h5netcdf prints a traceback of its own for what is no HDF5 file
+        with h5py.File(path) as file:  # h5netcdf prints a traceback of its own for a file whose root is damaged
+            file.visit(lambda _: None)
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             about = json.loads(dataset.attrs["about"])
             posterior = dataset[list(dataset.data_vars) if full else list(Draws._fields)].load()

@@ -151,17 +151,17 @@ def _fill_matrix(pairs: Ints, table: Floats, matrix: Floats) -> None:
 
 
 @kernel
-def _table_gradient(pairs: Ints, table: Floats, d_matrix: Floats, d_table: Floats) -> None:
-    """∂/∂ tables, given ∂/∂ joint matrix."""
+def _table_gradient(pairs: Ints, table: Floats, matrix: Floats, d_matrix: Floats, d_table: Floats) -> None:
+    """∂/∂ tables, given ∂/∂ joint matrix; 0 for moves that a stage does not have."""
     d_table[:] = 0.0
     for z in range(d_matrix.shape[0]):
         for y in range(d_matrix.shape[1]):
+            weight = d_matrix[z, y] * matrix[z, y]
             for stage in range(pairs.shape[0]):
-                others = d_matrix[z, y]
-                for other in range(pairs.shape[0]):
-                    if other != stage:
-                        others *= table[pairs[other, z, y]]
-                d_table[pairs[stage, z, y]] += others
+                d_table[pairs[stage, z, y]] += weight
+    for k in range(table.size):
+        if table[k] > 0.0:
+            d_table[k] /= table[k]
 
 
 @kernel
@@ -315,25 +315,6 @@ def _add_posterior(
 
 
 @kernel
-def _support(sizes: Ints, stage_offset: Ints, emission: Floats, touched: NDArray[np.bool_], joint: int) -> Ints:
-    """(T, 2) first and one past the last joint state that each step's cells leave possible.
-
-    An observable rules out a run of states at a time, often half of them; work on the rest is saved.
-    """
-    support = np.empty((touched.shape[0], 2), np.int64)
-    possible = np.empty(joint)
-    for t in range(touched.shape[0]):
-        possible[:] = 1.0
-        _apply_emission(sizes, stage_offset, emission[t], touched[t], possible)
-        support[t, 0], support[t, 1] = 0, joint
-        while support[t, 0] < joint and possible[support[t, 0]] == 0.0:
-            support[t, 0] += 1
-        while support[t, 1] > support[t, 0] and possible[support[t, 1] - 1] == 0.0:
-            support[t, 1] -= 1
-    return support
-
-
-@kernel
 def _forward(
     chain: Chain,
     cells: Cells,
@@ -341,7 +322,6 @@ def _forward(
     start: Floats,
     emission: Floats,
     touched: NDArray[np.bool_],
-    support: Ints,
     stage_offset: Ints,
     matrices: Floats,
     alpha: Floats,
@@ -358,7 +338,6 @@ def _forward(
     before = np.empty(joint)
     _start_vector(chain.sizes, start, before)
     which = -1
-    low, high = 0, joint
     for t in range(cells.years.size):
         if t == 0 or cells.years[t] != cells.years[t - 1]:
             which += 1
@@ -367,11 +346,11 @@ def _forward(
         now = alpha[t]
         now[:] = 0.0
         matrix = matrices[which]
-        for z in range(low, high):
+        for z in range(joint):
             mass = before[z]
-            for y in range(support[t, 0], support[t, 1]):
-                now[y] += mass * matrix[z, y]
-        low, high = support[t, 0], support[t, 1]
+            if mass > 0.0:
+                for y in range(joint):
+                    now[y] += mass * matrix[z, y]
         _apply_emission(chain.sizes, stage_offset, emission[t], touched[t], now)
         norm[t] = now.sum()
         if not norm[t] > 0.0:
@@ -410,8 +389,7 @@ def log_likelihood(
     density = _cell_densities(chain, cells, rate, sums, medians, stage_offset)
     emission, touched, value = _emissions(chain, cells, rate, density, stage_offset)
     matrices = np.empty((_runs(cells.years), alpha.shape[1], alpha.shape[1]))
-    support = _support(chain.sizes, stage_offset, emission, touched, alpha.shape[1])
-    norm = _forward(chain, cells, log_rate, start, emission, touched, support, stage_offset, matrices, alpha)
+    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
     for t in range(norm.size):
         if not norm[t] > 0.0:
             alpha[:] = np.nan
@@ -432,8 +410,7 @@ def smoothed(chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, s
     emission, touched, _ = _emissions(chain, cells, rate, density, stage_offset)
     alpha = np.empty((steps, joint))
     matrices = np.empty((_runs(cells.years), joint, joint))
-    support = _support(chain.sizes, stage_offset, emission, touched, alpha.shape[1])
-    norm = _forward(chain, cells, log_rate, start, emission, touched, support, stage_offset, matrices, alpha)
+    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
     if not norm.min() > 0.0:
         return np.full((steps, joint), np.nan)
     which = matrices.shape[0] - 1
@@ -444,10 +421,9 @@ def smoothed(chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, s
             behind[z] = ahead[z] / norm[t]
             alpha[t, z] *= ahead[z]
         _apply_emission(chain.sizes, stage_offset, emission[t], touched[t], behind)
-        low, high = (support[t - 1, 0], support[t - 1, 1]) if t > 0 else (0, joint)
-        for z in range(low, high):
+        for z in range(joint):
             part = 0.0
-            for y in range(support[t, 0], support[t, 1]):
+            for y in range(joint):
                 part += matrices[which, z, y] * behind[y]
             ahead[z] = part
         if t == 0 or cells.years[t] != cells.years[t - 1]:
@@ -488,8 +464,7 @@ def log_likelihood_and_gradient(
     emission, touched, value = _emissions(chain, cells, rate, density, stage_offset)
     matrices = np.empty((_runs(cells.years), joint, joint))
     alpha = np.empty((steps, joint))
-    support = _support(chain.sizes, stage_offset, emission, touched, alpha.shape[1])
-    norm = _forward(chain, cells, log_rate, start, emission, touched, support, stage_offset, matrices, alpha)
+    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
     d_rate = np.zeros(log_rate.size)
     d_lambda = np.zeros(log_lambda.size)
     d_start = np.zeros(start.size)
@@ -516,17 +491,17 @@ def log_likelihood_and_gradient(
         _apply_emission(sizes, stage_offset, emission[t], touched[t], behind)
         before = alpha[t - 1] if t > 0 else first
         matrix = matrices[which]
-        low, high = (support[t - 1, 0], support[t - 1, 1]) if t > 0 else (0, joint)
-        for z in range(low, high):
+        for z in range(joint):
             mass = before[z]
             part = 0.0
-            for y in range(support[t, 0], support[t, 1]):
-                part += matrix[z, y] * behind[y]
-                d_matrix[z, y] += mass * behind[y]
+            if t == 0 or mass > 0.0:
+                for y in range(joint):
+                    part += matrix[z, y] * behind[y]
+                    d_matrix[z, y] += mass * behind[y]
             ahead[z] = part
         if t == 0 or cells.years[t] != cells.years[t - 1]:
             _fill_tables(chain, log_rate, cells.years[t], offsets, total, table)
-            _table_gradient(chain.pairs, table, d_matrix, d_table)
+            _table_gradient(chain.pairs, table, matrix, d_matrix, d_table)
             _rate_gradient(chain, log_rate, cells.years[t], offsets, total, d_table, d_rate)
             d_matrix[:] = 0.0
             which -= 1
