@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownLambdaType=false
-# xarray's reading and writing are partly untyped.
+# xarray and h5py are partly untyped.
 """Fits: NUTS on one evidence, checked, saved with all that is needed to trust it or throw it away."""
 
 from __future__ import annotations

@@ -348,7 +348,7 @@ def _forward(
         matrix = matrices[which]
         for z in range(joint):
             mass = before[z]
-            if mass > 0.0:
+            if mass != 0.0:
                 for y in range(joint):
                     now[y] += mass * matrix[z, y]
         _apply_emission(chain.sizes, stage_offset, emission[t], touched[t], now)
@@ -494,7 +494,7 @@ def log_likelihood_and_gradient(
         for z in range(joint):
             mass = before[z]
             part = 0.0
-            if t == 0 or mass > 0.0:
+            if t == 0 or mass != 0.0:
                 for y in range(joint):
                     part += matrix[z, y] * behind[y]
                     d_matrix[z, y] += mass * behind[y]

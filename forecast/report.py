@@ -178,13 +178,8 @@ def same_report(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def percent(value: float) -> str:
     """Round a probability for readers: whole percent, and never 0 or 100 for what is not certain."""
-    if value in (0.0, 1.0):
-        return f"{value:.0%}"
-    if value < 0.005:  # noqa: PLR2004 - rounds to 0 %
-        return "<1%"
-    if value > 0.995:  # noqa: PLR2004 - rounds to 100 %
-        return ">99%"
-    return f"{value:.0%}"
+    shown = f"{value:.0%}"
+    return shown if value in (0.0, 1.0) else {"0%": "<1%", "100%": ">99%"}.get(shown, shown)
 
 
 def spread(estimate: Mapping[str, float]) -> str:
@@ -240,7 +235,7 @@ def _link(row: Mapping[str, Any]) -> str:
     label, url = _inert(row["source"]), one_line(row["url"])
     if not url.lower().startswith(("http://", "https://")):
         return label
-    target = url.translate({ord(char): f"%{ord(char):02X}" for char in "<>()[]|\"'\\`*_~$ "} | {ord("&"): "&amp;"})
+    target = url.translate({ord(char): f"%{ord(char):02X}" for char in "<>()[]|\"'\\` "} | {ord("&"): "&amp;"})
     return f"[{label}]({target})"
 
 

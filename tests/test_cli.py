@@ -67,7 +67,7 @@ def test_examples_work(name: str, tmp_path: Path) -> None:
     example = EXAMPLES[name]
     assert example
     root = issued_copy(tmp_path)
-    (root / "sightings.csv").write_text("indicator,date,source,grade\ncyberattack,2026-01-05,Report.az,C3\n")
+    (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
     done = call(*shlex.split(example[1])[1:], cwd=root)
     assert (done.code, done.err) == (0, "")
     assert done.out
@@ -99,25 +99,21 @@ def test_a_run_shows_progress_on_a_terminal(tmp_path: Path) -> None:
     """Progress goes to standard error and only to a terminal, so standard output stays clean JSON."""
     root = issued_copy(tmp_path)
     master, slave = pty.openpty()
-    done = subprocess.Popen(
-        [*PROGRAM, *RUN, "--json"],
-        cwd=root,
-        env=environment(TERM="xterm-256color"),
-        stdout=subprocess.PIPE,
-        stderr=slave,
-        text=True,
-        encoding="utf-8",
-    )
-    os.close(slave)
-    out, _ = done.communicate(timeout=300)
     shown = b""
-    with contextlib.suppress(OSError):  # the end of a terminal is an error
-        while part := os.read(master, 65536):
-            shown += part
+    with (
+        (tmp_path / "out").open("wb") as out,
+        subprocess.Popen(
+            [*PROGRAM, *RUN, "--json"], cwd=root, env=environment(TERM="xterm-256color"), stdout=out, stderr=slave
+        ) as done,
+    ):
+        os.close(slave)
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while part := os.read(master, 65536):
+                shown += part
     os.close(master)
     assert done.returncode == 0
     assert b"forecasting" in shown
-    assert strict_json(out)["forecast"]["as_of"] == "2026-01-08"
+    assert strict_json((tmp_path / "out").read_text(encoding="utf-8"))["forecast"]["as_of"] == "2026-01-08"
 
 
 @pytest.mark.parametrize("columns", [80, 120, None])
@@ -147,7 +143,7 @@ def test_log_keeps_ids_whole_and_texts_in_line(tmp_path: Path) -> None:
     root = fresh(tmp_path)
     source = "line one\nline two \u202edesrever | `rm` <script>"
     added = strict_json(call(*OBSERVE[:-3], source, *OBSERVE[-2:], "--json", cwd=root).out)
-    for columns in (60, 200):
+    for columns in (80, 200):
         done = call("log", "-n", "2", cwd=root, columns=columns)
         assert added["new"][0] in done.out
         assert max(map(len, done.out.splitlines())) <= columns
