@@ -73,11 +73,7 @@ def test_only_two_modules_import_pymc() -> None:
     """A compiler is loaded by `model` and `sampler` alone."""
     heavy = {"pymc", "pytensor", "nutpie"}
     users = {name for name, tree in MODULES.items() if {part.partition(".")[0] for part in imported(tree)} & heavy}
-    assert users == {"hmm", "model", "sampler"} - ({"hmm"} if "hmm" not in users else set())
-    assert {name for name, tree in MODULES.items() if any(p.partition(".")[0] == "pymc" for p in imported(tree))} == {
-        "model",
-        "sampler",
-    }
+    assert users == {"model", "sampler"}
 
 
 def _uses(tree: ast.AST) -> Iterator[str]:
