@@ -168,10 +168,7 @@ def _origin(spec: ModelSpec) -> str:
         "judgement": "the modeller's choice, with its reason",
     }
     rows = [[f"*{kind}*", text, str(kinds.count(kind))] for kind, text in meaning.items()]
-    sources = [
-        [code(key), plain(row.title), str(row.published or "")]
-        for key, row in spec.sources.items()
-    ]
+    sources = [[code(key), plain(row.title), str(row.published or "")] for key, row in spec.sources.items()]
     return "\n".join(
         [
             "## Where the assumptions come from\n",
