@@ -58,14 +58,14 @@ def test_same_seed_same_draws(fit: Fit, compiled_world: World, sampler: Sampler)
 
 
 def test_progress_is_reported(compiled_world: World, sampler: Sampler) -> None:
-    """Progress counts every step of every chain, in order, up to the total."""
+    """Progress never goes back and ends at the total: every step of every chain."""
     seen: list[tuple[int, int]] = []
     settings = Settings(draws=20, tune=30, chains=2)
     sampler.sample(compiled_world.evidence, settings, lambda done, total: seen.append((done, total)))
     assert {total for _, total in seen} == {100}
-    assert sorted(done for done, _ in seen) == list(range(1, len(seen) + 1))
-    assert len(seen) <= 100
-    assert len(seen) >= 40
+    counts = [done for done, _ in seen]
+    assert counts == sorted(counts)
+    assert counts[-1] == 100
 
 
 def test_round_trip(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
