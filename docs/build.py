@@ -21,8 +21,9 @@ from forecast.cli import app
 from forecast.exchange import read_rows
 from forecast.hmm import chain_of
 from forecast.ledger import CREDIBILITY, INFORMATION, RELIABILITY
+from forecast.modelfile import load_spec
 from forecast.propagate import Draws, Horizons, values_at
-from forecast.spec import GRADES, bases, load_spec, log_normal
+from forecast.spec import GRADES, bases, log_normal
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:

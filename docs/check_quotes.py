@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.errors import ForecastError
-from forecast.spec import QUOTE_WORDS, bases, load_spec
+from forecast.modelfile import load_spec
+from forecast.spec import QUOTE_WORDS, bases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

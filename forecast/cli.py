@@ -179,7 +179,7 @@ def check(
 
     Example: `forecast check models/russia_azerbaijan.toml`
     """
-    from forecast.spec import load_spec  # noqa: PLC0415 - quick --help
+    from forecast.modelfile import load_spec  # noqa: PLC0415 - quick --help
 
     if not files:
         from forecast.project import open_project  # noqa: PLC0415

@@ -114,7 +114,7 @@ class Project:
             if name not in self.model_names:
                 msg = f"{self.root / 'models'}: there is no model {name!r}; {nearest(name, self.model_names)}"
                 raise InputError(msg)
-            from forecast.spec import load_spec  # noqa: PLC0415 - not needed to read a forecast
+            from forecast.modelfile import load_spec  # noqa: PLC0415 - not needed to read a forecast
 
             self._models[name] = Model(load_spec(self.root / "models" / f"{name}.toml"))
         return self._models[name]

@@ -13,7 +13,7 @@ from worlds import draw_values, draws_of, small_world
 
 from forecast.evidence import compile_evidence
 from forecast.exchange import Vocabulary, check_entries, read_rows
-from forecast.spec import load_spec
+from forecast.modelfile import load_spec
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:

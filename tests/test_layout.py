@@ -20,8 +20,8 @@ MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (R
 RANKS = (
     {"errors", "_jit", "chains"},
     {"spec", "hmm", "ledger"},
-    {"statespace", "exchange", "evidence", "propagate", "simulate"},
-    {"model"},
+    {"faults", "statespace", "exchange", "evidence", "propagate", "simulate"},
+    {"modelfile", "model"},
     {"sampler"},
     {"fit"},
     {"predict"},

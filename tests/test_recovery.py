@@ -15,9 +15,9 @@ from forecast.evidence import Evidence, compile_evidence
 from forecast.fit import Settings
 from forecast.hmm import chain_of
 from forecast.ledger import Coverage
+from forecast.modelfile import parse_spec
 from forecast.sampler import Sampler
 from forecast.simulate import simulate_reports
-from forecast.spec import parse_spec
 from forecast.statespace import StateSpace
 
 pytestmark = pytest.mark.slow

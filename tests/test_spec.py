@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from forecast.errors import InputError, ModelFileError
-from forecast.spec import load_spec, parse_spec
+from forecast.modelfile import load_spec, parse_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

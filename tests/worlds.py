@@ -14,8 +14,8 @@ from oracle import Parameters, derived
 
 from forecast import evidence as evidence_module
 from forecast.ledger import Coverage, Observation
+from forecast.modelfile import parse_spec
 from forecast.propagate import Draws
-from forecast.spec import parse_spec
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
