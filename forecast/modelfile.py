@@ -116,6 +116,8 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
         case ("priors", "departure", *_):
             raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
         case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
+            if not isinstance(raw["stages"].get(name), dict):
+                return False
             states: Any = raw["stages"][name].get("states")
             start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
             known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from oracle import derived
 from worlds import draw_values, draws_of, small_world
 
@@ -30,6 +31,9 @@ ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "russia_azerbaijan.toml"
 ROWS = ROOT / "data" / "russia_azerbaijan" / "observations.csv"
 AS_OF = dt.date(2026, 1, 8)
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture
