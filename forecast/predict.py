@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.chains import ess, r_hat
 from forecast.errors import InputError, nearest
-from forecast.evidence import DAYS_PER_YEAR
+from forecast.evidence import DAYS_PER_YEAR, step_days
 from forecast.hmm import chain_of
 from forecast.propagate import Horizons, filter_draws, smooth_draws, values_at
 
@@ -175,13 +175,12 @@ def horizons_of(space: StateSpace, as_of: dt.date) -> Horizons:
     elapsed = ((as_of - header.start).days + 1) % header.step_days
     weeks = np.array(sorted(header.horizons_weeks), dtype=np.int64)
     steps = weeks * 7 // header.step_days
-    after = [conditional.weeks for conditional in space.spec.conditionals if conditional.weeks]
     return Horizons(
         rest=(header.step_days - elapsed) / DAYS_PER_YEAR if elapsed else 0.0,
         step=header.step_days / DAYS_PER_YEAR,
         tail=elapsed / DAYS_PER_YEAR,
         full=steps - (1 if elapsed else 0),
-        later=(after[0] if after else 0) * 7 // header.step_days,
+        later=0,  # `_after` sets it for each of its conditionals
     )
 
 
@@ -191,7 +190,7 @@ def predict(space: StateSpace, evidence: Evidence, draws: Draws, *, chains: int)
     ``draws`` holds ``chains`` chains of equal length end to end; Monte Carlo errors respect them.
     """
     chain = chain_of(space)
-    _, now, _ = filter_draws(chain, evidence.cells, draws)
+    _, now, filtered = filter_draws(chain, evidence.cells, draws, path=True)
     if not np.isfinite(now).all():
         msg = (
             f"as of {evidence.as_of}: the evidence is impossible under model {space.spec.name!r}; "
@@ -206,7 +205,9 @@ def predict(space: StateSpace, evidence: Evidence, draws: Draws, *, chains: int)
         model=space.spec.name,
         as_of=evidence.as_of,
         quantities=tuple(ranked),
-        path=_path(space, evidence, draws),
+        path=_path(
+            space, evidence.as_of, {"filtered": filtered, "smoothed": smooth_draws(chain, evidence.cells, draws)}
+        ),
         min_ess=numbers.min_ess,
         max_r_hat=numbers.max_r_hat,
     )
@@ -298,15 +299,12 @@ def _after(space: StateSpace, evidence: Evidence, draws: Draws, now: Floats, num
     return rows
 
 
-def _path(space: StateSpace, evidence: Evidence, draws: Draws) -> WeekPath:
-    chain = chain_of(space)
+def _path(space: StateSpace, as_of: dt.date, paths: Mapping[str, Floats | None]) -> WeekPath:
     sets = {
         **{name: _in_state(space, name) for name in space.stage_states},
         **{name: space.members(row.states) for name, row in space.spec.outcomes.items()},
     }
     masks = np.array(list(sets.values()), dtype=float).T
-    _, _, filtered = filter_draws(chain, evidence.cells, draws, path=True)
-    paths = {"filtered": filtered, "smoothed": smooth_draws(chain, evidence.cells, draws)}
     series: dict[str, dict[str, tuple[tuple[float, float, float], ...]]] = {}
     for kind, states in paths.items():
         assert states is not None  # noqa: S101 - asked for with path=True
@@ -314,7 +312,7 @@ def _path(space: StateSpace, evidence: Evidence, draws: Draws) -> WeekPath:
         low, high = np.quantile(found, [LOW, HIGH], axis=0)
         summary = np.stack([found.mean(axis=0), low, high], axis=-1)
         series[kind] = {name: _triples(summary[:, k]) for k, name in enumerate(sets)}
-    days = np.cumsum(np.rint(evidence.cells.years * DAYS_PER_YEAR).astype(int)) - 1
+    days = np.cumsum(step_days(space, as_of)) - 1
     dates = tuple(space.spec.model.start + dt.timedelta(days=int(day)) for day in days)
     return WeekPath(dates, series["filtered"], series["smoothed"])
 
