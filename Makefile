@@ -27,7 +27,7 @@ bench: $(VENV)/.bench
 
 # Documents generated from the model file, the rows and the code.
 docs: $(VENV)/.dev
-	$(BIN)/python docs/build.py
+	$(BIN)/python docs/build.py && $(BIN)/python docs/schemas.py
 
 # Exact versions for pyproject.toml's lower bounds, for every Python that is supported; no addresses.
 pins: $(BIN)/uv

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import typer.main
 
+from forecast.blocks import BLOCK, Blocks, Draws
 from forecast.cli import app
 from forecast.exchange import read_rows
 from forecast.hmm import chain_of
 from forecast.ledger import CREDIBILITY, INFORMATION, RELIABILITY
 from forecast.modelfile import load_spec
-from forecast.propagate import Draws, Horizons, values_at
+from forecast.propagate import Ahead, Horizons, Questions
 from forecast.spec import GRADES, bases, log_normal
 from forecast.statespace import StateSpace
 
@@ -613,30 +614,32 @@ class Prior:
         self.secured = self.space.members({"victory": ("secured",)})
         self.settled = self.space.members({"peace": ("settled_deal",)})
 
-    def _values(self, weeks: Sequence[int], later: int, sets: list[Floats], after: list[tuple[Floats, Floats]]):  # noqa: ANN202
+    def _answers(
+        self, weeks: Sequence[int], later: int, sets: list[Floats], after: list[tuple[Floats, Floats]]
+    ) -> Floats:
+        """(Q, S) answers from the start: sets at the horizons, entered by them, and beginnings with what follows."""
         size = self.space.size
         pairs = tuple(np.array([pair[k] for pair in after]).reshape(-1, size).astype(bool) for k in (0, 1))
         step = self.space.spec.model.step_days / 365.25
-        horizons = Horizons(0.0, step, 0.0, np.array(weeks), later)
-        return values_at(chain_of(self.space), self.draws, horizons, np.array(sets), pairs)
+        horizons = Horizons(0.0, step, 0.0, step, 0.0, np.array(weeks))
+        asked = Questions(np.array(sets), np.array(sets), *pairs, np.full(len(after), later))
+        blocks = Blocks(chain_of(self.space), self.draws)
+        states = np.broadcast_to(self.start[:, None], (blocks.count, size, BLOCK))
+        return Ahead(blocks, horizons, asked).read(np.ascontiguousarray(states))
 
     def reached(self, sets: list[Floats]) -> list[list[Share]]:
         """Probability of entering each set within each of `CHECK_WEEKS`."""
-        found = self._values(CHECK_WEEKS, 1, sets, []).reached @ self.start
-        return [[_share(found[:, h, m]) for h in range(len(CHECK_WEEKS))] for m in range(len(sets))]
+        found = self._answers(CHECK_WEEKS, 1, sets, [])[len(CHECK_WEEKS) * len(sets) :]
+        return [[_share(found[h * len(sets) + m]) for h in range(len(CHECK_WEEKS))] for m in range(len(sets))]
 
     def secured_shares(self, weeks: int) -> list[Share]:
         """Share of the deals first signed within ``weeks`` that are secured: at once, once settled, and later."""
-        now = self._values([weeks], 0, [self.deal], [(self.secured, self.deal), (self.secured, self.settled)])
-        then = self._values(
+        now = self._answers([weeks], 0, [self.deal], [(self.secured, self.deal), (self.secured, self.settled)])
+        then = self._answers(
             [weeks], LATER_WEEKS, [self.deal], [(self.deal & self.secured, self.deal), (self.deal, self.deal)]
         )
-        at_once, settling, standing = now.after @ self.start, now.after @ self.start, then.after @ self.start
-        return [
-            _ratio(at_once[:, 0, 0], at_once[:, 0, 1]),
-            _ratio(settling[:, 1, 0], settling[:, 1, 1]),
-            _ratio(standing[:, 0, 0], standing[:, 1, 0]),
-        ]
+        now, then = now[2:], then[2:]  # the first two answer for the set, at the horizon and reached by it
+        return [_ratio(now[0], now[1]), _ratio(now[2], now[3]), _ratio(then[0], then[2])]
 
 
 def _against(mine: float, theirs: float) -> str:

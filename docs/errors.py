@@ -125,9 +125,9 @@ def _other_database(root: Path) -> None:
 
 
 def _opened(root: Path) -> tuple[Project, Model]:
-    from forecast.project import open_project  # noqa: PLC0415 - most cases do without
+    import forecast  # noqa: PLC0415 - most cases do without
 
-    project = open_project(root)
+    project = forecast.open(root)
     return project, project.model()
 
 
@@ -151,8 +151,9 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
     import numpy as np  # noqa: PLC0415 - most cases do without
     import xarray as xr  # noqa: PLC0415
 
+    from forecast.blocks import Draws  # noqa: PLC0415
     from forecast.fit import Diagnostics, Fit, Settings, save_fit  # noqa: PLC0415
-    from forecast.propagate import Draws  # noqa: PLC0415
+    from forecast.hmm import Cells  # noqa: PLC0415
 
     path = _fit_file(root)
     _, model = _opened(root)
@@ -165,10 +166,11 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
         as_of=AS_OF,
         watermark=1,
         settings=Settings(),
-        diagnostics=Diagnostics(0, 1.0, "transition_log_rate", min_ess, "departure_scale"),
+        diagnostics=Diagnostics(0, 1.0, "transition_log_rate", min_ess, "departure_scale", 1.0, 2000.0, 1.0),
         learned=(),
         versions={},
         created_at="2026-01-09T00:00:00+00:00",
+        cells=Cells(*(np.zeros((0,)) for _ in Cells._fields)),
         draws=Draws(*(np.zeros((8, 3)) for _ in Draws._fields)),
         posterior=xr.Dataset(arrays),
     )

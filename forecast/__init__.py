@@ -6,9 +6,11 @@
 ('russia_azerbaijan',)
 """
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 from forecast.errors import BusyError, ForecastError, InputError, LedgerError, ModelFileError, UntrustworthyError
-from forecast.project import Project, init
-from forecast.project import open_project as open  # noqa: A004 - `forecast.open` is how it reads
+from forecast.project import Project, init, open_project
 
 __all__ = [
     "BusyError",
@@ -21,3 +23,15 @@ __all__ = [
     "init",
     "open",
 ]
+
+
+def open(path: str | Path = ".") -> Project:  # noqa: A001 - `forecast.open` is how it reads
+    """Open the project folder at ``path``; the system's clock says what day it is.
+
+    Raises
+    ------
+    InputError
+        If it is not one: a project has a ``models`` folder.
+
+    """
+    return open_project(path, lambda: datetime.now(UTC))

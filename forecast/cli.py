@@ -10,12 +10,14 @@ import shutil
 import sys
 import textwrap
 from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from forecast.errors import FaultsError, ForecastError, InputError
+from forecast.errors import FaultsError, ForecastError, InputError, UntrustworthyError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -23,7 +25,17 @@ if TYPE_CHECKING:
     from forecast.fit import Settings
     from forecast.ledger import Added, LogRecord
     from forecast.project import Model, Project
+    from forecast.result import Change, ForecastPath, Trust
     from forecast.spec import ModelSpec
+
+
+class Refit(StrEnum):
+    """When to sample anew."""
+
+    auto = "auto"
+    never = "never"
+    always = "always"
+
 
 app = typer.Typer(
     name="forecast",
@@ -42,6 +54,9 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the sampler.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=100, help="Draws in each chain.")]
 TuneOption = Annotated[int, typer.Option("--tune", min=100, help="Tuning steps in each chain.")]
 ChainsOption = Annotated[int, typer.Option("--chains", min=2, help="Chains.")]
+RefitOption = Annotated[
+    Refit, typer.Option("--refit", help="Sample anew: when reweighting cannot be trusted, never, or in any case.")
+]
 BadOption = Annotated[bool, typer.Option("--accept-bad-fit", help="Go on although the fit fails its checks.")]
 
 HERE = Path()
@@ -99,7 +114,7 @@ def _as_of(text: str | None) -> dt.date:
 def _open(project: Path, model: str | None) -> tuple[Project, Model]:
     from forecast.project import open_project  # noqa: PLC0415 - quick --help
 
-    found = open_project(project)
+    found = open_project(project, _now)
     return found, found.model(model)
 
 
@@ -184,7 +199,7 @@ def check(
     if not files:
         from forecast.project import open_project  # noqa: PLC0415
 
-        folder = open_project(project).root / "models"
+        folder = open_project(project, _now).root / "models"
         files = sorted(folder.glob("*.toml"))
         if not files:
             msg = f"{_shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"
@@ -229,6 +244,8 @@ def observe(
     month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
     note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
     row_id: Annotated[str, typer.Option("--id", help="Id of a row to correct (default: a new one).")] = "",
+    and_update: Annotated[bool, typer.Option("--update", help="Show at once what it moves.")] = False,
+    as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -244,7 +261,29 @@ def observe(
         "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "",
         "note": note,
     }  # fmt: skip
-    _print_added(found.observe(of, cells, "observation", now=_now()), as_json=as_json)
+    if not and_update:
+        if as_of:
+            msg = "--as-of is the date of a forecast; give it with --update"
+            raise InputError(msg)
+        _print_added(found.observe(of, cells, "observation", now=_now()), as_json=as_json)
+        return
+    from forecast.result import changes_between  # noqa: PLC0415 - quick --help
+
+    day, now = _as_of(as_of), _now()
+    with _progress() as callbacks:
+        before = found.update(of, as_of=day, now=now, **callbacks)
+        added = found.observe(of, cells, "observation", now=now)
+        after = found.update(of, as_of=day, now=now, **callbacks)
+    changes = changes_between(before, after)
+    if as_json:
+        moved = [{**asdict(row), "date": str(row.date) if row.date else None} for row in changes]
+        _print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
+    else:
+        _print_added(added, as_json=False)
+        print(f"\nAs of {day}, before → after:\n")
+        _print_changes(of, changes)
+        print(f"\n{_made_from(after.trust)}")
+    _stop_unless_trusted(after.trust)
 
 
 @app.command()
@@ -403,6 +442,7 @@ def run(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
     draws: DrawsOption = 1000,
     tune: TuneOption = 1000,
     chains: ChainsOption = 4,
@@ -417,8 +457,9 @@ def run(
     found, of = _open(project, model)
     with _progress() as callbacks:
         issue = found.run(
-            of, _as_of(as_of), _settings(draws, tune, chains, seed), now=_now(), accept_bad=accept_bad_fit, **callbacks
-        )
+            of, _as_of(as_of), _settings(draws, tune, chains, seed), now=_now(), refit=refit.value,
+            accept_bad=accept_bad_fit, **callbacks,
+        )  # fmt: skip
     if as_json:
         _print_json(issue.report)
         return
@@ -464,6 +505,166 @@ def fit(
 
 
 @app.command()
+def update(
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    seed: SeedOption = 1,
+    accept_bad_fit: BadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast from the evidence, by reweighting draws where that can be trusted; nothing is issued.
+
+    Example: `forecast update --as-of 2026-01-08`
+    """
+    found, of = _open(project, model)
+    now = _now()
+    with _progress() as callbacks:
+        result = found.update(
+            of, as_of=_as_of(as_of), refit=refit.value, settings=_settings(draws, tune, chains, seed), now=now,
+            accept_bad=accept_bad_fit, **callbacks,
+        )  # fmt: skip
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        _show(found.shown(of, result, now=now))
+        print(f"\n{_made_from(result.trust)}")
+    _stop_unless_trusted(result.trust)
+
+
+def _made_from(trust: Trust) -> str:
+    if trust.anchor_as_of is None:
+        return f"From {trust.draws:,} draws of the prior, worth {trust.ess:,.0f}."
+    draws = f"the {trust.draws:,} draws of the fit of {trust.anchor_as_of}"
+    if trust.k_hat is None:
+        return f"From {draws}, worth {trust.ess:,.0f}, as they are."
+    return f"From {draws}, reweighted and worth {trust.ess:,.0f}; k-hat {trust.k_hat:.2f}."
+
+
+def _stop_unless_trusted(trust: Trust) -> None:
+    """End with the exit code of numbers that cannot be trusted, and say why."""
+    if not trust.trusted:
+        msg = f"these numbers cannot be trusted: {'; '.join(trust.reasons)}; allow a fit (--refit auto, --refit always)"
+        raise UntrustworthyError(msg)
+
+
+@app.command("what-if")
+def what_if(
+    seen: Annotated[
+        list[str] | None,
+        typer.Argument(help="What is supposed to be seen: indicators or states, each as NAME or NAME@DATE."),
+    ] = None,
+    on: Annotated[str | None, typer.Option("--on", help="Date of what does not say (default: --as-of).")] = None,
+    not_seen: Annotated[
+        list[str] | None, typer.Option("--not-seen", help="NAME@DATE: not seen through DATE, though looked for.")
+    ] = None,
+    grade: Annotated[str, typer.Option("--grade", help="Admiralty grade of what is seen.")] = "A1",
+    do: Annotated[list[str] | None, typer.Option("--do", help="STAGE=STATE: made so, instead of seen.")] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="Keep what is done so from then on.")] = False,
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the forecast beside the same one if something were seen, not seen, or done.
+
+    Example: `forecast what-if arms_purchase_from_russia --as-of 2026-01-08`
+    """
+    found, of = _open(project, model)
+    if do and (seen or not_seen):
+        msg = "what is seen and what is done are two questions: ask them one at a time"
+        raise InputError(msg)
+    now = _now()
+    pairs = [_pair(text, "@", "--not-seen", "NAME@DATE") for text in not_seen or []]
+    states = [_pair(text, "=", "--do", "STAGE=STATE") for text in do or []]
+    with _progress() as callbacks:
+        before = found.update(of, as_of=_as_of(as_of), refit=refit.value, now=now, **callbacks)
+        if do:
+            result = before.do(dict(states), on=on, hold=hold)
+        else:
+            result = before.what_if(*(seen or ()), on=on, not_seen=dict(pairs), grade=grade, refit=refit.value)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        print(textwrap.fill(f"As of {result.as_of}, if {' and '.join(result.supposed)}:", _width()) + "\n")
+        _print_changes(of, result.changes)
+        print(f"\n{_made_from(result.trust)}")
+    _stop_unless_trusted(result.trust)
+
+
+def _pair(text: str, sign: str, option: str, shape: str) -> tuple[str, str]:
+    first, found, second = text.partition(sign)
+    if not (first and found and second):
+        msg = f"{option} {text!r} is not {shape}"
+        raise InputError(msg)
+    return first, second
+
+
+def _print_changes(model: Model, changes: Sequence[Change]) -> None:
+    from forecast.report import render_changes  # noqa: PLC0415 - quick --help
+
+    labels = {name: row.label for name, row in model.spec.outcomes.items()}
+    print(render_changes(changes, labels, _width()))
+
+
+@app.command()
+def path(
+    as_of: AsOfOption = None,
+    weeks: Annotated[int | None, typer.Option("--weeks", help="Horizon to show (default: the longest).")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    seed: SeedOption = 1,
+    accept_bad_fit: BadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the forecast as it would have been made each week since the start, from what was known then.
+
+    Example: `forecast path --as-of 2026-01-08 --weeks 26`
+    """
+    found, of = _open(project, model)
+    horizons = of.spec.model.horizons_weeks
+    if weeks is not None and weeks not in horizons:
+        msg = f"--weeks {weeks}: the model's horizons are {', '.join(map(str, sorted(horizons)))}"
+        raise InputError(msg)
+    with _progress() as callbacks:
+        result = found.path(
+            of, as_of=_as_of(as_of), refit=refit.value, settings=_settings(draws, tune, chains, seed), now=_now(),
+            accept_bad=accept_bad_fit, **callbacks,
+        )  # fmt: skip
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        for line in _path_lines(result, list(of.spec.outcomes), weeks or max(horizons)):
+            print(line)
+    for one in result.forecasts:
+        _stop_unless_trusted(one.trust)
+
+
+def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:
+    from forecast.result import percent  # noqa: PLC0415 - quick --help
+
+    widths = [max(len(name), 12) for name in outcomes]
+    yield f"Probability now, and {weeks} weeks on"
+    yield "            " + "  ".join(name.ljust(width) for name, width in zip(outcomes, widths, strict=True))
+    for one in result.forecasts:
+        cells: list[str] = []
+        for name, width in zip(outcomes, widths, strict=True):
+            now, then = one.probability(name), one.probability(name, weeks=weeks)
+            cells.append(f"{percent(now.mean):>4}  {percent(then.mean):>4}".ljust(width))
+        yield f"{one.as_of}  " + "  ".join(cells).rstrip()
+    yield f"\n{_count(len(result.forecasts), 'forecast')}, {_count(result.fits, 'new fit')}"
+
+
+@app.command()
 def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: JsonOption = False) -> None:
     """Show the forecast issued last.
 
@@ -471,7 +672,7 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
     """
     from forecast.project import open_project  # noqa: PLC0415 - quick --help
 
-    report = open_project(project).latest(model)
+    report = open_project(project, _now).latest(model)
     if as_json:
         _print_json(report)
     else:

@@ -33,13 +33,14 @@ KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessmen
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known as of a date, as arrays on the grid.
+    """What is known as of a date, as arrays on the grid, which ends at ``until``: later only where rows are supposed.
 
     ``cells`` is what the kernels read; ``cell_names`` (N,) names each cell, ``rows`` (N,) holds the ids of the rows in
     it. ``left_out`` lists visible rows that say nothing to this model, with the reason.
     """
 
     as_of: dt.date
+    until: dt.date
     cells: Cells
     cell_names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -49,7 +50,7 @@ class Evidence:
 
     @property
     def steps(self) -> int:
-        """T, the number of steps up to ``as_of``."""
+        """T, the number of steps up to ``until``."""
         return self.cells.years.size
 
     @property
@@ -102,8 +103,15 @@ def step_days(space: StateSpace, as_of: dt.date) -> NDArray[np.int64]:
     return np.array([header.step_days] * full + [rest] * (rest > 0), dtype=np.int64)
 
 
-def compile_evidence(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) -> Evidence:
+def compile_evidence(
+    space: StateSpace, entries: Iterable[Entry], as_of: dt.date, supposed: Sequence[Entry] = (),
+    until: dt.date | None = None,
+) -> Evidence:  # fmt: skip
     """Compile ledger rows for the model of ``space`` as known on ``as_of``; the order of ``entries`` does not matter.
+
+    ``supposed`` rows are taken as known, whenever they are dated. Behind ``as_of`` the grid runs on to the last of
+    them (or to ``until``, if that is later), first to the end of the running step; there nothing else is said, but that
+    what a supposed row puts on record was not on record before.
 
     Raises
     ------
@@ -111,22 +119,49 @@ def compile_evidence(space: StateSpace, entries: Iterable[Entry], as_of: dt.date
         If ``as_of`` lies before the model's start.
 
     """
-    days = step_days(space, as_of)
+    until = max([until or as_of, as_of, *(row.date if isinstance(row, Observation) else row.to for row in supposed)])
+    grid = _Grid(space, as_of, until)
     visible = sorted((e for e in entries if e.reported_on <= as_of), key=lambda entry: entry.id)
     coverage = [entry for entry in visible if isinstance(entry, Coverage)]
     observations = [entry for entry in visible if isinstance(entry, Observation) and entry.date <= as_of]
-    known, left_out = _known(space, observations, coverage)
-    observables, record_ids = _observables(space, known, days)
+    ahead = [entry for entry in supposed if isinstance(entry, Coverage)]
+    wanted = [entry for entry in supposed if isinstance(entry, Observation)]
+    known, left_out = _known(space, [*observations, *wanted], [*coverage, *ahead])
+    observables, record_ids = _observables(space, known, grid, {row.id for row in wanted})
     others = [row for row in known if row.id not in record_ids]
     tellings = _settle_stories(space, others)
-    covered = _covered_days(space, coverage, as_of, int(days.sum()))
-    cells, silent = _cells(space, tellings, covered, days)
+    covered = _covered_days(space, coverage, ahead, as_of, grid.elapsed)
+    cells, silent = _cells(space, tellings, covered, grid)
     cells += observables
     cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
     told = {telling.id for telling in tellings}
     left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
     left_out += [(row, "a one-off that had already happened") for row in silent]
-    return _evidence(space, as_of, days, cells, tuple(sorted(left_out)), max((r.date for r in known), default=None))
+    newest = max((row.date for row in known), default=None)
+    return _evidence(space, as_of, until, grid.days, cells, tuple(sorted(left_out)), newest)
+
+
+class _Grid:
+    """Steps: whole ones, a last one that ends on ``as_of``, and those behind it up to ``until``."""
+
+    def __init__(self, space: StateSpace, as_of: dt.date, until: dt.date) -> None:
+        days = step_days(space, as_of)
+        self.known = days.size  # steps up to as_of
+        left = (until - as_of).days
+        rest = min(-int(days.sum()) % space.spec.model.step_days, left)
+        full, tail = divmod(left - rest, space.spec.model.step_days)
+        more = [rest] * (rest > 0) + [space.spec.model.step_days] * full + [tail] * (tail > 0)
+        self.days = np.concatenate([days, np.array(more, dtype=np.int64)])
+        self.ends = np.cumsum(self.days)
+
+    @property
+    def elapsed(self) -> int:
+        """Days in all."""
+        return int(self.ends[-1])
+
+    def step(self, day: int) -> int:
+        """Step of a day counted from the model's start."""
+        return int(np.searchsorted(self.ends, day, side="right"))
 
 
 def _known(
@@ -155,11 +190,11 @@ def _known(
 
 
 def _observables(
-    space: StateSpace, rows: Iterable[Observation], days: NDArray[np.int64]
+    space: StateSpace, rows: Iterable[Observation], grid: _Grid, supposed: set[str]
 ) -> tuple[list[_Cell], set[str]]:
-    """One cell for each step of each stage with observables; and the ids of the rows that were records."""
-    ends = np.cumsum(days)
-    in_force = {stage: np.zeros(days.size) for stage in range(len(space.stages)) if space.observable(stage).any()}
+    """One cell for each known step of each stage with observables; and the ids of the rows that were records."""
+    in_force = {stage: np.zeros(grid.days.size) for stage in range(len(space.stages)) if space.observable(stage).any()}
+    known = dict.fromkeys(in_force, grid.known)
     changes: dict[tuple[int, int], list[str]] = defaultdict(list)
     records: set[str] = set()
     for row in sorted(rows, key=lambda row: (row.date, row.id)):
@@ -169,16 +204,18 @@ def _observables(
         if stage not in in_force:
             continue
         day = (row.date - space.spec.model.start).days
-        step = day // space.spec.model.step_days
+        step = grid.step(day)
         inside = bool(space.observable(stage)[state])
         if inside or in_force[stage][step] > 0:
-            in_force[stage][ends > day] = inside
+            in_force[stage][grid.ends > day] = inside
             changes[stage, step].append(row.id)
             records.add(row.id)
+            if row.id in supposed:
+                known[stage] = max(known[stage], step + 1)
     cells = [
         _Cell(step, OBSERVABLE, stage, -1, (), (0.0, 0.0, 0.0), float(inside), tuple(changes[stage, step]))
         for stage, series in in_force.items()
-        for step, inside in enumerate(series)
+        for step, inside in enumerate(series[: known[stage]])
     ]
     return cells, records
 
@@ -223,31 +260,32 @@ def _telling(space: StateSpace, row: Observation) -> _Telling:
 # Coverage and cells.
 
 
-def _covered_days(space: StateSpace, coverage: Iterable[Coverage], as_of: dt.date, elapsed: int) -> NDArray[np.bool_]:
+def _covered_days(
+    space: StateSpace, coverage: Iterable[Coverage], supposed: Iterable[Coverage], as_of: dt.date, elapsed: int
+) -> NDArray[np.bool_]:
     """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag."""
     covered = np.zeros((len(space.indicators), elapsed), dtype=np.bool_)
     header = space.spec.model
     last = (as_of - header.start).days - header.reporting_lag_days
-    for row in coverage:
+    for row, end in [*((row, last) for row in coverage), *((row, elapsed) for row in supposed)]:
         rows = (
             slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
         )
         first = max((row.from_ - header.start).days, 0)
-        covered[rows, first : max(min((row.to - header.start).days, last) + 1, 0)] = True
+        covered[rows, first : max(min((row.to - header.start).days, end) + 1, 0)] = True
     return covered
 
 
 def _cells(
-    space: StateSpace, tellings: Sequence[_Telling], covered: NDArray[np.bool_], days: NDArray[np.int64]
+    space: StateSpace, tellings: Sequence[_Telling], covered: NDArray[np.bool_], grid: _Grid
 ) -> tuple[list[_Cell], list[str]]:
-    width = space.spec.model.step_days
-    open_steps = np.ones((len(space.indicators), days.size), dtype=np.bool_)
+    open_steps = np.ones((len(space.indicators), grid.days.size), dtype=np.bool_)
     closed: set[int] = set()
     seen: dict[tuple[int, int], list[_Telling]] = defaultdict(list)
     cells: list[_Cell] = []
     silent: list[str] = []
     for telling in tellings:
-        step = telling.day // width
+        step = grid.step(telling.day)
         if telling.indicator < 0:
             value = (telling.weight, 0.0, 0.0)
             cells.append(_Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,)))
@@ -260,8 +298,8 @@ def _cells(
         else:
             cells.append(_selective(space, telling, covered, closed, step))
         _close_and_open(space, telling, closed, open_steps, step)
-    _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, days)
-    exposed = np.stack([covered[:, k : k + width].sum(axis=1) for k in range(0, covered.shape[1], width)], axis=1)
+    _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, grid)
+    exposed = np.add.reduceat(covered, grid.ends - grid.days, axis=1, dtype=np.int64)
     covered_steps: list[list[int]] = np.argwhere(exposed).tolist()
     for indicator, step in covered_steps:
         if open_steps[indicator, step] or (indicator, step) in seen:
@@ -304,19 +342,18 @@ def _close_and_open(
         open_steps[telling.indicator, step + 1 :] = False
 
 
-def _blank_months(
-    space: StateSpace, tellings: Sequence[_Telling], open_steps: NDArray[np.bool_], days: NDArray[np.int64]
-) -> None:
+def _blank_months(space: StateSpace, tellings: Sequence[_Telling], open_steps: NDArray[np.bool_], grid: _Grid) -> None:
     """Leave the other steps of a month unsaid where a row is dated only to the month."""
     start = space.spec.model.start
-    width = space.spec.model.step_days
-    told = {(telling.indicator, telling.day // width) for telling in tellings}
+    told = {(telling.indicator, grid.step(telling.day)) for telling in tellings}
     for telling in tellings:
         if not telling.month or telling.indicator < 0:
             continue
         first = telling.date.replace(day=1)
         last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-        steps = range(max((first - start).days // width, 0), min((last - start).days // width, days.size - 1) + 1)
+        steps = range(
+            grid.step(max((first - start).days, 0)), grid.step(min((last - start).days, grid.elapsed - 1)) + 1
+        )
         for step in steps:
             if (telling.indicator, step) not in told:
                 open_steps[telling.indicator, step] = False
@@ -325,6 +362,7 @@ def _blank_months(
 def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
     space: StateSpace,
     as_of: dt.date,
+    until: dt.date,
     days: NDArray[np.int64],
     cells: Sequence[_Cell],
     left_out: tuple[tuple[str, str], ...],
@@ -350,7 +388,7 @@ def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
         digest.update(np.ascontiguousarray(array).tobytes())
     names = tuple(_cell_name(space, cell) for cell in cells)
     rows = tuple(cell.rows for cell in cells)
-    return Evidence(as_of, arrays, names, rows, left_out, newest, digest.hexdigest()[:12])
+    return Evidence(as_of, until, arrays, names, rows, left_out, newest, digest.hexdigest()[:12])
 
 
 def _cell_name(space: StateSpace, cell: _Cell) -> str:

@@ -9,15 +9,18 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast import chains
+from forecast.blocks import Blocks, Draws
 from forecast.errors import InputError, UntrustworthyError
-from forecast.propagate import Draws
+from forecast.evaluate import evaluate
+from forecast.hmm import Cells, chain_of
+from forecast.predict import answers, ask, convergence, horizons_of
 from forecast.spec import log_normal
 
 if TYPE_CHECKING:
@@ -25,17 +28,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
+    from numpy.typing import NDArray
 
     from forecast.evidence import Evidence
     from forecast.sampler import Sampler
     from forecast.statespace import StateSpace
 
-__all__ = ["Diagnostics", "Fit", "Learned", "Settings", "check_fit", "fit_id", "fit_model", "load_fit", "save_fit"]
+__all__ = [
+    "Diagnostics",
+    "Fit",
+    "FitRecord",
+    "Learned",
+    "Settings",
+    "check_fit",
+    "fit_id",
+    "fit_model",
+    "load_cells",
+    "load_fit",
+    "load_prior",
+    "load_record",
+    "prune_fits",
+    "save_fit",
+    "save_prior",
+]
 
 PACKAGES = ("scenario-cascade", "pymc", "pytensor", "nutpie", "numba", "numpy")
 MAX_R_HAT = 1.01
 MIN_ESS_PER_CHAIN = 100
 MAX_DIVERGING = 0.001
+KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 
 @dataclass(frozen=True)
@@ -50,13 +71,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Whether the chains can be believed: worst values over all parameters and the names that have them."""
+    """Whether the chains can be believed: worst values over all parameters and the names that have them.
+
+    ``forecast_…`` are the worst over the published probabilities; ``efficiency`` is the lowest effective sample size of
+    their means over the number of draws, at most 1.
+    """
 
     divergences: int
     max_r_hat: float
     max_r_hat_of: str
     min_ess: float
     min_ess_of: str
+    forecast_r_hat: float
+    forecast_ess: float
+    efficiency: float
 
     def complaints(self, settings: Settings) -> list[str]:
         """List what is wrong, in words; empty for a good fit."""
@@ -68,6 +96,10 @@ class Diagnostics:
         least = MIN_ESS_PER_CHAIN * settings.chains
         if not self.min_ess >= least:
             found.append(f"effective sample size {self.min_ess:.0f} of {self.min_ess_of} (at least {least})")
+        if not self.forecast_r_hat <= MAX_R_HAT:
+            found.append(f"R-hat {self.forecast_r_hat:.3f} of a published probability (at most {MAX_R_HAT})")
+        if not self.forecast_ess >= least:
+            found.append(f"effective sample size {self.forecast_ess:.0f} of a published probability (at least {least})")
         return found
 
 
@@ -86,12 +118,8 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Posterior draws with the evidence they were drawn under.
-
-    ``draws`` holds chains end to end; ``chains`` says how many. ``posterior`` is the full posterior (an
-    `xarray.Dataset` with named dims), present right after sampling and when loaded with ``full=True``.
-    """
+class FitRecord:
+    """What a fit says about itself, without its draws."""
 
     id: str
     model: str
@@ -104,6 +132,17 @@ class Fit:
     learned: tuple[Learned, ...]
     versions: dict[str, str]
     created_at: str
+
+
+@dataclass(frozen=True)
+class Fit(FitRecord):
+    """Posterior draws with the evidence they were drawn under.
+
+    ``draws`` holds chains end to end, ``cells`` the evidence. ``posterior`` is the full posterior (an `xarray.Dataset`
+    with named dims), present right after sampling and when loaded with ``full=True``.
+    """
+
+    cells: Cells
     draws: Draws
     posterior: xr.Dataset | None = None
 
@@ -123,6 +162,10 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
     The result is not checked: see `check_fit`.
     """
     posterior, divergences = sampler.sample(evidence, settings, on_draw)
+    draws = _draws(posterior)
+    blocks = Blocks(chain_of(space), draws)
+    ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
+    published = answers(space, evidence.as_of, ahead, evaluate(blocks, evidence.cells).states)
     return Fit(
         id=fit_id(space, evidence, settings),
         model=space.spec.name,
@@ -131,16 +174,17 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
         as_of=evidence.as_of,
         watermark=watermark,
         settings=settings,
-        diagnostics=_diagnose(posterior, divergences),
+        diagnostics=_diagnose(posterior, divergences, convergence(published, settings.chains)),
         learned=tuple(_learned(space, posterior)),
         versions={name: version(name) for name in PACKAGES},
         created_at=now.isoformat(timespec="seconds"),
-        draws=_draws(posterior),
+        cells=evidence.cells,
+        draws=draws,
         posterior=posterior,
     )
 
 
-def check_fit(fit: Fit) -> Fit:
+def check_fit[F: FitRecord](fit: F) -> F:
     """Return ``fit`` if its chains can be believed.
 
     Raises
@@ -164,7 +208,7 @@ def _draws(posterior: xr.Dataset) -> Draws:
     return Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1]), dtype=np.float64) for part in arrays))
 
 
-def _diagnose(posterior: xr.Dataset, divergences: int) -> Diagnostics:
+def _diagnose(posterior: xr.Dataset, divergences: int, published: tuple[float, float, float]) -> Diagnostics:
     r_hat: dict[str, float] = {}
     ess: dict[str, float] = {}
     for name in map(str, posterior.data_vars):
@@ -179,7 +223,10 @@ def _diagnose(posterior: xr.Dataset, divergences: int) -> Diagnostics:
             ess[label] = chains.ess(values[:, :, k])
     worst_r_hat = max(r_hat, key=lambda label: np.nan_to_num(r_hat[label], nan=np.inf))
     worst_ess = min(ess, key=lambda label: np.nan_to_num(ess[label], nan=0.0))
-    return Diagnostics(divergences, r_hat[worst_r_hat], worst_r_hat, ess[worst_ess], worst_ess)
+    least, worst, efficiency = published
+    return Diagnostics(
+        divergences, r_hat[worst_r_hat], worst_r_hat, ess[worst_ess], worst_ess, worst, least, efficiency
+    )
 
 
 def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:
@@ -198,18 +245,48 @@ def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:
 
 
 def save_fit(fit: Fit, folder: Path) -> Path:
-    """Write ``folder/<id>.nc`` (h5netcdf), atomically; returns the path."""
+    """Write ``folder/<id>.nc`` (h5netcdf, with checksums), atomically; returns the path."""
     if fit.posterior is None:
         msg = "a fit without its posterior cannot be saved"
         raise ValueError(msg)
-    about = asdict(replace(fit, draws=None, posterior=None))  # pyright: ignore[reportArgumentType]
-    about = {key: value for key, value in about.items() if value is not None}
-    path = folder / f"{fit.id}.nc"
-    partial = folder / f".{fit.id}.{os.getpid()}.part"
+    about = asdict(FitRecord(**{field.name: getattr(fit, field.name) for field in fields(FitRecord)}))
+    cells = {f"evidence_{name}": _array(f"evidence_{name}", part) for name, part in fit.cells._asdict().items()}
+    return _write(fit.posterior.assign(cells).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
+
+
+def save_prior(space: StateSpace, draws: Draws, folder: Path) -> Path:
+    """Write draws from the prior; returns the path."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    about = json.dumps({"model": space.spec.name, "model_hash": space.spec.hash})
+    arrays = {name: _array(name, part) for name, part in draws._asdict().items()}
+    return _write(xr.Dataset(arrays, attrs={"about": about}), folder, _prior_name(space))
+
+
+def load_prior(space: StateSpace, folder: Path) -> Draws | None:
+    """Read the draws from the prior that `save_prior` wrote; None if there are none that can be read."""
+    path = folder / f"{_prior_name(space)}.nc"
+    try:
+        return Draws(**_read(path, Draws._fields)[1])
+    except InputError:
+        return None
+
+
+def _prior_name(space: StateSpace) -> str:
+    return f"prior-{space.spec.name}-{space.spec.hash}"
+
+
+def _array(name: str, values: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+    return tuple(f"{name}_{k}" for k in range(values.ndim)), values
+
+
+def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
+    path = folder / f"{name}.nc"
+    partial = folder / f".{name}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        dataset = fit.posterior.assign_attrs(about=json.dumps(about, default=str))
-        dataset.to_netcdf(partial, engine="h5netcdf")
+        numbers = {str(key): {"fletcher32": True} for key, part in dataset.data_vars.items() if part.size and part.ndim}
+        dataset.to_netcdf(partial, engine="h5netcdf", encoding=numbers)
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -217,6 +294,49 @@ def save_fit(fit: Fit, folder: Path) -> Path:
         msg = f"{path}: the fit cannot be written: {error.strerror or error}; check the folder's permissions and space"
         raise InputError(msg) from error
     return path
+
+
+def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what a file says about itself, and some of its arrays."""
+    import h5py  # noqa: PLC0415 - slow to import
+
+    try:
+        with h5py.File(path) as file:
+            content: Any = file
+            return json.loads(content.attrs["about"]), {name: content[name][()] for name in names}
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run the command again"
+    )
+
+
+def load_record(path: Path) -> FitRecord:
+    """Read what a fit says about itself.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    return _record(path, _read(path, ())[0])
+
+
+def load_cells(path: Path) -> Cells:
+    """Read the evidence of a fit.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    names = tuple(f"evidence_{name}" for name in Cells._fields)
+    return Cells(*_read(path, names)[1].values())
 
 
 def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
@@ -228,34 +348,60 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
         If the file cannot be read as a fit, or was drawn from another model or another version of this one.
 
     """
-    import h5py  # noqa: PLC0415 - slow to import
-    import xarray as xr  # noqa: PLC0415
-
-    try:
-        with h5py.File(path) as file:  # h5netcdf prints a traceback of its own for a file whose root is damaged
-            file.visit(lambda _: None)
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            about = json.loads(dataset.attrs["about"])
-            posterior = dataset[list(dataset.data_vars) if full else list(Draws._fields)].load()
-        found = _from_about(about, posterior)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        msg = f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run the command again"
-        raise InputError(msg) from error
-    if (found.model, found.model_hash) != (space.spec.name, space.spec.hash):
+    about, arrays = _read(path, Draws._fields)
+    record = _record(path, about)
+    if (record.model, record.model_hash) != (space.spec.name, space.spec.hash):
         msg = (
-            f"{path}: was drawn from model {found.model!r} version {found.model_hash}, not from "
+            f"{path}: was drawn from model {record.model!r} version {record.model_hash}, not from "
             f"{space.spec.name!r} version {space.spec.hash}; delete the file and run the command again"
         )
         raise InputError(msg)
-    return found if full else replace(found, posterior=None)
+    draws = Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1])) for part in arrays.values()))
+    parts = {field.name: getattr(record, field.name) for field in fields(FitRecord)}
+    return Fit(**parts, cells=load_cells(path), draws=draws, posterior=_posterior(path) if full else None)
 
 
-def _from_about(about: dict[str, Any], posterior: xr.Dataset) -> Fit:
-    learned = [
-        Learned(row["name"], row["kind"], tuple(row["prior"]), tuple(row["posterior"]), row["narrowing"])
-        for row in about.pop("learned")
-    ]
-    about["as_of"] = dt.date.fromisoformat(about["as_of"])
-    about["settings"] = Settings(**about["settings"])
-    about["diagnostics"] = Diagnostics(**about["diagnostics"])
-    return Fit(**about, learned=tuple(learned), draws=_draws(posterior), posterior=posterior)
+def _posterior(path: Path) -> xr.Dataset:
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        return dataset[[name for name in dataset.data_vars if not str(name).startswith("evidence_")]].load()
+
+
+def _record(path: Path, about: dict[str, Any]) -> FitRecord:
+    try:
+        learned = [
+            Learned(row["name"], row["kind"], tuple(row["prior"]), tuple(row["posterior"]), row["narrowing"])
+            for row in about.pop("learned")
+        ]
+        about["as_of"] = dt.date.fromisoformat(about["as_of"])
+        about["settings"] = Settings(**about["settings"])
+        about["diagnostics"] = Diagnostics(**about["diagnostics"])
+        return FitRecord(**about, learned=tuple(learned))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def prune_fits(space: StateSpace, folder: Path, issued: set[str]) -> tuple[str, ...]:
+    """Delete old fits of a model: all but the `KEPT_FITS` made last and those that ``issued`` names; gives their ids.
+
+    Draws from the prior of other versions of the model go too. Files that cannot be read are left alone.
+    """
+    made: dict[str, tuple[str, str]] = {}
+    for path in folder.glob("*.nc"):
+        try:
+            about = _read(path, ())[0]
+        except InputError:
+            continue
+        if about.get("model") != space.spec.name:
+            continue
+        if path.stem.startswith("prior-"):
+            if path.stem != _prior_name(space):
+                path.unlink(missing_ok=True)
+        else:
+            made[path.stem] = (str(about.get("created_at")), path.stem)
+    old = sorted(made, key=made.__getitem__)[:-KEPT_FITS]
+    gone = tuple(name for name in old if name not in issued)
+    for name in gone:
+        (folder / f"{name}.nc").unlink(missing_ok=True)
+    return gone

@@ -1,9 +1,10 @@
-"""Kernels: forward filter, smoother and gradient. They know arrays and nothing of the domain.
+"""The likelihood of one draw with its gradient. These kernels know arrays and nothing of the domain.
 
 A chain of L stages with n₁ … n_L states has K = ∏ n joint states, the last stage fastest. Each stage has a table Pₗ
 (contexts, nₗ, nₗ), the contexts being the *new* states of the stages before it; one step's joint matrix M (K, K) is the
 product of the stages' entries. For one draw and the K of real models a dense M beats the contraction stage by stage,
-which pays where many draws go through at once (docs/decisions.md, *Dense steps*).
+which pays where many draws go through at once (`forecast.evaluate`; docs/decisions.md, *Dense steps*). What a step and
+a cell are worth is said here, in `stay_and_move`, `seen`, `told` and `judged`, for both.
 
 Every function takes a `Chain` (the structure), and those that read evidence take `Cells`; both are plain arrays, so one
 compiled kernel serves every model. Log-likelihoods are natural logarithms, up to a constant that does not depend on the
@@ -34,12 +35,13 @@ __all__ = [
     "Cells",
     "Chain",
     "chain_of",
-    "filter_range",
-    "log_likelihood",
+    "judged",
     "log_likelihood_and_gradient",
-    "smooth_range",
-    "smoothed",
-    "transition_matrices",
+    "seen",
+    "stage_offsets",
+    "stay_and_move",
+    "table_offsets",
+    "told",
     "transition_tables",
 ]
 
@@ -79,7 +81,33 @@ class Cells(NamedTuple):
 
 
 @kernel
-def _table_offsets(sizes: Ints) -> Ints:
+def stay_and_move(q: float, years: float) -> tuple[float, float]:
+    """P(stay) over ``years`` where all ways out add up to ``q`` a year; and P(leave) / q, which each way out takes."""
+    if q > 0.0:
+        return np.exp(-years * q), -np.expm1(-years * q) / q
+    return 1.0, 0.0
+
+
+@kernel
+def seen(w: float, odds: float, absent: float) -> float:
+    """Likelihood of a covered cell that was seen with credibility ``w``, given the P(no event) of a state."""
+    return w * (1.0 - absent) + (1.0 - w) * odds * absent
+
+
+@kernel
+def told(w: float, share: float, false: float) -> float:
+    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or a ``false`` one."""
+    return w * share + (1.0 - w) * false
+
+
+@kernel
+def judged(w: float, states: int, named: int, state: int) -> float:
+    """Likelihood, in one of a stage's ``states``, of an assessment with credibility ``w`` that names a state."""
+    return w if state == named else (1.0 - w) / (states - 1)
+
+
+@kernel
+def table_offsets(sizes: Ints) -> Ints:
     """Where the table Pₗ (contexts, n, n) of each stage begins in one flat array; the last entry is its length."""
     offsets = np.zeros(sizes.size + 1, np.int64)
     contexts = 1
@@ -108,10 +136,10 @@ def _fill_tables(chain: Chain, log_rate: Floats, years: float, offsets: Ints, to
         for r in range(rows):
             row = offsets[stage] + r * n
             q = total[row]
-            move = -np.expm1(-years * q) / q if q > 0 else 0.0
+            stay, move = stay_and_move(float(q), years)
             for b in range(n):
                 table[row + b] *= move
-            table[row + r % n] = np.exp(-years * q)
+            table[row + r % n] = stay
 
 
 @kernel
@@ -198,7 +226,8 @@ def _told_sums(chain: Chain, cells: Cells, rate: Floats) -> tuple[Floats, Floats
 
 
 @kernel
-def _stage_offsets(sizes: Ints) -> Ints:
+def stage_offsets(sizes: Ints) -> Ints:
+    """Where each stage begins among the states of all stages put end to end; the last entry is their number."""
     offsets = np.zeros(sizes.size + 1, np.int64)
     for stage in range(sizes.size):
         offsets[stage + 1] = offsets[stage] + sizes[stage]
@@ -215,24 +244,24 @@ def _cell_densities(
     median, in_set = cells.median, cells.in_set
     density = np.ones((what.shape[0], sizes.max()))
     for k in range(what.shape[0]):
-        kind, stage, seen, w = what[k, 1], what[k, 2], observed[k], value[k, 0]
-        if kind == COVERED and seen > 0.0:
+        kind, stage, said, w = what[k, 1], what[k, 2], observed[k], value[k, 0]
+        if kind == COVERED and said > 0.0:
             first = offset[what[k, 3]]
             for s in range(sizes[stage]):
                 absent = np.exp(-rate[first + s] * value[k, 1])
-                density[k, s] = seen * (1.0 - absent) + (1.0 - seen) * value[k, 2] * absent
+                density[k, s] = seen(said, value[k, 2], absent)
         elif kind == SELECTIVE:
-            told = int(seen)
-            group, first = what[k, 4], offset[told]
-            false = (1.0 - w) * median[told] / medians[group]
+            indicator = int(said)
+            group, first = what[k, 4], offset[indicator]
+            false = median[indicator] / medians[group]
             for s in range(sizes[stage]):
-                density[k, s] = w * rate[first + s] / sums[group, s] + false
+                density[k, s] = told(w, rate[first + s] / sums[group, s], false)
         elif kind == ASSESSMENT:
             for s in range(sizes[stage]):
-                density[k, s] = w if s == int(seen) else (1.0 - w) / (sizes[stage] - 1)
+                density[k, s] = judged(w, int(sizes[stage]), int(said), s)
         elif kind == OBSERVABLE:
             for s in range(sizes[stage]):
-                density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(seen) else 0.0
+                density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(said) else 0.0
     return density
 
 
@@ -331,7 +360,7 @@ def _forward(
     Returns (T,) the normalisers; the pass stops at the first that is not positive.
     """
     joint = alpha.shape[1]
-    offsets = _table_offsets(chain.sizes)
+    offsets = table_offsets(chain.sizes)
     table = np.empty(offsets[-1])
     total = np.empty(offsets[-1])
     norm = np.zeros(cells.years.size)
@@ -379,59 +408,6 @@ def _joint(sizes: Ints) -> int:
 
 
 @kernel
-def log_likelihood(
-    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, alpha: Floats
-) -> float:
-    """Log-likelihood of one draw; fills ``alpha`` (T, K) with the filtered probabilities (NaN if impossible)."""
-    rate = np.exp(log_lambda)
-    stage_offset = _stage_offsets(chain.sizes)
-    sums, medians = _told_sums(chain, cells, rate)
-    density = _cell_densities(chain, cells, rate, sums, medians, stage_offset)
-    emission, touched, value = _emissions(chain, cells, rate, density, stage_offset)
-    matrices = np.empty((_runs(cells.years), alpha.shape[1], alpha.shape[1]))
-    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
-    for t in range(norm.size):
-        if not norm[t] > 0.0:
-            alpha[:] = np.nan
-            return -np.inf
-        value += np.log(norm[t])
-    return value
-
-
-@kernel
-def smoothed(chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats) -> Floats:
-    """(T, K) smoothed probabilities of one draw (NaN if the evidence is impossible)."""
-    joint = _joint(chain.sizes)
-    steps = cells.years.size
-    rate = np.exp(log_lambda)
-    stage_offset = _stage_offsets(chain.sizes)
-    sums, medians = _told_sums(chain, cells, rate)
-    density = _cell_densities(chain, cells, rate, sums, medians, stage_offset)
-    emission, touched, _ = _emissions(chain, cells, rate, density, stage_offset)
-    alpha = np.empty((steps, joint))
-    matrices = np.empty((_runs(cells.years), joint, joint))
-    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
-    if not norm.min() > 0.0:
-        return np.full((steps, joint), np.nan)
-    which = matrices.shape[0] - 1
-    behind = np.empty(joint)
-    ahead = np.ones(joint)
-    for t in range(steps - 1, -1, -1):
-        for z in range(joint):
-            behind[z] = ahead[z] / norm[t]
-            alpha[t, z] *= ahead[z]
-        _apply_emission(chain.sizes, stage_offset, emission[t], touched[t], behind)
-        for z in range(joint):
-            part = 0.0
-            for y in range(joint):
-                part += matrices[which, z, y] * behind[y]
-            ahead[z] = part
-        if t == 0 or cells.years[t] != cells.years[t - 1]:
-            which -= 1
-    return alpha
-
-
-@kernel
 def log_likelihood_and_gradient(
     chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats
 ) -> tuple[float, Floats, Floats, Floats]:
@@ -458,7 +434,7 @@ def log_likelihood_and_gradient(
     steps = cells.years.size
     joint = _joint(sizes)
     rate = np.exp(log_lambda)
-    stage_offset = _stage_offsets(sizes)
+    stage_offset = stage_offsets(sizes)
     sums, medians = _told_sums(chain, cells, rate)
     density = _cell_densities(chain, cells, rate, sums, medians, stage_offset)
     emission, touched, value = _emissions(chain, cells, rate, density, stage_offset)
@@ -473,7 +449,7 @@ def log_likelihood_and_gradient(
             return -np.inf, d_rate, d_lambda, d_start
         value += np.log(norm[t])
 
-    offsets = _table_offsets(sizes)
+    offsets = table_offsets(sizes)
     table = np.empty(offsets[-1])
     total = np.empty(offsets[-1])
     d_table = np.empty(offsets[-1])
@@ -571,50 +547,9 @@ def _emission_gradient(
                     d_lambda[first + s] -= shared[g, s] * rate[first + s] / sums[g, s]
 
 
-@kernel
-def filter_range(
-    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, first: int, last: int,
-    value: Floats, alpha: Floats, path: Floats,
-) -> None:  # fmt: skip
-    """Log-likelihood ``value`` (S,) and filtered ``alpha`` (S, K) of draws ``first`` to ``last``.
-
-    The whole path goes to ``path`` (S, T, K) where that has any room.
-    """
-    one = np.empty((cells.years.size, alpha.shape[1]))
-    for d in range(first, last):
-        value[d] = log_likelihood(chain, cells, log_rate[d], log_lambda[d], start[d], one)
-        alpha[d] = one[-1]
-        if path.shape[0] > 0:
-            path[d] = one
-
-
-@kernel
-def smooth_range(
-    chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, start: Floats, first: int, last: int,
-    path: Floats,
-) -> None:  # fmt: skip
-    """Smoothed probabilities ``path`` (S, T, K) of draws ``first`` to ``last``."""
-    for d in range(first, last):
-        path[d] = smoothed(chain, cells, log_rate[d], log_lambda[d], start[d])
-
-
-@kernel
-def transition_matrices(chain: Chain, log_rate: Floats, years: float, matrices: Floats) -> None:
-    """Joint transition matrix (S, K, K) of a step of ``years`` for every draw; the identity for 0 years."""
-    offsets = _table_offsets(chain.sizes)
-    table = np.empty(offsets[-1])
-    total = np.empty(offsets[-1])
-    for d in range(matrices.shape[0]):
-        if years > 0.0:
-            _fill_tables(chain, log_rate[d], years, offsets, total, table)
-            _fill_matrix(chain.pairs, table, matrices[d])
-        else:
-            matrices[d] = np.eye(matrices.shape[1])
-
-
 def transition_tables(chain: Chain, log_rate: Floats, years: float) -> list[Floats]:
     """Pₗ (contexts, n, n) of every stage for a step of ``years``; each row sums to one."""
-    offsets = _table_offsets(chain.sizes)
+    offsets = table_offsets(chain.sizes)
     table, total = np.empty(offsets[-1]), np.empty(offsets[-1])
     _fill_tables(chain, log_rate, years, offsets, total, table)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -87,9 +88,9 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
         if not all(place or _stand_in(raw, location) for location, place in places.items()):
             return None, list(dict.fromkeys(faults)), dropped
         for place in sorted({place for place in places.values() if place}, key=_removal_order, reverse=True):
-            parent = _walk(raw, place[:-1])
             dropped.add(".".join(map(str, place)))
-            del parent[place[-1]]
+            with suppress(IndexError):  # a stand-in list may be shorter
+                del _walk(raw, place[:-1])[place[-1]]
 
 
 def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydantic's dict

@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.errors import FaultsError, InputError, LedgerError, nearest
+from forecast.errors import FaultsError, InputError, LedgerError, UntrustworthyError, nearest
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Generator, Sequence
 
     import pymc as pm
@@ -25,14 +27,18 @@ if TYPE_CHECKING:
     from forecast.exchange import Row, Vocabulary
     from forecast.fit import Fit, Settings
     from forecast.ledger import Added, Entry, Issued, Ledger
-    from forecast.predict import Forecast
+    from forecast.result import Forecast, ForecastPath, Policy
     from forecast.sampler import Sampler
     from forecast.spec import ModelSpec
     from forecast.statespace import StateSpace
+    from forecast.update import Anchor, Posterior
 
 __all__ = ["Issue", "Model", "Project", "init", "open_project"]
 
 FOLDERS = ("models", "data", "reports")
+PRIOR_DRAWS = 16_000
+PRIOR_SEED = 1
+LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
 
 
 class Issue(NamedTuple):
@@ -51,6 +57,9 @@ class Model:
         """Wrap a model file's content."""
         self.spec = spec
         self._sampler: Sampler | None = None
+        self._anchors: dict[str, Anchor | None] = {}  # by file name; None for what is no fit of this version
+        self._prior: Anchor | None = None
+        self._lock = RLock()
 
     @cached_property
     def space(self) -> StateSpace:
@@ -73,22 +82,82 @@ class Model:
 
     def sampler(self, evidence: Evidence) -> Sampler:
         """Give the compiled model; it is compiled once and serves every evidence."""
-        if self._sampler is None:
-            from forecast.sampler import Sampler  # noqa: PLC0415 - imports PyMC
+        with self._lock:
+            if self._sampler is None:
+                from forecast.sampler import Sampler  # noqa: PLC0415 - imports PyMC
 
-            self._sampler = Sampler(self.space, evidence)
-        return self._sampler
+                self._sampler = Sampler(self.space, evidence)
+            return self._sampler
+
+    def anchors(self, folder: Path) -> list[Anchor]:
+        """Give the fits of this version of the model that lie in ``folder``; their draws are read when needed.
+
+        What cannot be read, and what was drawn from another version, is left out.
+        """
+        with self._lock:
+            names = {path.stem for path in folder.glob("*.nc") if not path.stem.startswith("prior-")}
+            for name in self._anchors.keys() - names:
+                del self._anchors[name]
+            for name in sorted(names - self._anchors.keys()):
+                self._anchors[name] = self._anchor(folder / f"{name}.nc")
+            return [anchor for anchor in self._anchors.values() if anchor is not None]
+
+    def _anchor(self, path: Path) -> Anchor | None:
+        from forecast.fit import load_cells, load_fit, load_record  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.update import Anchor  # noqa: PLC0415
+
+        try:
+            record = load_record(path)
+            if (record.model, record.model_hash) != (self.spec.name, self.spec.hash):
+                return None
+            cells = load_cells(path)
+        except InputError:
+            return None
+        return Anchor(
+            self.space,
+            record.id,
+            lambda: load_fit(path, self.space).draws,
+            cells=cells,
+            as_of=record.as_of,
+            efficiency=record.diagnostics.efficiency,
+            complaints=record.diagnostics.complaints(record.settings),
+        )
+
+    def used(self, anchor: Anchor) -> None:
+        """Remember that an anchor was used; the draws of those used longest ago are let go."""
+        with self._lock:
+            if self._anchors.get(anchor.name) is anchor:
+                self._anchors[anchor.name] = self._anchors.pop(anchor.name)
+            loaded = [one for one in self._anchors.values() if one is not None and one.loaded]
+            for one in loaded[:-LOADED_ANCHORS]:
+                self._anchors[one.name] = one.unloaded()
+
+    def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
+        """Give at least ``count`` draws from the prior; they are kept in ``folder``."""
+        from forecast.fit import load_prior, save_prior  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.update import PRIOR, Anchor  # noqa: PLC0415
+
+        with self._lock:
+            if self._prior is None or self._prior.blocks.size < count:
+                draws = load_prior(self.space, folder)
+                if draws is None or draws.size < count:
+                    draws = self.sampler(evidence).prior(max(count, PRIOR_DRAWS), PRIOR_SEED)
+                    save_prior(self.space, draws, folder)
+                kept = draws
+                self._prior = Anchor(self.space, PRIOR, lambda: kept)
+            return self._prior
 
 
 class Project:
     """A folder with ``models/``, ``data/`` and ``reports/``; see `open_project`.
 
-    Methods that write take ``now`` (aware, UTC); nothing here reads the clock.
+    Methods that write take ``now`` (aware, UTC); those that need not be told ask ``clock``.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, clock: Callable[[], dt.datetime]) -> None:
         """Point at a folder that is a project."""
         self.root = root
+        self._clock = clock
         self._models: dict[str, Model] = {}
 
     # Models.
@@ -209,69 +278,134 @@ class Project:
         """
         watermark, entries = self._known(model, as_of, now)
         evidence = model.evidence(entries, as_of)
-        return self._fit(model, evidence, settings, watermark, now, accept_bad, on_stage, on_draw), evidence
+        return _Fitter(self, model, settings, watermark, now, accept_bad, on_stage, on_draw).fit(evidence), evidence
 
     def _known(self, model: Model, as_of: dt.date, now: dt.datetime) -> tuple[int, tuple[Entry, ...]]:
         dataset = self.dataset(model, now=now)
         watermark = self.ledger.watermark(dataset)
         return watermark, self.ledger.entries(dataset, as_of=as_of, watermark=watermark)
 
-    def _fit(  # noqa: PLR0913, PLR0917 - what a fit depends on
-        self, model: Model, evidence: Evidence, settings: Settings, watermark: int, now: dt.datetime,
-        accept_bad: bool, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None] | None,  # noqa: FBT001
-    ) -> Fit:  # fmt: skip
-        from forecast.fit import check_fit, fit_id, fit_model, load_fit, save_fit  # noqa: PLC0415 - slow to import
+    def fits(self, model: Model) -> Path:
+        """Folder of the fits of the model's dataset."""
+        return self.root / "data" / model.spec.model.dataset / "fits"
 
-        folder = self.root / "data" / model.spec.model.dataset / "fits"
-        name = fit_id(model.space, evidence, settings)
-        path = folder / f"{name}.nc"
-        if path.exists():
-            found = load_fit(path, model.space)
-            if found.id != name:
-                msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
-                raise InputError(msg)
-        else:
-            _require_possible(model, evidence)
-            on_stage("compiling the model")
-            sampler = model.sampler(evidence)
-            on_stage("sampling")
-            found = fit_model(model.space, evidence, sampler, settings, watermark=watermark, now=now, on_draw=on_draw)
-            save_fit(found, folder)
-        return found if accept_bad else check_fit(found)
-
-    def predict(self, model: Model, fit: Fit, evidence: Evidence) -> Forecast:
-        """Forecast from a fit."""
-        from forecast.predict import predict  # noqa: PLC0415 - slow to import
-
-        return predict(model.space, evidence, fit.draws, chains=fit.settings.chains)
-
-    def run(  # noqa: PLR0913 - what a run depends on
-        self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, accept_bad: bool = False,
+    def update(  # noqa: PLR0913 - what an update depends on
+        self, model: Model | str | None = None, *, as_of: dt.date | str | None = None, refit: Policy = "auto",
+        settings: Settings | None = None, now: dt.datetime | None = None, accept_bad: bool = False,
         on_stage: Callable[[str], None] = lambda _: None, on_draw: Callable[[int, int], None] | None = None,
-    ) -> Issue:  # fmt: skip
-        """Do the main job: fit when due, forecast, archive, write the report.
+    ) -> Forecast:  # fmt: skip
+        """Forecast from the evidence as of a date (today by default): by reweighting draws, or by a new fit if needed.
 
-        What would say the same as the last forecast as of that date issues nothing new; its report is written again.
+        ``refit`` is "auto" (if the gate is shut), "never" (then the result says so) or "always"; ``settings`` are those
+        of a new fit. Nothing is issued. The result can be asked `Forecast.what_if` and `Forecast.do`.
 
         Raises
         ------
         UntrustworthyError
-            If the fit fails its checks and ``accept_bad`` is false.
+            If a new fit fails its checks and ``accept_bad`` is false.
+        InputError
+            If something that was given cannot be used, or the evidence is impossible.
+
+        """
+        from forecast.explain import Asker  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.fit import Settings  # noqa: PLC0415
+
+        now = now or self._clock()
+        model = model if isinstance(model, Model) else self.model(model)
+        date = _date(as_of, now)
+        watermark, entries = self._known(model, date, now)
+        fitter = _Fitter(self, model, settings or Settings(), watermark, now, accept_bad, on_stage, on_draw)
+        found = fitter.update(model.evidence(entries, date), refit, prior=True)
+        return replace(found.forecast(), _source=Asker(found, entries, fitter.anchor))
+
+    def shown(self, model: Model, forecast: Forecast, *, now: dt.datetime) -> dict[str, Any]:
+        """Give what the terminal shows of a forecast that was not issued."""
+        from forecast.fit import load_record  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.ledger import Coverage  # noqa: PLC0415
+        from forecast.report import forecast_data  # noqa: PLC0415
+        from forecast.update import PRIOR  # noqa: PLC0415
+
+        entries = self.entries(model, now=now, as_of=forecast.as_of)
+        anchor = forecast.trust.anchor
+        learned = () if anchor == PRIOR else load_record(self.fits(model) / f"{anchor}.nc").learned
+        evidence = model.evidence(entries, forecast.as_of)
+        watched = any(isinstance(row, Coverage) for row in entries)
+        return forecast_data(model.spec, evidence, learned, forecast, watched=watched)
+
+    def path(  # noqa: PLR0913 - what the path depends on
+        self, model: Model | str | None = None, *, as_of: dt.date | str | None = None, refit: Policy = "auto",
+        settings: Settings | None = None, now: dt.datetime | None = None, accept_bad: bool = False,
+        on_stage: Callable[[str], None] = lambda _: None, on_draw: Callable[[int, int], None] | None = None,
+    ) -> ForecastPath:  # fmt: skip
+        """Forecast as would have been done at the end of each step since the start, from what was known that day.
+
+        Goes forward from the prior, and fits where the gate is shut; the parameters are `update`'s.
+
+        Raises
+        ------
+        UntrustworthyError
+            If a new fit fails its checks and ``accept_bad`` is false.
+        InputError
+            If something that was given cannot be used, or the evidence is impossible.
+
+        """
+        from forecast.evidence import step_days  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.fit import Settings  # noqa: PLC0415
+        from forecast.result import ForecastPath  # noqa: PLC0415
+
+        now = now or self._clock()
+        model = model if isinstance(model, Model) else self.model(model)
+        last = _date(as_of, now)
+        dataset = self.dataset(model, now=now)
+        watermark = self.ledger.watermark(dataset)
+        fitter = _Fitter(self, model, settings or Settings(), watermark, now, accept_bad, on_stage, on_draw)
+        days = step_days(model.space, last).cumsum().tolist()
+        found: list[Forecast] = []
+        for k, day in enumerate(days):
+            on_stage(f"week {k + 1} of {len(days)}")
+            date = model.spec.model.start + dt.timedelta(days=day - 1)
+            entries = self.ledger.entries(dataset, as_of=date, watermark=watermark)
+            found.append(fitter.update(model.evidence(entries, date), refit, prior=True).forecast())
+        return ForecastPath(model.spec.name, tuple(found), fitter.made)
+
+    def run(  # noqa: PLR0913 - what a run depends on
+        self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, refit: Policy = "auto",
+        accept_bad: bool = False, on_stage: Callable[[str], None] = lambda _: None,
+        on_draw: Callable[[int, int], None] | None = None,
+    ) -> Issue:  # fmt: skip
+        """Do the main job: update, fit when due, forecast, archive, write the report.
+
+        What would say the same as the last forecast as of that date issues nothing new; its report is written again.
+        What is issued rests on a fit, never on draws from the prior.
+
+        Raises
+        ------
+        UntrustworthyError
+            If the numbers cannot be trusted, or a new fit fails its checks, and ``accept_bad`` is false.
         InputError
             If the evidence is impossible or something cannot be read or written; nothing is issued then.
 
         """
+        from forecast.fit import load_record  # noqa: PLC0415 - slow to import
         from forecast.ledger import Issued  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from forecast.predict import week_path  # noqa: PLC0415
         from forecast.report import report_data, same_report  # noqa: PLC0415 - only where a report is written
 
         watermark, entries = self._known(model, as_of, now)
         evidence = model.evidence(entries, as_of)
-        fit = self._fit(model, evidence, settings, watermark, now, accept_bad, on_stage, on_draw)
-        on_stage("forecasting")
-        forecast = self.predict(model, fit, evidence)
-        report = report_data(model.spec, evidence, entries, fit, forecast, watermark=watermark, issued_at=now)
-        report = json.loads(json.dumps(report))
         earlier = [row for row in self.ledger.forecasts(model.spec.name) if row.as_of == as_of]
+        fitter = _Fitter(self, model, settings, watermark, now, accept_bad, on_stage, on_draw)
+        same = earlier and (earlier[-1].evidence_hash, earlier[-1].model_hash) == (evidence.hash, model.spec.hash)
+        found = fitter.update(evidence, refit, prior=False, first=earlier[-1].fit if same else None)
+        on_stage("forecasting")
+        if not (found.trust.trusted or accept_bad):
+            raise _untrustworthy(model, found)
+        record = load_record(self.fits(model) / f"{found.anchor.name}.nc")
+        past = week_path(model.space, evidence, found.anchor.blocks, found.weights.values)
+        report = report_data(
+            model.spec, evidence, entries, record, found.forecast(), past, watermark=watermark, issued_at=now
+        )
+        report = json.loads(json.dumps(report))
         if earlier and same_report(before := json.loads(earlier[-1].content), report):
             return Issue(earlier[-1], before, self.write_report(before), new=False)
         with self._report_ready(report) as folder:
@@ -282,7 +416,7 @@ class Project:
                     issued_at=now,
                     evidence_hash=evidence.hash,
                     model_hash=model.spec.hash,
-                    fit=fit.id,
+                    fit=record.id,
                     watermark=watermark,
                     content=json.dumps(report, ensure_ascii=False),
                 )
@@ -349,12 +483,109 @@ def _clear_errors(folder: Path) -> Generator[None]:
         raise InputError(msg) from error
 
 
+class _Fitter:
+    """Fits and updates one model with one set of settings; counts the fits that it made."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a fit depends on
+        self, project: Project, model: Model, settings: Settings, watermark: int, now: dt.datetime,
+        accept_bad: bool, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None] | None,  # noqa: FBT001
+    ) -> None:  # fmt: skip
+        self._project = project
+        self._model = model
+        self._settings = settings
+        self._watermark = watermark
+        self._now = now
+        self._accept_bad = accept_bad
+        self._on_stage = on_stage
+        self._on_draw = on_draw
+        self._folder = project.fits(model)
+        self.made = 0
+
+    def fit(self, evidence: Evidence) -> Fit:
+        """Fit, or load the fit if this very one was made before."""
+        from forecast.fit import (  # noqa: PLC0415 - slow to import
+            check_fit,
+            fit_id,
+            fit_model,
+            load_fit,
+            prune_fits,
+            save_fit,
+        )
+
+        model, folder = self._model, self._folder
+        name = fit_id(model.space, evidence, self._settings)
+        path = folder / f"{name}.nc"
+        if path.exists():
+            found = load_fit(path, model.space)
+            if found.id != name:
+                msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
+                raise InputError(msg)
+        else:
+            _require_possible(model, evidence)
+            self._on_stage("compiling the model")
+            sampler = model.sampler(evidence)
+            self._on_stage("sampling")
+            found = fit_model(
+                model.space, evidence, sampler, self._settings, watermark=self._watermark, now=self._now,
+                on_draw=self._on_draw,
+            )  # fmt: skip
+            save_fit(found, folder)
+            self.made += 1
+            issued = {row.fit for row in self._project.ledger.forecasts(model.spec.name)}
+            prune_fits(model.space, folder, {*issued, name})
+        return found if self._accept_bad else check_fit(found)
+
+    def anchor(self, evidence: Evidence) -> Anchor:
+        """Fit, and give the anchor that the fit is."""
+        name = self.fit(evidence).id
+        return next(anchor for anchor in self._model.anchors(self._folder) if anchor.name == name)
+
+    def update(self, evidence: Evidence, refit: Policy, *, prior: bool, first: str | None = None) -> Posterior:
+        """Bring draws to ``evidence``; the anchor named ``first`` is tried before any other."""
+        from forecast.update import reweigh, update  # noqa: PLC0415 - not needed to read a forecast
+
+        model = self._model
+        anchors = [one for one in model.anchors(self._folder) if self._accept_bad or not one.complaints]
+        found = None
+        for anchor in anchors:
+            if anchor.name == first and refit != "always":
+                found = reweigh(anchor, evidence)
+        if found is None or not found.trust.trusted:
+            found = update(
+                evidence, anchors, (lambda count: model.prior(count, self._folder, evidence)) if prior else None,
+                lambda: self.anchor(evidence), refit=refit,
+            )  # fmt: skip
+        model.used(found.anchor)
+        return found
+
+
+def _date(value: dt.date | str | None, now: dt.datetime) -> dt.date:
+    if value is None:
+        return now.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        msg = f"as of {value!r}: that is not a date; write it as 2026-01-08"
+        raise InputError(msg) from None
+
+
+def _untrustworthy(model: Model, found: Posterior) -> UntrustworthyError:
+    return UntrustworthyError(
+        f"the forecast of {model.spec.name!r} as of {found.evidence.as_of} cannot be trusted: "
+        f"{'; '.join(found.trust.reasons)}; sample more (--tune, --draws), or look at it anyway with --accept-bad-fit"
+    )
+
+
 def _require_possible(model: Model, evidence: Evidence) -> None:
     """Make sure before a long compilation that some path explains the evidence: with every rate 1 and any start."""
     import numpy as np  # noqa: PLC0415 - not needed to read a forecast
 
+    from forecast.blocks import Blocks, Draws  # noqa: PLC0415
+    from forecast.evaluate import evaluate  # noqa: PLC0415
     from forecast.hmm import chain_of  # noqa: PLC0415
-    from forecast.propagate import Draws, filter_draws  # noqa: PLC0415
+    from forecast.predict import possible  # noqa: PLC0415
 
     space = model.space
     start = [space.start_weights(stage) > 0 for stage in range(len(space.stages))]
@@ -363,17 +594,11 @@ def _require_possible(model: Model, evidence: Evidence) -> None:
         log_lambda=np.zeros((1, len(space.emission_names))),
         start=np.concatenate([part / part.sum() for part in start])[None],
     )
-    _, now, _ = filter_draws(chain_of(space), evidence.cells, draws)
-    if not np.isfinite(now).all():
-        msg = (
-            f"as of {evidence.as_of}: the evidence is impossible under model {space.spec.name!r}; "
-            "a row that records a state contradicts the model's transitions; correct or retract it (see `forecast log`)"
-        )
-        raise InputError(msg)
+    possible(space, evidence, evaluate(Blocks(chain_of(space), draws), evidence.cells))
 
 
-def open_project(path: str | Path = ".") -> Project:
-    """Open the project folder at ``path``.
+def open_project(path: str | Path, clock: Callable[[], dt.datetime]) -> Project:
+    """Open the project folder at ``path``; ``clock`` says what time it is (aware, UTC).
 
     Raises
     ------
@@ -385,7 +610,7 @@ def open_project(path: str | Path = ".") -> Project:
     if not (root / "models").is_dir():
         msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
         raise InputError(msg)
-    return Project(root)
+    return Project(root, clock)
 
 
 def init(path: str | Path) -> list[Path]:

@@ -1,221 +1,299 @@
-"""Kernels that look ahead and back for many draws: filtered paths, and the value of each joint state at horizons.
+"""What lies ahead of each joint state: its value at horizons, for many draws.
 
 The value of a state is the probability of something later, given that state now; it depends on the draw and not on the
-evidence, and a forecast is the filtered probabilities times the values. Draws are spread over threads.
+evidence, and a forecast is the filtered probabilities times the values. So the values are computed once for a set of
+draws and a weekday, and every change of evidence reads them off again.
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from forecast._jit import kernel
-from forecast.hmm import filter_range, smooth_range, transition_matrices
+from forecast.blocks import BLOCK, Blocks, fill_tables, in_threads, pull
+from forecast.hmm import table_offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from forecast.hmm import Cells, Chain, Floats
+    from forecast.hmm import Chain, Floats, Ints
 
     Masks = NDArray[np.bool_]
 
-__all__ = ["Draws", "Horizons", "Values", "filter_draws", "smooth_draws", "values_at"]
+__all__ = ["Ahead", "Horizons", "Questions"]
 
-
-class Draws(NamedTuple):
-    """The derived arrays of S draws, all that the kernels need of a posterior (or prior)."""
-
-    log_rate: Floats  # (S, R)
-    log_lambda: Floats  # (S, E)
-    start: Floats  # (S, Σn)
-
-    @property
-    def size(self) -> int:
-        """S, the number of draws."""
-        return self.log_rate.shape[0]
+KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, block by block
 
 
 class Horizons(NamedTuple):
     """The grid ahead: the rest of the running step, ``full[h]`` whole steps, then a last piece to the horizon's date.
 
-    Durations are in years; ``rest`` and ``tail`` are 0 when ``as_of`` ends a step.
+    Durations are in years. ``rest`` is 0 where the present ends a step, ``tail`` where the horizons do; ``fill`` is
+    what ``tail`` lacks of a step. A horizon inside the running step has ``full`` −1 and lies ``direct`` ahead.
     """
 
     rest: float
     step: float
     tail: float
-    full: NDArray[np.int64]  # (H,) ascending
-    later: int  # whole steps from a beginning to the date of an *after* conditional
+    fill: float
+    direct: float
+    full: Ints  # (H,) ascending
 
 
-class Values(NamedTuple):
-    """Values of each joint state now, for one draw or (with a first axis S) for many."""
+class Questions(NamedTuple):
+    """What is asked of the future; sets of joint states are (…, K) masks.
 
-    at: Floats  # (H, M, K) P(in set m at horizon h | z)
-    reached: Floats  # (H, M, K) P(enters set m by horizon h, not in it now | z)
-    after: Floats  # (A, 2, K) P(condition begins, and in the outcome later), P(condition begins)
+    ``at`` (U, K): in the set at the horizon? ``reached`` (M, K): does it enter the set by the horizon, not being in it
+    now? ``outcome`` and ``begins`` (A, K): does the condition begin by the last horizon, with the outcome ``later``
+    (A,) whole steps after that; and does it begin?
+    """
 
+    at: Masks
+    reached: Masks
+    outcome: Masks
+    begins: Masks
+    later: Ints
 
-@kernel
-def _multiply(matrix: Floats, source: Floats, target: Floats) -> None:
-    """Set target[z, m] = Σ_y matrix[z, y] source[y, m]."""
-    for z in range(matrix.shape[0]):
-        for m in range(source.shape[1]):
-            target[z, m] = 0.0
-        for y in range(matrix.shape[1]):
-            p = matrix[z, y]
-            if p != 0.0:
-                for m in range(source.shape[1]):
-                    target[z, m] += p * source[y, m]
+    def rows(self, horizons: int) -> int:
+        """Q, the number of answers: at (H, U), reached (H, M), after (A, 2), end to end."""
+        return horizons * (len(self.at) + len(self.reached)) + 2 * len(self.later)
 
 
-@kernel
-def _sweep_sets(
-    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, sets: Floats, at: Floats, reached: Floats
-) -> None:
-    joint, count = sets.shape
-    inside = np.empty((joint, count))
-    hit = np.empty((joint, count))
-    buffer = np.empty((joint, count))
-    _multiply(tail, sets, inside)
-    hit[:] = 0.0
-    if horizons.tail > 0.0:
-        hit[:] = inside
-    h = 0
-    for k in range(horizons.full[-1] + 1):
-        while h < horizons.full.size and horizons.full[h] == k:
-            _multiply(rest, inside, buffer)
-            at[h] = buffer.T
-            if horizons.rest > 0.0:
-                _multiply(rest, sets + (1.0 - sets) * hit, buffer)
-            else:
-                buffer[:] = hit
-            reached[h] = ((1.0 - sets) * buffer).T
-            h += 1
-        _multiply(step, inside, buffer)
-        inside[:] = buffer
-        _multiply(step, sets + (1.0 - sets) * hit, buffer)
-        hit[:] = buffer
+class Ahead:
+    """The values of every joint state for a set of draws; computed at the first reading and kept if they fit."""
 
+    def __init__(self, blocks: Blocks, horizons: Horizons, questions: Questions) -> None:
+        """Ask ``questions`` about ``horizons`` of every draw."""
+        self.blocks = blocks
+        self.horizons = horizons
+        self.questions = questions
 
-@kernel
-def _sweep_beginnings(
-    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, outcomes: Floats, conditions: Floats, after: Floats
-) -> None:
-    """First time a condition begins, and the outcome ``later`` steps on; numerators first, then denominators."""
-    joint, count = outcomes.shape
-    aligned = outcomes.copy()
-    buffer = np.empty((joint, count))
-    for _ in range(horizons.later):
-        _multiply(step, aligned, buffer)
-        aligned[:] = buffer
-    ahead = np.zeros((joint, 2 * count))
-    gain = np.empty((joint, 2 * count))
-    inside = np.concatenate((conditions, conditions), axis=1)
-    if horizons.tail > 0.0:  # a beginning at the last date lies off the grid; its later date does too
-        unaligned = np.empty((joint, count))
-        _multiply(tail, outcomes, unaligned)
-        for _ in range(horizons.later - 1):
-            _multiply(step, unaligned, buffer)
-            unaligned[:] = buffer
-        _multiply(rest, unaligned, buffer)
-        gain[:, :count] = conditions * buffer
-        gain[:, count:] = conditions
-        _begin(tail, inside, gain, ahead)
-    gain[:, :count] = conditions * aligned
-    gain[:, count:] = conditions
-    for _ in range(horizons.full[-1]):
-        _begin(step, inside, gain, ahead)
-    if horizons.rest > 0.0:
-        _begin(rest, inside, gain, ahead)
-    for a in range(count):
-        after[a, 0] = ahead[:, a]
-        after[a, 1] = ahead[:, count + a]
+    @cached_property
+    def _masks(self) -> tuple[Floats, Floats, Floats, Floats]:
+        at, reached, outcome, begins = (np.ascontiguousarray(part, dtype=float) for part in self.questions[:4])
+        return at, reached, outcome, begins
 
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        joint = int(np.prod(self.blocks.chain.sizes))
+        return self.questions.rows(self.horizons.full.size), joint, BLOCK
 
-@kernel
-def _begin(matrix: Floats, inside: Floats, gain: Floats, ahead: Floats) -> None:
-    """Go one step back: who is outside may begin and collect the gain; who is inside must leave first."""
-    outside_next = np.empty_like(ahead)
-    inside_next = np.empty_like(ahead)
-    _multiply(matrix, gain + (1.0 - inside) * ahead, outside_next)
-    _multiply(matrix, ahead, inside_next)
-    ahead[:] = (1.0 - inside) * outside_next + inside * inside_next
+    @cached_property
+    def _kept(self) -> Floats:
+        """(blocks, Q, K, BLOCK), or of no blocks where that would be too much."""
+        fits = self.blocks.count * np.prod(self._shape) * 8 <= KEPT_BYTES
+        values = np.empty((self.blocks.count if fits else 0, *self._shape))
+
+        def work(first: int, last: int) -> None:
+            _values_range(
+                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                values,
+            )  # fmt: skip
+
+        if fits:
+            in_threads(self.blocks.count, work)
+        return values
+
+    def read(self, states: Floats) -> Floats:
+        """(Q, S) answers, given the present ``states`` (blocks, K, BLOCK)."""
+        values = self._kept
+        found = np.empty((self._shape[0], self.blocks.count, BLOCK))
+
+        def work(first: int, last: int) -> None:
+            _read_range(
+                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                values, states, found,
+            )  # fmt: skip
+
+        in_threads(self.blocks.count, work)
+        return found.reshape(self._shape[0], -1)[:, : self.blocks.size]
 
 
 @kernel
 def _values_range(
-    rest: Floats, step: Floats, tail: Floats, horizons: Horizons, sets: Floats, outcomes: Floats, conditions: Floats,
-    first: int, last: int, at: Floats, reached: Floats, after: Floats,
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, first: int, last: int, values: Floats,
 ) -> None:  # fmt: skip
-    """Values of draws ``first`` to ``last``; ``sets`` (K, M), ``outcomes`` and ``conditions`` (K, A) are 0 or 1."""
-    for d in range(first, last):
-        _sweep_sets(rest[d], step[d], tail[d], horizons, sets, at[d], reached[d])
-        if outcomes.shape[1] > 0:
-            _sweep_beginnings(rest[d], step[d], tail[d], horizons, outcomes, conditions, after[d])
+    for block in range(first, last):
+        _values(chain, rate[block], horizons, at, reached, outcome, begins, later, values[block])
 
 
-def _over_threads(size: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, last)`` on slices of ``range(size)``, one for each processor."""
-    workers = max(1, min(os.cpu_count() or 1, size))
-    edges = np.linspace(0, size, workers + 1).astype(int)
-    with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(edges)]:
-            done.result()
+@kernel
+def _read_range(
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, first: int, last: int, values: Floats, states: Floats, found: Floats,
+) -> None:  # fmt: skip
+    """Σ_z value(z) state(z), with values that are kept or else computed here."""
+    kept = values.shape[0] > 0
+    here = np.empty((0 if kept else found.shape[0], states.shape[1], BLOCK))
+    for block in range(first, last):
+        if not kept:
+            _values(chain, rate[block], horizons, at, reached, outcome, begins, later, here)
+        value = values[block] if kept else here
+        for q in range(found.shape[0]):
+            answer = found[q, block]
+            answer[:] = 0.0
+            for z in range(states.shape[1]):
+                for b in range(BLOCK):
+                    answer[b] += value[q, z, b] * states[block, z, b]
 
 
-def values_at(chain: Chain, draws: Draws, horizons: Horizons, sets: Masks, after: tuple[Masks, Masks]) -> Values:
-    """Values for all draws.
-
-    ``sets`` (M, K) are the sets whose probability is asked at and by each horizon; ``after`` holds outcomes and
-    conditions (A, K) each. The result's arrays have a first axis S.
-    """
-    size, joint, count = draws.size, sets.shape[1], len(after[0])
-    shape = (size, horizons.full.size, len(sets), joint)
-    found = Values(np.empty(shape), np.empty(shape), np.empty((size, count, 2, joint)))
-    columns = [np.ascontiguousarray(np.atleast_2d(part).reshape(-1, joint).T.astype(float)) for part in (sets, *after)]
-
-    matrices = [np.empty((size, joint, joint)) for _ in range(3)]
-    for years, matrix in zip((horizons.rest, horizons.step, horizons.tail), matrices, strict=True):
-        transition_matrices(chain, draws.log_rate, years, matrix)
-
-    def work(first: int, last: int) -> None:
-        _values_range(
-            matrices[0], matrices[1], matrices[2], horizons, columns[0], columns[1], columns[2],
-            first, last, found.at, found.reached, found.after,
-        )  # fmt: skip
-
-    _over_threads(size, work)
-    return found
-
-
-def filter_draws(
-    chain: Chain, cells: Cells, draws: Draws, *, path: bool = False
-) -> tuple[Floats, Floats, Floats | None]:
-    """Log-likelihoods (S,), filtered probabilities at the last step (S, K), with ``path`` at every step (S, T, K)."""
-    joint = int(np.prod(chain.sizes))
-    value, alpha = np.empty(draws.size), np.empty((draws.size, joint))
-    whole = np.empty((draws.size if path else 0, cells.years.size, joint))
-
-    def work(first: int, last: int) -> None:
-        filter_range(chain, cells, *draws, first, last, value, alpha, whole)
-
-    _over_threads(draws.size, work)
-    return value, alpha, whole if path else None
+@kernel
+def _values(
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, values: Floats,
+) -> None:  # fmt: skip
+    """Fill ``values`` (Q, K, BLOCK) of one block."""
+    entries = table_offsets(chain.sizes)[-1]
+    tables = np.empty((5, entries, BLOCK))
+    total = np.empty((entries, BLOCK))
+    durations = (horizons.rest, horizons.step, horizons.tail, horizons.fill, horizons.direct)
+    for k, years in enumerate(durations):
+        fill_tables(chain, rate, years, tables[k], total)
+    count = horizons.full.size
+    row = 0
+    for u in range(at.shape[0]):
+        _inside(chain.sizes, tables, horizons, at[u], values[row : row + count * at.shape[0]], u, at.shape[0])
+    row += count * at.shape[0]
+    for m in range(reached.shape[0]):
+        _entered(chain.sizes, tables, horizons, reached[m], values[row:], m, reached.shape[0])
+    row += count * reached.shape[0]
+    for a in range(outcome.shape[0]):
+        _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row + 2 * a : row + 2 * a + 2])
 
 
-def smooth_draws(chain: Chain, cells: Cells, draws: Draws) -> Floats:
-    """(S, T, K) smoothed probabilities."""
-    whole = np.empty((draws.size, cells.years.size, int(np.prod(chain.sizes))))
+@kernel
+def _spread(mask: Floats, vector: Floats) -> None:
+    """Give every draw the same (K,) values."""
+    for z in range(mask.size):
+        vector[z, :] = mask[z]
 
-    def work(first: int, last: int) -> None:
-        smooth_range(chain, cells, *draws, first, last, whole)
 
-    _over_threads(draws.size, work)
-    return whole
+@kernel
+def _inside(
+    sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, position: int, stride: int
+) -> None:
+    """P(in the set at each horizon | z) to every ``stride``-th of ``values``."""
+    shape = values.shape[1:]
+    vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
+    h = 0
+    if horizons.full[0] < 0:
+        _spread(mask, now)
+        now, buffer = pull(sizes, tables[4], now, buffer)
+        values[position] = now
+        h = 1
+    _spread(mask, vector)
+    if horizons.tail > 0.0:
+        vector, buffer = pull(sizes, tables[2], vector, buffer)
+    for k in range(horizons.full[-1] + 1):
+        if k > 0:
+            vector, buffer = pull(sizes, tables[1], vector, buffer)
+        if h < horizons.full.size and horizons.full[h] == k:
+            now[:] = vector
+            if horizons.rest > 0.0:
+                now, buffer = pull(sizes, tables[0], now, buffer)
+            values[h * stride + position] = now
+            h += 1
+
+
+@kernel
+def _entered(
+    sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, position: int, stride: int
+) -> None:
+    """P(enters the set by each horizon, not in it now | z) to every ``stride``-th of ``values``."""
+    shape = values.shape[1:]
+    vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
+    h = 0
+    if horizons.full[0] < 0:
+        _spread(mask, now)
+        now, buffer = pull(sizes, tables[4], now, buffer)
+        _outside(mask, now, values[position])
+        h = 1
+    vector[:] = 0.0
+    if horizons.tail > 0.0:
+        _spread(mask, vector)
+        vector, buffer = pull(sizes, tables[2], vector, buffer)
+    for k in range(horizons.full[-1] + 1):
+        if k > 0:
+            _once_in(mask, vector)
+            vector, buffer = pull(sizes, tables[1], vector, buffer)
+        if h < horizons.full.size and horizons.full[h] == k:
+            now[:] = vector
+            if horizons.rest > 0.0:
+                _once_in(mask, now)
+                now, buffer = pull(sizes, tables[0], now, buffer)
+            _outside(mask, now, values[h * stride + position])
+            h += 1
+
+
+@kernel
+def _once_in(mask: Floats, vector: Floats) -> None:
+    """Whoever is in the set has arrived."""
+    for z in range(mask.size):
+        if mask[z] > 0.0:
+            vector[z, :] = 1.0
+
+
+@kernel
+def _outside(mask: Floats, vector: Floats, target: Floats) -> None:
+    """Copy what holds outside the set; inside it is 0."""
+    for z in range(mask.size):
+        if mask[z] > 0.0:
+            target[z, :] = 0.0
+        else:
+            target[z] = vector[z]
+
+
+@kernel
+def _begun(
+    sizes: Ints, tables: Floats, horizons: Horizons, outcome: Floats, begins: Floats, later: int, values: Floats
+) -> None:
+    """P(the condition begins, and the outcome holds ``later`` steps on | z), and P(it begins | z)."""
+    shape = values.shape[1:]
+    aligned, buffer = np.empty(shape), np.empty(shape)
+    _spread(outcome, aligned)
+    for _ in range(later):
+        aligned, buffer = pull(sizes, tables[1], aligned, buffer)
+    sure = np.ones(shape)
+    both, begun = np.zeros(shape), np.zeros(shape)
+    work, other = np.empty(shape), np.empty(shape)
+    if horizons.tail > 0.0:  # a beginning at the last date lies off the grid; its later date does too
+        unaligned = np.empty(shape)
+        _spread(outcome, unaligned)
+        unaligned, buffer = pull(sizes, tables[2], unaligned, buffer)
+        for _ in range(later - 1):
+            unaligned, buffer = pull(sizes, tables[1], unaligned, buffer)
+        unaligned, buffer = pull(sizes, tables[3], unaligned, buffer)
+        _begin(sizes, tables[2], begins, unaligned, both, work, other)
+        _begin(sizes, tables[2], begins, sure, begun, work, other)
+    for _ in range(horizons.full[-1]):
+        _begin(sizes, tables[1], begins, aligned, both, work, other)
+        _begin(sizes, tables[1], begins, sure, begun, work, other)
+    if horizons.rest > 0.0:
+        _begin(sizes, tables[0], begins, aligned, both, work, other)
+        _begin(sizes, tables[0], begins, sure, begun, work, other)
+    values[0] = both
+    values[1] = begun
+
+
+@kernel
+def _begin(
+    sizes: Ints, table: Floats, begins: Floats, gain: Floats, ahead: Floats, work: Floats, other: Floats
+) -> None:
+    """Go one step back: who is outside may begin and collect the gain; who is inside must leave first."""
+    for z in range(begins.size):
+        source = gain if begins[z] > 0.0 else ahead
+        for b in range(BLOCK):
+            work[z, b] = source[z, b]
+    outside, rest = pull(sizes, table, work, other)
+    rest[:] = ahead
+    for z in range(begins.size):
+        if begins[z] == 0.0:
+            ahead[z] = outside[z]
+    inside, _ = pull(sizes, table, rest, outside)
+    for z in range(begins.size):
+        if begins[z] > 0.0:
+            ahead[z] = inside[z]

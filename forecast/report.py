@@ -14,18 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import InputError
 from forecast.ledger import Coverage, Observation, credibility
+from forecast.result import percent, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.evidence import Evidence
-    from forecast.fit import Fit
+    from forecast.fit import FitRecord, Learned
     from forecast.ledger import Entry
-    from forecast.predict import Forecast
+    from forecast.result import Change, Forecast, WeekPath
     from forecast.spec import Conditional, ModelSpec
 
-__all__ = ["FORMAT", "one_line", "percent", "render_markdown", "render_text", "report_data", "same_report", "spread"]
+__all__ = [
+    "FORMAT",
+    "forecast_data",
+    "one_line",
+    "render_changes",
+    "render_markdown",
+    "render_text",
+    "report_data",
+    "same_report",
+]
 
 FORMAT = 1
 TEMPLATE = "report.md.jinja"
@@ -34,17 +44,10 @@ LEARNED_LITTLE = 0.8  # a link whose standard deviation kept this share of the p
 STALE_WEEKS = 4
 
 
-def report_data(  # noqa: PLR0913 - everything a report shows
-    spec: ModelSpec, evidence: Evidence, entries: Iterable[Entry], fit: Fit, forecast: Forecast, *,
-    watermark: int, issued_at: dt.datetime,
-) -> dict[str, Any]:  # fmt: skip
-    """Gather all that a report shows, as plain JSON types; it is archived as it is, and rendering reads only it."""
-    entries = tuple(entries)
-    used = set(evidence.used)
-    left_out = dict(evidence.left_out)
-    rows = [row for row in entries if isinstance(row, Observation) and row.id in used | set(left_out)]
-    coverage = [row for row in entries if isinstance(row, Coverage) and row.from_ <= evidence.as_of]
-    learned = {row.name: row for row in fit.learned}
+def forecast_data(
+    spec: ModelSpec, evidence: Evidence, learned: Iterable[Learned], forecast: Forecast, *, watched: bool
+) -> dict[str, Any]:
+    """Gather what the terminal shows of a forecast, issued or not, as plain JSON types."""
     return {
         "format": FORMAT,
         "model": {
@@ -57,16 +60,34 @@ def report_data(  # noqa: PLR0913 - everything a report shows
             },
             "stages": {name: {"label": row.label, "states": list(row.states)} for name, row in spec.stages.items()},
         },
-        "issued_at": issued_at.isoformat(timespec="seconds"),
+        "issued_at": None,
         "forecast": forecast.to_dict(),
-        "conditionals": [_conditional(spec, row, learned) for row in spec.conditionals],
+        "conditionals": [_conditional(spec, row, {one.name: one for one in learned}) for row in spec.conditionals],
+        "notes": _notes(spec, evidence, forecast, watched=watched),
+    }
+
+
+def report_data(  # noqa: PLR0913, PLR0917 - everything a report shows
+    spec: ModelSpec, evidence: Evidence, entries: Iterable[Entry], fit: FitRecord, forecast: Forecast,
+    path: WeekPath, *, watermark: int, issued_at: dt.datetime,
+) -> dict[str, Any]:  # fmt: skip
+    """Gather all that a report shows, as plain JSON types; it is archived as it is, and rendering reads only it."""
+    entries = tuple(entries)
+    used = set(evidence.used)
+    left_out = dict(evidence.left_out)
+    rows = [row for row in entries if isinstance(row, Observation) and row.id in used | set(left_out)]
+    coverage = [row for row in entries if isinstance(row, Coverage) and row.from_ <= evidence.as_of]
+    return {
+        **forecast_data(spec, evidence, fit.learned, forecast, watched=bool(coverage)),
+        "issued_at": issued_at.isoformat(timespec="seconds"),
+        "path": path.to_dict(),
         "learned": [asdict(row) for row in fit.learned],
         "fit": {
             "id": fit.id,
+            "as_of": fit.as_of.isoformat(),
             "created_at": fit.created_at,
             "settings": asdict(fit.settings),
             "diagnostics": asdict(fit.diagnostics),
-            "complaints": fit.diagnostics.complaints(fit.settings),
             "versions": fit.versions,
         },
         "evidence": {
@@ -76,7 +97,6 @@ def report_data(  # noqa: PLR0913 - everything a report shows
             "rows": [_row(spec, row, left_out.get(row.id)) for row in rows],
             "coverage": [_watched(spec, row, left_out.get(row.id)) for row in coverage],
         },
-        "notes": _notes(spec, evidence, fit, watched=bool(coverage)),
     }
 
 
@@ -94,7 +114,7 @@ def _conditional(spec: ModelSpec, conditional: Conditional, learned: Mapping[str
         for label, effect in spec.stages[stage].effects.items()
         if set(effect.when) & set(condition) and (conditional.given_no or _compatible(effect.when, condition))
     ]
-    narrowing = sum(learned[link].narrowing for link in links) / len(links) if links else 1.0
+    narrowing = sum(learned[link].narrowing for link in links) / len(links) if links and learned else 1.0
     return {
         "outcome": conditional.outcome,
         "given": conditional.condition,
@@ -144,7 +164,7 @@ def _watched(spec: ModelSpec, row: Coverage, left_out: str | None) -> dict[str, 
     }
 
 
-def _notes(spec: ModelSpec, evidence: Evidence, fit: Fit, *, watched: bool) -> list[str]:
+def _notes(spec: ModelSpec, evidence: Evidence, forecast: Forecast, *, watched: bool) -> list[str]:
     notes: list[str] = []
     silent = [row.label[:1].lower() + row.label[1:] for row in spec.stages.values() if row.observable]
     if evidence.newest is None and not watched:
@@ -157,9 +177,9 @@ def _notes(spec: ModelSpec, evidence: Evidence, fit: Fit, *, watched: bool) -> l
             f"The newest row is {weeks} weeks older than the date of the forecast."
             + (f" That nothing was recorded since is read as: no change in {', '.join(silent)}." if silent else "")
         )
-    complaints = fit.diagnostics.complaints(fit.settings)
-    if complaints:
-        notes.append(f"The fit did not pass its checks and was accepted by hand: {'; '.join(complaints)}.")
+    if not forecast.trust.trusted:
+        reasons = "; ".join(forecast.trust.reasons)
+        notes.append(f"These numbers did not pass their checks and were accepted by hand: {reasons}.")
     return notes
 
 
@@ -174,19 +194,6 @@ def same_report(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 # Words and numbers.
-
-
-def percent(value: float) -> str:
-    """Round a probability for readers: whole percent, and never 0 or 100 for what is not certain."""
-    shown = f"{value:.0%}"
-    return shown if value in (0.0, 1.0) else {"0%": "<1%", "100%": ">99%"}.get(shown, shown)
-
-
-def spread(estimate: Mapping[str, float]) -> str:
-    """Mean and 90 % interval in percent: ``18% (5–41)``."""
-    low, high = (percent(estimate[key]).rstrip("%") for key in ("low", "high"))
-    mean = percent(estimate["mean"])
-    return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"
 
 
 def one_line(text: object) -> str:
@@ -208,17 +215,14 @@ def _day(text: str) -> str:
 
 
 def _views(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Quantities by outcome and horizon, and a thinned path, as the renderings want them."""
+    """Quantities by outcome and horizon, as the renderings want them."""
     quantities = data["forecast"]["quantities"]
     by: dict[tuple[str, str, str | None, int | None], Any] = {
         (row["outcome"], row["kind"], row["given"], row["horizon_weeks"]): row["estimate"] for row in quantities
     }
     weeks = sorted({row["horizon_weeks"] for row in quantities if row["kind"] == "at"})
     dates = {row["horizon_weeks"]: row["date"] for row in quantities if row["kind"] == "at"}
-    path = data["forecast"]["path"]
-    last = len(path["dates"]) - 1
-    months = [k for k in range(last) if path["dates"][k][:7] != path["dates"][k + 1][:7]]
-    return {"by": by, "weeks": weeks, "dates": dates, "months": [*months, last], "path": path}
+    return {"by": by, "weeks": weeks, "dates": dates}
 
 
 # Markdown.
@@ -259,7 +263,9 @@ def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
     )
     environment.filters.update(percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number)
     try:
-        return environment.get_template(TEMPLATE).render(**data, **_views(data))
+        dates = data["path"]["dates"]
+        months = [k for k, date in enumerate(dates) if date[:7] != next(iter(dates[k + 1 :]), "")[:7]]
+        return environment.get_template(TEMPLATE).render(**data, **_views(data), months=months)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         msg = f"{templates / TEMPLATE}{line}: the template is faulty ({error}); mend it, or copy it from a new project"
@@ -275,8 +281,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     by, weeks, prose = found["by"], found["weeks"], min(width, READABLE)
     lines = textwrap.wrap(one_line(model["title"]), prose)
     lines += textwrap.wrap(
-        f"As of {_day(data['forecast']['as_of'])}, issued {data['issued_at'][:16].replace('T', ' ')} UTC. "
-        "Brackets hold 90 % intervals.",
+        f"As of {_day(data['forecast']['as_of'])}, {_issued(data['issued_at'])}. Brackets hold 90 % intervals.",
         prose,
     )
     groups: list[_Group] = [
@@ -299,6 +304,26 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     for note in data["notes"]:
         lines += ["", *textwrap.wrap(f"Note: {one_line(note)}", prose, subsequent_indent="  ")]
     return "\n".join(lines)
+
+
+def _issued(moment: str | None) -> str:
+    return f"issued {moment[:16].replace('T', ' ')} UTC" if moment else "not issued"
+
+
+def render_changes(changes: Sequence[Change], labels: Mapping[str, str], width: int) -> str:
+    """Render what moved at each horizon, with the difference in percentage points; ``labels`` name the outcomes."""
+    heads = dict.fromkeys((f"{row.horizon_weeks} weeks", _day(str(row.date))) for row in changes if row.kind == "at")
+    groups: dict[str, dict[str, list[str]]] = {name: {} for name in labels.values()}
+    for row in changes:
+        words = {"at": "on the day", "reached": "reached by it"}.get(row.kind)
+        if words:
+            groups[labels[row.outcome]].setdefault(words, []).append(_move(row))
+    return "\n".join(_grid(list(heads), [(label, list(rows.items())) for label, rows in groups.items()], width))
+
+
+def _move(row: Change) -> str:
+    points = f"{100 * row.difference:+.0f}"
+    return f"{percent(row.before.mean)} → {percent(row.after.mean)} ({points if points not in {'+0', '-0'} else '±0'})"
 
 
 _Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows, each with a label and a cell a column

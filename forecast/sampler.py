@@ -30,6 +30,7 @@ from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 
+from forecast.blocks import Draws
 from forecast.model import build_model, data_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ class Sampler:
             (variable.name, tuple(int(n) for n in shape), model.named_vars_to_dims.get(variable.name, ()))
             for variable, shape in zip(shown, shapes, strict=True)
         ]
+
+    def prior(self, count: int, seed: int) -> Draws:
+        """Draw ``count`` times from the prior."""
+        derived = [self._model[name] for name in Draws._fields]
+        return Draws(*pm.draw(derived, draws=count, random_seed=seed))
 
     @property
     def value_names(self) -> tuple[str, ...]:

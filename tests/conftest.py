@@ -20,10 +20,10 @@ from forecast.statespace import StateSpace
 if TYPE_CHECKING:
     from worlds import World
 
+    from forecast.blocks import Draws
     from forecast.evidence import Evidence
     from forecast.fit import Fit
     from forecast.ledger import Entry
-    from forecast.propagate import Draws
     from forecast.sampler import Sampler
     from forecast.spec import ModelSpec
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from forecast.spec import ModelSpec
 
 __all__ = [
+    "Ahead",
     "Assessment",
     "Covered",
     "Parameters",
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "Selective",
     "Told",
+    "ahead_dates",
     "cells",
     "covered_days",
     "derived",
@@ -36,8 +38,11 @@ __all__ = [
     "filtered",
     "forecast_after",
     "forecast_at",
+    "forecast_forced",
+    "forecast_forced_after",
     "forecast_given",
     "forecast_reached",
+    "forecast_supposed",
     "horizon_steps",
     "initial",
     "joint_states",
@@ -46,6 +51,7 @@ __all__ = [
     "log_prior",
     "smoothed",
     "steps",
+    "supposed_cells",
     "transition_matrix",
 ]
 
@@ -610,6 +616,197 @@ def forecast_after(
         later = _future(spec, p, begun, elapsed + days, 7 * weeks)
         numerator += [weight for path, weight in later if wanted[path[-1]]]
     return math.fsum(numerator), math.fsum(denominator)
+
+
+# Suppositions: the same, with rows that are only supposed, or stages that are forced; all paths from ``as_of`` on.
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """All possible paths (N, points) from ``as_of`` to a date, given what is said and supposed, under one draw.
+
+    The first point is the state at ``as_of``; ``weights`` (N,) sum to one. Where a stage is forced, the points before
+    and after it both count. ``log_likelihood`` is that of what is said and supposed.
+    """
+
+    spec: ModelSpec
+    log_likelihood: float
+    paths: np.ndarray
+    weights: np.ndarray
+
+    def _inside(self, states: States) -> np.ndarray:
+        return np.array(_meets(self.spec, states))[self.paths]
+
+    def already(self, states: States, point: int = 0) -> float:
+        """P(in it at a point)."""
+        return float(self.weights[self._inside(states)[:, point]].sum())
+
+    def at(self, states: States) -> float:
+        """P(in it at the end)."""
+        return self.already(states, -1)
+
+    def reached(self, states: States) -> float:
+        """P(not in it at ``as_of``, and in it at some later point)."""
+        inside = self._inside(states)
+        return float(self.weights[~inside[:, 0] & inside[:, 1:].any(axis=1)].sum())
+
+    def given(self, outcome: States, condition: States, *, negated: bool = False) -> tuple[float, float]:
+        """Give (P(outcome and condition), P(condition)) at the end; ``negated`` is for "given no condition"."""
+        wanted, given = self._inside(outcome)[:, -1], self._inside(condition)[:, -1] != negated
+        return float(self.weights[wanted & given].sum()), float(self.weights[given].sum())
+
+
+def ahead_dates(spec: ModelSpec, as_of: dt.date, stops: Sequence[dt.date]) -> list[list[dt.date]]:
+    """List the dates of each step behind ``as_of``, which ends with a step of the model or on one of ``stops``."""
+    found: list[list[dt.date]] = []
+    here: list[dt.date] = []
+    day = as_of
+    while day < max(stops):
+        day += dt.timedelta(days=1)
+        here.append(day)
+        if elapsed_days(spec, day) % spec.model.step_days == 0 or day in stops:
+            found.append(here)
+            here = []
+    return found
+
+
+def supposed_cells(
+    spec: ModelSpec, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
+    seen: Sequence[Row], unseen: Mapping[str, dt.date],
+) -> list[list[Cell]]:  # fmt: skip
+    """Compile the ledger with rows supposed to be ``seen`` and indicators (or ``*``) ``unseen`` through a date.
+
+    Behind ``as_of`` the steps run to the last date supposed. There nobody keeps the record of an observable, but for
+    what leads up to a supposed row that is one.
+    """
+    until = max([as_of, *(row.date for row in seen), *unseen.values()])
+    records, rest = _records(spec, _in_order([*_usable(spec, rows, as_of, credibility), *seen]))
+    told = _count_stories(spec, rest, credibility)
+    kept_until = {
+        name: max([as_of, *(row.date for row in seen if row not in rest and _stage_of(spec, row) == name)])
+        for name in records
+    }
+    watched = covered_days(spec, coverage, as_of)
+    for unseen_name, through in unseen.items():
+        for k in range((through - as_of).days):
+            for name in spec.indicators:
+                if unseen_name in (name, "*"):
+                    watched[name].add(as_of + dt.timedelta(days=k + 1))
+    found: list[list[Cell]] = []
+    for step, dates in enumerate([*step_dates(spec, as_of), *ahead_dates(spec, as_of, [until])]):
+        here: list[Cell] = [
+            *_covered_cells(spec, told, watched, step, dates),
+            *_row_cells(spec, told, watched, step, dates),
+        ]
+        for name, changes in records.items():
+            if dates[0] <= kept_until[name]:
+                in_force = ([False] + [begins for date, begins in changes if date <= dates[-1]])[-1]
+                stage = spec.stages[name]
+                here.append(Record(step, name, tuple(s for s in stage.states if (s in stage.observable) == in_force)))
+        found.append(here)
+    return found
+
+
+def _likely(spec: ModelSpec, p: Parameters, compiled: Sequence[Sequence[Cell]]) -> np.ndarray:
+    result = np.ones((len(compiled), len(joint_states(spec))))
+    for t, here in enumerate(compiled):
+        for cell in here:
+            of_state = likelihood(spec, p, cell)
+            result[t] *= [of_state[z[list(spec.stages).index(cell.stage)]] for z in joint_states(spec)]
+    return result
+
+
+def _grown(
+    start: np.ndarray, moves: Sequence[np.ndarray], emission: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Enumerate all paths that are possible, (N, T + 1), each with its weight; as `_paths`, many at a time."""
+    size = start.size
+    paths, weights = np.arange(size)[:, None], start
+    for t, matrix in enumerate(moves):
+        likely = 1.0 if emission is None else emission[t]
+        weights = (weights[:, None] * matrix[paths[:, -1]] * likely).ravel()
+        paths = np.column_stack([np.repeat(paths, size, axis=0), np.tile(np.arange(size), len(paths))])
+        paths, weights = paths[weights > 0], weights[weights > 0]
+    return paths, weights
+
+
+def _held_matrix(spec: ModelSpec, p: Parameters, days: int, held: Iterable[str]) -> np.ndarray:
+    """Transition probabilities where the stages ``held`` do not move."""
+    names, states = list(spec.stages), joint_states(spec)
+    matrix = np.zeros((len(states), len(states)))
+    for i, old in enumerate(states):
+        for j, end in enumerate(states):
+            new = dict(zip(names, end, strict=True))
+            matrix[i, j] = math.prod(
+                float(a == b) if stage in held else _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
+                for stage, a, b in zip(names, old, end, strict=True)
+            )
+    return matrix
+
+
+def forecast_supposed(
+    spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
+    seen: Sequence[Row], unseen: Mapping[str, dt.date], date: dt.date,
+) -> Ahead:  # fmt: skip
+    """Enumerate the paths to ``date``, which is not before anything supposed."""
+    emission = _likely(spec, p, supposed_cells(spec, rows, coverage, as_of, credibility, seen, unseen))
+    known = steps(spec, as_of)
+    paths, weights = _grown(initial(spec, p), [transition_matrix(spec, p, n) for n in known], emission)
+    now = np.bincount(paths[:, -1], weights, minlength=emission.shape[1])
+    until = max([as_of, *(row.date for row in seen), *unseen.values()])
+    pieces = ahead_dates(spec, as_of, [until, date])
+    likely = np.ones((len(pieces), emission.shape[1]))
+    likely[: len(emission) - len(known)] = emission[len(known) :]
+    paths, weights = _grown(now, [transition_matrix(spec, p, len(dates)) for dates in pieces], likely)
+    total = weights.sum()
+    return Ahead(spec, math.log(total) if total > 0 else -math.inf, paths, weights / total if total > 0 else weights)
+
+
+def _forcing(spec: ModelSpec, forced: Mapping[str, str]) -> np.ndarray:
+    """(K, K) where each joint state leads when stages are forced: a step with certainty."""
+    states = joint_states(spec)
+    matrix = np.zeros((len(states), len(states)))
+    for i, z in enumerate(states):
+        matrix[i, states.index(tuple(forced.get(stage, s) for stage, s in zip(spec.stages, z, strict=True)))] = 1.0
+    return matrix
+
+
+def forecast_forced(
+    spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
+    forced: Mapping[str, str], on: dt.date, date: dt.date, *, hold: bool = False,
+) -> Ahead:  # fmt: skip
+    """Enumerate the paths to ``date`` if stages are ``forced`` into states at the end of a day, and perhaps held."""
+    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    free = [dates for dates in ahead_dates(spec, as_of, [on, date]) if dates[-1] <= on]
+    after = [dates for dates in ahead_dates(spec, as_of, [on, date]) if dates[-1] > on]
+    moves = [transition_matrix(spec, p, len(dates)) for dates in free]
+    moves += [_forcing(spec, forced)]
+    moves += [_held_matrix(spec, p, len(dates), forced if hold else ()) for dates in after]
+    value = log_likelihood(spec, p, rows, coverage, as_of, credibility)
+    return Ahead(spec, value, *_grown(now, moves))
+
+
+def forecast_forced_after(
+    spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
+    forced: Mapping[str, str], outcome: States, condition: States, weeks: int, longest: int, *, hold: bool = False,
+) -> tuple[float, float]:  # fmt: skip
+    """Give what `forecast_after` does if stages are ``forced`` at ``as_of``; being forced is no beginning."""
+    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1] @ _forcing(spec, forced)
+    wanted, given = np.array(_meets(spec, outcome)), np.array(_meets(spec, condition))
+    held = forced if hold else ()
+    elapsed = elapsed_days(spec, as_of)
+    pieces = horizon_steps(spec, elapsed, 7 * longest)
+    numerator = denominator = 0.0
+    for k in range(1, len(pieces) + 1):
+        paths, weights = _grown(now, [_held_matrix(spec, p, n, held) for n in pieces[:k]])
+        begins = given[paths[:, 1:]] & ~given[paths[:, :-1]]
+        first = begins[:, -1] & ~begins[:, :-1].any(axis=1)
+        begun = np.bincount(paths[first, -1], weights[first], minlength=now.size)
+        later = horizon_steps(spec, elapsed + sum(pieces[:k]), 7 * weeks)
+        paths, weights = _grown(begun, [_held_matrix(spec, p, n, held) for n in later])
+        numerator += float(weights[wanted[paths[:, -1]]].sum())
+        denominator += float(begun.sum())
+    return numerator, denominator
 
 
 # Priors.

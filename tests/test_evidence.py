@@ -21,7 +21,7 @@ from forecast.ledger import Coverage, Ledger, Observation
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forecast.propagate import Draws
+    from forecast.blocks import Draws
     from forecast.statespace import StateSpace
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
@@ -48,7 +48,7 @@ def stage_emissions(world: World, cells: Cells, draws: Draws, k: int) -> tuple[n
     """(T, Σn) likelihood of each state of each stage, and the logarithm of what was divided out of it."""
     chain = hmm.chain_of(world.space)
     rate = np.exp(draws.log_lambda[k])
-    offset = hmm._stage_offsets(chain.sizes)
+    offset = hmm.stage_offsets(chain.sizes)
     sums, medians = hmm._told_sums(chain, cells, rate)
     density = hmm._cell_densities(chain, cells, rate, sums, medians, offset)
     emission, _, scale = hmm._emissions(chain, cells, rate, density, offset)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from forecast.blocks import Draws
 from forecast.errors import InputError, UntrustworthyError
 from forecast.fit import Diagnostics, Fit, Settings, check_fit, fit_id, fit_model, load_fit, save_fit
-from forecast.propagate import Draws
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2026, 1, 9, 8, 30, tzinfo=dt.UTC)
 SHORT = Settings(draws=60, tune=100, chains=2, seed=7)
-GOOD = Diagnostics(divergences=0, max_r_hat=1.005, max_r_hat_of="a", min_ess=900.0, min_ess_of="b")
+GOOD = Diagnostics(
+    divergences=0, max_r_hat=1.005, max_r_hat_of="a", min_ess=900.0, min_ess_of="b", forecast_r_hat=1.001,
+    forecast_ess=2000.0, efficiency=0.8,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +82,10 @@ def test_round_trip(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
         for one, other in zip(found.draws, fit.draws, strict=True):
             np.testing.assert_array_equal(one, other)
         for field in dataclasses.fields(Fit):
-            if field.name not in {"draws", "posterior"}:
+            if field.name == "cells":
+                for one, other in zip(found.cells, fit.cells, strict=True):
+                    np.testing.assert_array_equal(one, other)
+            elif field.name not in {"draws", "posterior"}:
                 assert getattr(found, field.name) == getattr(fit, field.name), field.name
     assert brief.posterior is None
     assert whole.posterior is not None
@@ -107,6 +113,17 @@ def test_corrupted_file_is_refused(fit: Fit, compiled_world: World, tmp_path: Pa
     with pytest.raises(InputError, match="delete the file and run") as caught:
         load_fit(path, compiled_world.space)
     assert str(path) in str(caught.value)
+
+
+def test_a_flipped_bit_is_noticed(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
+    """One bit that has changed among the draws makes the file unreadable."""
+    path = save_fit(fit, tmp_path)
+    content = bytearray(path.read_bytes())
+    first = content.index(fit.draws.log_lambda[3].tobytes())
+    content[first + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="delete the file and run"):
+        load_fit(path, compiled_world.space)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +170,8 @@ def test_unwritable_folder_is_refused(fit: Fit, tmp_path: Path) -> None:
         ({"max_r_hat": float("nan")}, "R-hat nan of a"),
         ({"min_ess": 399.0}, "effective sample size 399 of b"),
         ({"min_ess": float("nan")}, "effective sample size nan of b"),
+        ({"forecast_r_hat": 1.011}, "R-hat 1.011 of a published probability"),
+        ({"forecast_ess": 399.0}, "effective sample size 399 of a published probability"),
     ],
 )
 def test_bad_fit_is_refused(fit: Fit, change: dict, complaint: str) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import oracle
 import pytest
+from kernels import filter_draws, smooth_draws
 from worlds import SEEDS, World, credibility_of, small_world
 
+from forecast.blocks import Draws
 from forecast.hmm import (
     COVERED,
     OBSERVABLE,
     SELECTIVE,
     Cells,
+    Chain,
     chain_of,
-    log_likelihood,
     log_likelihood_and_gradient,
-    smoothed,
     transition_tables,
 )
 
@@ -27,10 +28,20 @@ def ledger_of(world: World) -> tuple:
 
 def filter_one(world: World, k: int, cells: Cells | None = None) -> tuple[float, np.ndarray]:
     """Log-likelihood and filtered path of one draw."""
-    path = np.empty((world.evidence.steps, world.space.size))
-    cells = cells or world.evidence.cells
     draw = [part[k] for part in world.draws]
-    return log_likelihood(chain_of(world.space), cells, *draw, path), path
+    return one_draw(chain_of(world.space), cells or world.evidence.cells, draw)
+
+
+def one_draw(chain: Chain, cells: Cells, draw: list[np.ndarray]) -> tuple[float, np.ndarray]:
+    """Log-likelihood and filtered path of any draw, by the kernel for many."""
+    found = filter_draws(chain, cells, Draws(*(part[None] for part in draw)), path=True)
+    assert found.path is not None
+    return float(found.log_likelihood[0]), found.path[0]
+
+
+def smoothed(chain: Chain, cells: Cells, draw: list[np.ndarray]) -> np.ndarray:
+    """Smoothed path of any draw."""
+    return smooth_draws(chain, cells, Draws(*(part[None] for part in draw)))[0]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -57,7 +68,7 @@ def test_smoothed_equals_the_oracle(seed: int) -> None:
     world = small_world(seed)
     expected = oracle.smoothed(world.spec, world.parameters[0], *ledger_of(world))
     draw = [part[0] for part in world.draws]
-    found = smoothed(chain_of(world.space), world.evidence.cells, *draw)
+    found = smoothed(chain_of(world.space), world.evidence.cells, draw)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
@@ -88,11 +99,10 @@ def test_gradient_equals_finite_differences(seed: int) -> None:
     """All three gradients equal central differences of the likelihood, which the filter computes without them."""
     world = small_world(seed)
     chain, cells = chain_of(world.space), world.evidence.cells
-    path = np.empty((world.evidence.steps, world.space.size))
     for k in range(2):
         point = [part[k] for part in world.draws]
         value, *gradients = log_likelihood_and_gradient(chain, cells, *point)
-        assert value == pytest.approx(log_likelihood(chain, cells, *point, path), rel=1e-13)
+        assert value == pytest.approx(one_draw(chain, cells, point)[0], rel=1e-12)
         for which, gradient in enumerate(gradients):
             assert gradient.shape == point[which].shape
             for i in range(gradient.size):
@@ -100,7 +110,7 @@ def test_gradient_equals_finite_differences(seed: int) -> None:
                 for sign in (1, -1):
                     moved = [part.copy() for part in point]
                     moved[which][i] += sign * h
-                    sides.append(log_likelihood(chain, cells, *moved, path))
+                    sides.append(one_draw(chain, cells, moved)[0])
                 difference = (sides[0] - sides[1]) / (2 * h)
                 assert gradient[i] == pytest.approx(difference, rel=1e-6, abs=1e-6), (which, i)
 
@@ -151,14 +161,14 @@ def test_impossible_evidence_has_no_likelihood_and_no_gradient() -> None:
     """A record that no path agrees with gives −inf, gradients of zero and no filtered or smoothed probabilities."""
     world, draw = _impossible()
     chain, cells = chain_of(world.space), world.evidence.cells
-    path = np.zeros((world.evidence.steps, world.space.size))
-    assert log_likelihood(chain, cells, *draw, path) == -np.inf
+    likelihood, path = one_draw(chain, cells, draw)
+    assert likelihood == -np.inf
     assert np.isnan(path).all()
     value, *gradients = log_likelihood_and_gradient(chain, cells, *draw)
     assert value == -np.inf
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, 0)
-    assert np.isnan(smoothed(chain, cells, *draw)).all()
+    assert np.isnan(smoothed(chain, cells, draw)).all()
 
 
 def test_rate_of_zero_is_a_transition_that_never_happens() -> None:
@@ -178,8 +188,7 @@ def test_long_silence_does_not_underflow() -> None:
     draw = [world.draws.log_rate[0], np.full(len(world.space.emission_names), 12.0), world.draws.start[0]]
     expected = -np.exp(12.0) * quiet.value[:, 1].sum()
     assert expected < -2000, "exp of it must underflow, or the test shows nothing"
-    path = np.empty((world.evidence.steps, world.space.size))
-    assert log_likelihood(chain_of(world.space), quiet, *draw, path) == pytest.approx(expected, rel=1e-12)
+    assert one_draw(chain_of(world.space), quiet, draw)[0] == pytest.approx(expected, rel=1e-12)
     value, _, d_lambda, _ = log_likelihood_and_gradient(chain_of(world.space), quiet, *draw)
     assert value == pytest.approx(expected, rel=1e-12)
     assert d_lambda.sum() == pytest.approx(expected, rel=1e-10)
@@ -191,7 +200,7 @@ def test_inputs_are_not_changed() -> None:
     draw, cells = [part[0] for part in world.draws], world.evidence.cells
     before = [part.copy() for part in (*draw, *cells)]
     log_likelihood_and_gradient(chain_of(world.space), cells, *draw)
-    smoothed(chain_of(world.space), cells, *draw)
+    smoothed(chain_of(world.space), cells, draw)
     filter_one(world, 0)
     for part, copy in zip((*draw, *cells), before, strict=True):
         np.testing.assert_array_equal(part, copy)

@@ -10,12 +10,13 @@ import oracle
 import pymc as pm
 import pytest
 import xarray as xr
+from kernels import filter_draws
 from scipy.special import expit, logsumexp
 from worlds import credibility_of, draws_of
 
+from forecast.blocks import Draws
 from forecast.hmm import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, chain_of
 from forecast.model import build_model, data_of
-from forecast.propagate import Draws, filter_draws
 from forecast.simulate import REPORT_MIX
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _draw(world: World, sampler: Sampler, point: np.ndarray) -> Draws:
 
 
 def _likelihood(space: StateSpace, evidence: Evidence, draws: Draws) -> float:
-    return float(filter_draws(chain_of(space), evidence.cells, draws)[0][0])
+    return float(filter_draws(chain_of(space), evidence.cells, draws).log_likelihood[0])
 
 
 # Prediction.
@@ -248,7 +249,7 @@ def test_pointwise_likelihood_is_the_filter_s(compiled_world: World, model: pm.M
         )
     values = found["reports"].to_numpy().reshape(-1)
     draws = Draws(*(prior["prior"][name].to_numpy()[0, :6] for name in Draws._fields))
-    expected = filter_draws(chain_of(compiled_world.space), compiled_world.evidence.cells, draws)[0]
+    expected = filter_draws(chain_of(compiled_world.space), compiled_world.evidence.cells, draws).log_likelihood
     np.testing.assert_allclose(values, expected, rtol=1e-10)
 
 

@@ -22,9 +22,9 @@ import forecast
 from forecast.errors import FaultsError, InputError, ModelFileError
 from forecast.evidence import compile_evidence
 from forecast.fit import Settings
-from forecast.predict import Forecast
-from forecast.project import Project, init
+from forecast.project import init
 from forecast.report import render_markdown
+from forecast.result import Forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -343,7 +343,8 @@ def test_a_program_sees_what_the_command_line_saw(root: Path, content: dict[str,
     assert compile_evidence(model.space, entries, AS_OF).hash == content["evidence"]["hash"]
     fit, evidence = project.fit(model, AS_OF, SHORT, now=NOW, accept_bad=True)
     assert (fit.id, evidence.hash) == (content["fit"]["id"], content["evidence"]["hash"])
-    assert project.predict(model, fit, evidence).to_dict() == content["forecast"]
+    found = project.update(model, as_of="2026-01-08", refit="never", now=NOW, accept_bad=True)
+    assert found.to_dict() == content["forecast"]
     assert dataclasses.asdict(fit.settings) == content["fit"]["settings"]
 
 
@@ -371,7 +372,7 @@ def test_init_keeps_what_else_is_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("mine")
     files = init(tmp_path)
     assert all(file.is_file() for file in files)
-    assert Project(tmp_path).model().spec.name == "russia_azerbaijan"
+    assert forecast.open(tmp_path).model().spec.name == "russia_azerbaijan"
 
 
 def test_a_starter_that_is_faulty_leaves_no_half_ledger(tmp_path: Path) -> None:

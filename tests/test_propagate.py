@@ -7,11 +7,12 @@ import datetime as dt
 import numpy as np
 import oracle
 import pytest
+from kernels import Values, filter_draws, smooth_draws, values_at
 from worlds import SEEDS, World, credibility_of, small_world
 
-from forecast.hmm import chain_of, log_likelihood, smoothed
+from forecast.blocks import BLOCK, Draws
+from forecast.hmm import chain_of
 from forecast.predict import horizons_of
-from forecast.propagate import Draws, Values, filter_draws, smooth_draws, values_at
 from forecast.statespace import StateSpace
 
 WEEKS = (1, 2, 3)
@@ -25,15 +26,15 @@ def look_ahead(world: World, names: tuple[str, ...], after: tuple[tuple[str, str
     def members(name: str) -> np.ndarray:
         return space.members(world.spec.outcomes[name].states)
 
-    horizons = horizons_of(space, world.as_of)._replace(later=weeks)
+    horizons = horizons_of(space, world.as_of)
     sets = np.array([members(name) for name in names])
     pairs = np.array([members(a) for a, _ in after]), np.array([members(b) for _, b in after])
-    return values_at(chain_of(space), world.draws, horizons, sets, pairs)
+    return values_at(chain_of(space), world.draws, horizons, sets, pairs, weeks)
 
 
 def now_of(world: World) -> np.ndarray:
     """(S, K) filtered probabilities at ``as_of``."""
-    return filter_draws(chain_of(world.space), world.evidence.cells, world.draws)[1]
+    return filter_draws(chain_of(world.space), world.evidence.cells, world.draws).now
 
 
 def ledger_of(world: World) -> tuple:
@@ -112,20 +113,20 @@ def _many(world: World, size: int, rng: np.random.Generator) -> Draws:
 
 
 def test_many_draws_equal_one_by_one(rng: np.random.Generator) -> None:
-    """Draws spread over threads give the same numbers as one kernel call each, in their order."""
+    """Draws in blocks and threads give the same numbers as each draw alone, in their order."""
     world = small_world(9)
-    chain, cells, draws = chain_of(world.space), world.evidence.cells, _many(world, 37, rng)
-    value, now, path = filter_draws(chain, cells, draws, path=True)
+    chain, cells, draws = chain_of(world.space), world.evidence.cells, _many(world, 2 * BLOCK + 9, rng)
+    found = filter_draws(chain, cells, draws, path=True)
     back = smooth_draws(chain, cells, draws)
-    assert path is not None
-    for d in range(draws.size):
-        one = [part[d] for part in draws]
-        alone = np.empty_like(path[d])
-        assert value[d] == log_likelihood(chain, cells, *one, alone)
-        np.testing.assert_array_equal(path[d], alone)
-        np.testing.assert_array_equal(now[d], alone[-1])
-        np.testing.assert_array_equal(back[d], smoothed(chain, cells, *one))
-    assert np.ptp(value) > 0.1
+    assert found.path is not None
+    for d in range(0, draws.size, 7):
+        one = Draws(*(part[d : d + 1] for part in draws))
+        alone = filter_draws(chain, cells, one, path=True)
+        assert found.log_likelihood[d] == alone.log_likelihood[0]
+        np.testing.assert_array_equal(found.path[d], alone.path[0])  # type: ignore[index]
+        np.testing.assert_array_equal(back[d], smooth_draws(chain, cells, one)[0])
+    np.testing.assert_allclose(found.now, found.path[:, -1], rtol=0, atol=1e-14)
+    assert np.ptp(found.log_likelihood) > 0.1
 
 
 def test_values_of_many_draws_equal_one_by_one(rng: np.random.Generator) -> None:
@@ -134,9 +135,9 @@ def test_values_of_many_draws_equal_one_by_one(rng: np.random.Generator) -> None
     draws = _many(world, 11, rng)
     sets = np.array([world.space.members(row.states) for row in world.spec.outcomes.values()])
     horizons, chain = horizons_of(world.space, world.as_of), chain_of(world.space)
-    whole = values_at(chain, draws, horizons, sets, (sets[:1], sets[1:2]))
+    whole = values_at(chain, draws, horizons, sets, (sets[:1], sets[1:2]), 2)
     for d in range(draws.size):
-        one = values_at(chain, Draws(*(part[d : d + 1] for part in draws)), horizons, sets, (sets[:1], sets[1:2]))
+        one = values_at(chain, Draws(*(part[d : d + 1] for part in draws)), horizons, sets, (sets[:1], sets[1:2]), 2)
         for many, alone in zip(whole, one, strict=True):
             np.testing.assert_array_equal(many[d], alone[0])
 
@@ -148,7 +149,7 @@ def test_sets_partition_and_grow(rng: np.random.Generator) -> None:
     inside = world.space.members(world.spec.outcomes["both"].states)
     none = np.zeros((0, world.space.size), dtype=bool)
     sets = np.array([inside, ~inside])
-    values = values_at(chain_of(world.space), draws, horizons_of(world.space, world.as_of), sets, (none, none))
+    values = values_at(chain_of(world.space), draws, horizons_of(world.space, world.as_of), sets, (none, none), 0)
     np.testing.assert_allclose(values.at.sum(axis=2), 1, rtol=0, atol=1e-12)
     assert (np.diff(values.reached, axis=1) >= -1e-15).all()
     np.testing.assert_array_equal(values.reached[:, :, 0, inside], 0)

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from kernels import Numbers, filter_draws, numbers_of
 from worlds import draws_of
 
+from forecast.blocks import Blocks, Draws
 from forecast.evidence import compile_evidence
 from forecast.hmm import chain_of
 from forecast.ledger import Coverage, Observation
-from forecast.predict import Forecast, predict
-from forecast.propagate import Draws, filter_draws
+from forecast.predict import week_path
 from forecast.spec import bases
 
 if TYPE_CHECKING:
     from forecast.evidence import Evidence
     from forecast.fit import Fit
     from forecast.ledger import Entry
+    from forecast.result import WeekPath
     from forecast.spec import ModelSpec
     from forecast.statespace import StateSpace
 
@@ -92,7 +94,8 @@ AS_OF = dt.date(2026, 2, 10)  # 60 full weeks of the model
 def probability(space: StateSpace, entries: list[Entry], draws: Draws, inside: np.ndarray) -> float:
     """P(set now) given the entries: over prior draws, weighted by their likelihood."""
     evidence = compile_evidence(space, entries, AS_OF)
-    value, now, _ = filter_draws(chain_of(space), evidence.cells, draws)
+    found = filter_draws(chain_of(space), evidence.cells, draws)
+    value, now = found.log_likelihood, found.now
     weight = np.exp(value - value.max())
     return float(weight @ now @ inside / weight.sum())
 
@@ -160,13 +163,20 @@ def test_decisive_sign_says_most(reference: StateSpace, reference_medians: Draws
 
 
 @pytest.fixture(scope="module")
-def forecast(reference: StateSpace, reference_evidence: Evidence, reference_fit: Fit) -> Forecast:
+def forecast(reference: StateSpace, reference_evidence: Evidence, reference_fit: Fit) -> Numbers:
     """Forecast from the article's events."""
-    return predict(reference, reference_evidence, reference_fit.draws, chains=reference_fit.settings.chains)
+    return numbers_of(reference, reference_evidence, reference_fit.draws, reference_fit.settings.chains)
+
+
+@pytest.fixture(scope="module")
+def past(reference: StateSpace, reference_evidence: Evidence, reference_fit: Fit) -> WeekPath:
+    """Look back from the article's last date."""
+    blocks = Blocks(chain_of(reference), reference_fit.draws)
+    return week_path(reference, reference_evidence, blocks, np.full(blocks.size, 1 / blocks.size))
 
 
 @pytest.mark.slow
-def test_sampling_is_clean(reference_fit: Fit, forecast: Forecast) -> None:
+def test_sampling_is_clean(reference_fit: Fit, forecast: Numbers) -> None:
     """No divergences, R-hat below 1.01 for every parameter and quantity, bulk ESS above 1,000 for every quantity."""
     assert reference_fit.diagnostics.divergences == 0
     assert reference_fit.diagnostics.max_r_hat < 1.01
@@ -175,39 +185,39 @@ def test_sampling_is_clean(reference_fit: Fit, forecast: Forecast) -> None:
     assert all(0 <= row.estimate.low <= row.estimate.mean <= row.estimate.high <= 1 for row in forecast.quantities)
 
 
-def steps_between(forecast: Forecast, first: dt.date, last: dt.date) -> list[int]:
+def steps_between(past: WeekPath, first: dt.date, last: dt.date) -> list[int]:
     """List the steps that end from ``first`` to ``last``."""
-    found = [k for k, date in enumerate(forecast.path.dates) if first <= date <= last]
+    found = [k for k, date in enumerate(past.dates) if first <= date <= last]
     assert found
     return found
 
 
 @pytest.mark.slow
-def test_confrontation_by_july(forecast: Forecast) -> None:
+def test_confrontation_by_july(past: WeekPath) -> None:
     """At the end of the step in the first week of July 2025 confrontation stands above 0.8, filtered and smoothed."""
-    for k in steps_between(forecast, dt.date(2025, 7, 1), dt.date(2025, 7, 7)):
-        assert forecast.path.filtered["relations.confrontation"][k][0] > 0.8
-        assert forecast.path.smoothed["relations.confrontation"][k][0] > 0.8
+    for k in steps_between(past, dt.date(2025, 7, 1), dt.date(2025, 7, 7)):
+        assert past.filtered["relations.confrontation"][k][0] > 0.8
+        assert past.smoothed["relations.confrontation"][k][0] > 0.8
 
 
 @pytest.mark.slow
-def test_truce_after_dushanbe(forecast: Forecast) -> None:
+def test_truce_after_dushanbe(past: WeekPath) -> None:
     """Within five weeks after the meeting of 9 October 2025 the truce stands above 0.8, filtered and smoothed."""
-    steps = steps_between(forecast, dt.date(2025, 10, 9), dt.date(2025, 11, 13))
-    for path in (forecast.path.filtered, forecast.path.smoothed):
+    steps = steps_between(past, dt.date(2025, 10, 9), dt.date(2025, 11, 13))
+    for path in (past.filtered, past.smoothed):
         assert max(path["relations.truce"][k][0] for k in steps) > 0.8
 
 
 @pytest.mark.slow
-def test_talks_advance_in_late_december(forecast: Forecast) -> None:
+def test_talks_advance_in_late_december(past: WeekPath) -> None:
     """At the end of the last step of December 2025 talks advance with more than 0.9, filtered and smoothed."""
-    k = steps_between(forecast, dt.date(2025, 12, 1), dt.date(2025, 12, 31))[-1]
-    assert forecast.path.filtered["peace.advancing"][k][0] > 0.88  # measured: 0.903 with a Monte Carlo error of 0.002
-    assert forecast.path.smoothed["peace.advancing"][k][0] > 0.9
+    k = steps_between(past, dt.date(2025, 12, 1), dt.date(2025, 12, 31))[-1]
+    assert past.filtered["peace.advancing"][k][0] > 0.88  # measured: 0.903 with a Monte Carlo error of 0.002
+    assert past.smoothed["peace.advancing"][k][0] > 0.9
 
 
 @pytest.mark.slow
-def test_no_deal_is_on_record(forecast: Forecast) -> None:
+def test_no_deal_is_on_record(forecast: Numbers) -> None:
     """Nothing is recorded, so a deal has probability 0 now, and later probabilities grow with the horizon."""
     assert forecast.probability("deal").mean == 0
     reached = [forecast.probability("deal", weeks=weeks, kind="reached").mean for weeks in (4, 13, 26, 52)]
@@ -215,7 +225,7 @@ def test_no_deal_is_on_record(forecast: Forecast) -> None:
 
 
 @pytest.mark.slow
-def test_theory_of_the_article(forecast: Forecast) -> None:
+def test_theory_of_the_article(forecast: Numbers) -> None:
     """With a victory both confrontation and cooperation are likelier at a year than without a deal."""
     for outcome in ("confrontation", "cooperation"):
         given = forecast.probability(outcome, weeks=52, given="strategic_victory").mean

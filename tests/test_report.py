@@ -220,24 +220,31 @@ def test_an_empty_ledger_gives_a_forecast_with_a_note(reference_prior: Any, refe
     """With no row at all a forecast can be made, and its note says that it is the prior, with no deal on record."""
     import datetime as dt  # noqa: PLC0415 - only here
 
+    from forecast.blocks import Blocks  # noqa: PLC0415
     from forecast.evidence import compile_evidence  # noqa: PLC0415
-    from forecast.fit import Diagnostics, Fit, Learned, Settings  # noqa: PLC0415
-    from forecast.predict import predict  # noqa: PLC0415
+    from forecast.fit import Diagnostics, FitRecord, Learned, Settings  # noqa: PLC0415
+    from forecast.hmm import chain_of  # noqa: PLC0415
+    from forecast.predict import week_path  # noqa: PLC0415
     from forecast.report import report_data  # noqa: PLC0415
+    from forecast.update import Anchor, reweigh  # noqa: PLC0415
 
     as_of = dt.date(2026, 1, 8)
     evidence = compile_evidence(reference, (), as_of)
     names = [*reference.transitions, *reference.effects]
-    fit = Fit(
+    fit = FitRecord(
         id="x", model=reference.spec.name, model_hash=reference.spec.hash, evidence_hash=evidence.hash, as_of=as_of,
-        watermark=0, settings=Settings(), diagnostics=Diagnostics(0, 1.0, "a", 9999.0, "a"),
+        watermark=0, settings=Settings(), diagnostics=Diagnostics(0, 1.0, "a", 9999.0, "a", 1.0, 9999.0, 1.0),
         learned=tuple(Learned(name, "effect", (1.0, 2.0), (1.0, 2.0), 1.0) for name in names), versions={},
-        created_at="2026-01-09T00:00:00+00:00", draws=reference_prior,
+        created_at="2026-01-09T00:00:00+00:00",
     )  # fmt: skip
-    made = predict(reference, evidence, reference_prior, chains=1)
+    found = reweigh(Anchor(reference, "x", lambda: reference_prior), evidence)
+    made = found.forecast()
+    blocks = Blocks(chain_of(reference), reference_prior)
+    past = week_path(reference, evidence, blocks, found.weights.values)
     now = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
-    report = report_data(reference.spec, evidence, (), fit, made, watermark=0, issued_at=now)
-    (note,) = report["notes"]
+    report = report_data(reference.spec, evidence, (), fit, made, past, watermark=0, issued_at=now)
+    note, doubt = report["notes"]
+    assert "Monte Carlo error" in doubt, "50 draws are too few to be trusted"
     assert "every number is the prior" in note
     assert "nothing on record in peace talks" in note
     assert "No rows." in render_markdown(report, TEMPLATES)

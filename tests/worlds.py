@@ -13,9 +13,9 @@ import numpy as np
 from oracle import Parameters, derived
 
 from forecast import evidence as evidence_module
+from forecast.blocks import Draws
 from forecast.ledger import Coverage, Observation
 from forecast.modelfile import parse_spec
-from forecast.propagate import Draws
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
