@@ -582,8 +582,15 @@ def what_if(
     now = _now()
     pairs = [_pair(text, "@", "--not-seen", "NAME@DATE") for text in not_seen or []]
     states = [_pair(text, "=", "--do", "STAGE=STATE") for text in do or []]
+    from forecast.explain import forced_states, supposed_rows  # noqa: PLC0415 - quick --help
+
+    day = _as_of(as_of)
+    if do:  # what makes no sense is said before anything is fitted
+        forced_states(of.space, day, dict(states), on=on)
+    else:
+        supposed_rows(of.space, day, seen or (), dict(pairs), on=on, grade=grade)
     with _progress() as callbacks:
-        before = found.update(of, as_of=_as_of(as_of), refit=refit.value, now=now, **callbacks)
+        before = found.update(of, as_of=day, refit=refit.value, now=now, **callbacks)
         if do:
             result = before.do(dict(states), on=on, hold=hold)
         else:
@@ -645,8 +652,10 @@ def path(
     else:
         for line in _path_lines(result, list(of.spec.outcomes), weeks or max(horizons)):
             print(line)
-    for one in result.forecasts:
-        _stop_unless_trusted(one.trust)
+    shut = [one for one in result.forecasts if not one.trust.trusted]
+    if shut:
+        msg = f"{len(shut)} of {len(result.forecasts)} weeks cannot be trusted, the first {shut[0].as_of}: "
+        raise UntrustworthyError(msg + "; ".join(shut[0].trust.reasons))
 
 
 def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:

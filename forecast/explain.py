@@ -16,7 +16,7 @@ from forecast.blocks import Blocks, Draws
 from forecast.errors import InputError, nearest
 from forecast.evaluate import Evaluation, evaluate
 from forecast.evidence import compile_evidence, step_days
-from forecast.hmm import Cells, chain_of
+from forecast.hmm import OBSERVABLE, Cells, chain_of
 from forecast.ledger import Coverage, Observation, credibility, with_id
 from forecast.predict import Answers, answers, ask, estimates, horizons_of, influence, possible
 from forecast.result import Change, WhatIf
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Asker"]
+__all__ = ["Asker", "forced_states", "supposed_rows"]
 
 SUPPOSED = "supposed"
 WEEK = 7
@@ -70,10 +70,9 @@ class Asker:
         """Suppose rows; see `forecast.result.Forecast.what_if`."""
         here = self.posterior
         space, as_of = here.space, here.evidence.as_of
-        rows = _supposed(space, as_of, seen, not_seen, as_of if on is None else _date(on, "on"), grade)
+        rows = supposed_rows(space, as_of, seen, not_seen, on=on, grade=grade)
         evidence = compile_evidence(space, self.entries, as_of, rows)
         _require_told(space, evidence, rows)
-        _require_horizons(space, as_of, evidence.until)
         if refit == "always":
             after = _suppose(self.refit(evidence), evidence)
         else:
@@ -87,9 +86,8 @@ class Asker:
         """Force states; see `forecast.result.Forecast.do`."""
         here = self.posterior
         space, as_of = here.space, here.evidence.as_of
-        date = as_of if on is None else _date(on, "on")
-        forced = _forced(space, here, states, date)
-        _require_horizons(space, as_of, date)
+        date, forced = forced_states(space, as_of, states, on=on)
+        _require_no_record(here, date, forced)
         future = _force(space, self._idle(date), forced)
         blocks = here.anchor.blocks
         if hold:
@@ -175,11 +173,19 @@ def _date(value: dt.date | str, what: str) -> dt.date:
         raise InputError(msg) from None
 
 
-def _supposed(  # noqa: PLR0913, PLR0917 - all that a supposition may say
-    space: StateSpace, as_of: dt.date, seen: Sequence[str], not_seen: Mapping[str, dt.date | str], on: dt.date,
-    grade: str,
+def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
+    space: StateSpace, as_of: dt.date, seen: Sequence[str], not_seen: Mapping[str, dt.date | str], *,
+    on: dt.date | str | None, grade: str,
 ) -> tuple[Entry, ...]:  # fmt: skip
-    """Rows for what is supposed; every name and date is checked here."""
+    """Give rows for what is supposed; see `forecast.result.Forecast.what_if`.
+
+    Raises
+    ------
+    InputError
+        If a name, a date or the grade makes no sense. No forecast is needed to find out.
+
+    """
+    given = as_of if on is None else _date(on, "on")
     if not seen and not not_seen:
         msg = "nothing is supposed; name an indicator or a state that is seen, or an indicator that is not"
         raise InputError(msg)
@@ -187,7 +193,7 @@ def _supposed(  # noqa: PLR0913, PLR0917 - all that a supposition may say
     rows: list[Entry] = []
     for text in seen:
         name, _, day = text.partition("@")
-        date = _date(day, f"the date of {name!r}") if day else on
+        date = _date(day, f"the date of {name!r}") if day else given
         _require_since_start(space, name, date)
         if "." in name:
             _require_name(name, space.stage_states, "state")
@@ -212,6 +218,8 @@ def _supposed(  # noqa: PLR0913, PLR0917 - all that a supposition may say
             raise InputError(msg)
         first = as_of + dt.timedelta(days=1)
         rows.append(with_id(Coverage(indicator=name, from_=first, to=through, reported_on=as_of, source=SUPPOSED)))
+    last = max(row.date if isinstance(row, Observation) else row.to for row in rows)
+    _require_horizons(space, as_of, max(as_of, last))
     return tuple(rows)
 
 
@@ -342,33 +350,50 @@ def _read(space: StateSpace, as_of: dt.date, until: dt.date, ahead: Ahead, futur
 # Force.
 
 
-def _forced(space: StateSpace, here: Posterior, states: Mapping[str, str], date: dt.date) -> dict[int, int]:
-    """Give the stage and state indices of what is done, checked."""
-    as_of = here.evidence.as_of
+def forced_states(
+    space: StateSpace, as_of: dt.date, states: Mapping[str, str], *, on: dt.date | str | None
+) -> tuple[dt.date, dict[int, int]]:
+    """Give the date, and the stage and state indices, of what is done; see `forecast.result.Forecast.do`.
+
+    Raises
+    ------
+    InputError
+        If a name or the date makes no sense. No forecast is needed to find out.
+
+    """
+    date = as_of if on is None else _date(on, "on")
     if not states:
         msg = "nothing is done; name a stage and the state to force it into"
         raise InputError(msg)
     if date < as_of:
         msg = f"what is done on {date} lies before {as_of}, the date of the forecast; the past cannot be changed"
         raise InputError(msg)
+    _require_horizons(space, as_of, date)
     forced: dict[int, int] = {}
     for stage, state in states.items():
         _require_name(stage, space.stages, "stage")
         _require_name(f"{stage}.{state}", space.stage_states, "state")
         level, index = space.state(f"{stage}.{state}")
         forced[level] = index
+    return date, forced
+
+
+def _require_no_record(here: Posterior, date: dt.date, forced: Mapping[int, int]) -> None:
+    """Make sure that nothing on record on the very day is undone."""
+    space = here.space
+    for level, index in forced.items():
         observable = space.observable(level)
-        if date == as_of and _on_record(here.evidence.cells, level) and not observable[index]:
+        if date == here.evidence.as_of and _on_record(here.evidence.cells, level) and not observable[index]:
+            stage, state = space.stages[level], space.states[level][index]
             names = ", ".join(name for name, shown in zip(space.states[level], observable, strict=True) if shown)
             msg = f"{stage} cannot be made {state} on {date}: that day it is on record as {names}; choose a later date"
             raise InputError(msg)
-    return forced
 
 
 def _on_record(cells: Cells, stage: int) -> bool:
     """Whether a stage is on record in its observable set at the last step."""
     last = (cells.what[:, 0] == cells.years.size - 1) & (cells.what[:, 2] == stage) & (cells.what[:, 3] < 0)
-    return bool((cells.observed[last & (cells.what[:, 1] == 3)] == 1).any())  # noqa: PLR2004
+    return bool((cells.observed[last & (cells.what[:, 1] == OBSERVABLE)] == 1).any())
 
 
 def _force(space: StateSpace, future: _Future, forced: Mapping[int, int]) -> _Future:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.blocks import Blocks
+from forecast.errors import UntrustworthyError
 from forecast.evaluate import Evaluation, evaluate
 from forecast.hmm import COVERED, OBSERVABLE, Cells, chain_of
 from forecast.predict import answers, ask, estimates, horizons_of, possible
@@ -270,6 +271,12 @@ def update(
     ``refit`` "always" it is ``fit`` at once, with "never" the best of the others, trusted or not.
 
     ``prior(n)`` gives an anchor of at least ``n`` draws from the prior; without it the prior is no anchor.
+
+    Raises
+    ------
+    UntrustworthyError
+        If there is no anchor at all and ``refit`` is "never".
+
     """
     if refit == "always":
         return reweigh(fit(), evidence)
@@ -289,7 +296,12 @@ def update(
     good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if found.trust.trusted]
     if good:
         return _best(good)
-    return _best(found) if found and refit == "never" else reweigh(fit(), evidence)
+    if refit != "never":
+        return reweigh(fit(), evidence)
+    if not found:
+        msg = "there is no fit of this version of the model to start from, and a new one is forbidden; allow it once"
+        raise UntrustworthyError(msg)
+    return _best(found)
 
 
 def _within(part: Anchor, whole: Anchor) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from forecast import _jit, evaluate
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,6 +77,13 @@ def test_only_two_modules_import_pymc() -> None:
     heavy = {"pymc", "pytensor", "nutpie"}
     users = {name for name, tree in MODULES.items() if {part.partition(".")[0] for part in imported(tree)} & heavy}
     assert users == {"model", "sampler"}
+
+
+def test_kernels_know_of_each_other() -> None:
+    """Every file with a kernel is among those whose content stamps what numba keeps."""
+    users = {name for name, tree in MODULES.items() if "forecast._jit" in set(imported(tree))}
+    assert {*users, "_jit"} == set(_jit._SOURCES)
+    assert evaluate._evaluate_range._cache._cache_file._source_stamp == _jit._STAMP  # type: ignore[attr-defined]
 
 
 def _uses(tree: ast.AST) -> Iterator[str]:

@@ -129,6 +129,15 @@ def test_a_fit_of_another_version_is_never_used(root: Path) -> None:
     assert project.model().anchors(project.fits(project.model())) == []
 
 
+def test_a_run_without_any_fit_may_not_be_forbidden_one(tmp_path: Path) -> None:
+    """`run --refit never` in a new project says that there is no fit, with exit code 3, and issues nothing."""
+    root = fresh(tmp_path)
+    done = call("run", "--as-of", "2026-01-08", "--refit", "never", cwd=root)
+    assert done.code == 3
+    assert "there is no fit of this version of the model" in done.err
+    assert call("show", cwd=root).code == 2
+
+
 @pytest.mark.usefixtures("no_sampling")
 def test_a_damaged_fit_is_passed_over(root: Path) -> None:
     """A file that cannot be read stands in nobody's way."""
@@ -137,7 +146,7 @@ def test_a_damaged_fit_is_passed_over(root: Path) -> None:
     assert forecast.open(root).update(as_of=AS_OF, now=NOW).trust.anchor == fit.stem
 
 
-def test_old_fits_go_but_not_issued_ones(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_fits_go_but_not_issued_ones(root: Path) -> None:
     """Beyond the newest fits of a model the oldest are deleted, unless an issued forecast names them."""
     project = forecast.open(root)
     model = project.model()
@@ -155,7 +164,6 @@ def test_old_fits_go_but_not_issued_ones(root: Path, monkeypatch: pytest.MonkeyP
     assert gone == (names[2], names[3])
     assert {"broken", original.stem, names[0], names[1], names[-1]} <= left
     assert f"prior-{model.spec.name}-old" not in left
-    del monkeypatch
 
 
 def test_the_archive_s_fits_are_kept_by_the_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,8 +335,6 @@ def test_several_threads_see_the_same(project: Project) -> None:
         lambda: project.update(as_of=AS_OF, now=NOW).what_if("presidents_meeting", on="2026-02-02"),
         lambda: project.update(as_of=AS_OF, now=NOW).do({"peace": "fresh_deal"}, on="2026-02-01"),
     )
-    shared = forecast.open(project.root)
-    del shared
     with ThreadPoolExecutor(8) as pool:
         many = [pool.submit(question) for _ in range(6) for question in ask]
         answers = [one.result() for one in many]
