@@ -550,7 +550,7 @@ class _Fitter:
         for anchor in anchors:
             if anchor.name == first and refit != "always":
                 found = reweigh(anchor, evidence)
-        if found is None or not found.trust.trusted:
+        if found is None or not (found.trust.trusted or self._accept_bad):
             found = update(
                 evidence, anchors, (lambda count: model.prior(count, self._folder, evidence)) if prior else None,
                 lambda: self.anchor(evidence), refit=refit,

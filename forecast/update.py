@@ -19,7 +19,7 @@ import numpy as np
 from forecast.blocks import Blocks
 from forecast.errors import UntrustworthyError
 from forecast.evaluate import Evaluation, evaluate
-from forecast.hmm import COVERED, OBSERVABLE, Cells, chain_of
+from forecast.hmm import COVERED, OBSERVABLE, SELECTIVE, Cells, chain_of
 from forecast.predict import answers, ask, estimates, horizons_of, possible
 from forecast.result import Forecast, Trust
 from forecast.reweight import Weights, equal_weights, k_hat_limit, smooth_weights
@@ -212,7 +212,8 @@ def _excess(row: Quantity) -> float:
 def contains(cells: Cells, part: Cells | None) -> bool:
     """Whether evidence ``cells`` holds all that ``part`` says, so that going from one to the other only adds.
 
-    Where a step or its coverage has grown since, what is said of it now stands for what was said then.
+    Where a step or its coverage has grown since, what is said of it now stands for what was said then; and what was
+    told is held if it is still told, whatever else could have been, or if it was seen by somebody who looked.
     """
     if part is None:
         return True
@@ -228,7 +229,8 @@ def contains(cells: Cells, part: Cells | None) -> bool:
         now = here.get(key)
         if now is None or now[0] < exposure - SAME_YEARS or (now[1] != seen and now[0] < exposure + SAME_YEARS):
             return False
-    return not Counter(_keys(part, running)) - Counter(_keys(cells, running))
+    lost = Counter(_keys(part, running)) - Counter(_keys(cells, running))
+    return all(key[1] == SELECTIVE and here.get((int(key[0]), int(key[-1])), (0.0, 0.0))[1] > 0.0 for key in lost)
 
 
 def _watched(cells: Cells) -> dict[tuple[int, int], tuple[float, float]]:
@@ -241,17 +243,16 @@ def _watched(cells: Cells) -> dict[tuple[int, int], tuple[float, float]]:
     }
 
 
-def _keys(cells: Cells, running: int) -> list[tuple[object, ...]]:
+def _keys(cells: Cells, running: int) -> list[tuple[float, ...]]:
     """Say what tells cells apart that are not covered; of records in the ``running`` step, only what they are about."""
-    keys: list[tuple[object, ...]] = []
-    for (step, kind, stage, _, group), value, seen in zip(
+    keys: list[tuple[float, ...]] = []
+    for (step, kind, stage, _, _), value, seen in zip(
         cells.what.tolist(), cells.value.tolist(), cells.observed.tolist(), strict=True
     ):
         if kind == OBSERVABLE and step == running:
             keys.append((step, kind, stage))
         elif kind != COVERED:
-            told = cells.available[group].tobytes() if group >= 0 else b""
-            keys.append((step, kind, stage, told, tuple(value), seen))
+            keys.append((step, kind, stage, *value, seen))
     return keys
 
 
@@ -288,12 +289,12 @@ def update(
     if prior is not None and not largest:
         largest = [prior(1)]
     found = [reweigh(anchor, evidence) for anchor in largest]
-    if prior is not None and found and found[0].anchor.name == PRIOR and not found[0].trust.trusted:
+    if prior is not None and found and found[0].anchor.name == PRIOR and not _enough(found[0]):
         found = [_more_prior(found[0], prior)]
-    if found and _best(found).trust.trusted:
+    if found and _enough(_best(found)):
         return _best(found)
     others = sorted((a for a in anchors if a not in inside), key=lambda anchor: _distance(evidence.cells, anchor))
-    good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if found.trust.trusted]
+    good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if _enough(found)]
     if good:
         return _best(good)
     if refit != "never":
@@ -317,6 +318,11 @@ def _distance(cells: Cells, anchor: Anchor) -> int:
     here, there = Counter(_keys(cells, -1)), Counter(_keys(anchor.cells, -1))
     silent = set(_watched(cells).items()) ^ set(_watched(anchor.cells).items())
     return ((here - there) + (there - here)).total() + len(silent)
+
+
+def _enough(found: Posterior) -> bool:
+    """Whether nothing is wrong but what was wrong with the fit already: whoever lets such a fit in has accepted it."""
+    return set(found.trust.reasons) <= set(found.anchor.complaints)
 
 
 def _best(found: Sequence[Posterior]) -> Posterior:
