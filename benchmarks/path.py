@@ -21,11 +21,12 @@ import forecast
 from forecast.evidence import compile_evidence, step_days
 from forecast.hmm import COVERED, chain_of
 from forecast.ledger import CREDIBILITY, Coverage, Observation
-from forecast.simulate import simulate_reports
+from forecast.simulate import simulate_reports, simulate_start
 
 if TYPE_CHECKING:
+    from forecast.fitter import Model
     from forecast.ledger import Entry
-    from forecast.project import Model, Project
+    from forecast.project import Project
 
 SEED = 5
 
@@ -38,9 +39,9 @@ def simulated(model: Model, folder: Path) -> list[Entry]:
     days = step_days(space, AS_OF)
     draws = model.prior(1, folder, empty).blocks.draws
     rng = np.random.default_rng(SEED)
-    told = simulate_reports(
-        rng, chain_of(space), empty.cells, draws.log_rate[SEED], draws.log_lambda[SEED], draws.start[SEED]
-    )
+    chain, one = chain_of(space), slice(SEED, SEED + 1)
+    states = simulate_start(rng, chain, draws.start[one])
+    told = simulate_reports(rng, chain, empty.cells, draws.log_rate[one], draws.log_lambda[one], states)[0]
     grades = {w: grade for grade, w in CREDIBILITY.items()}
     rows: list[Entry] = [watched]
     for (step, kind, _, indicator, _), w in zip(empty.cells.what, told, strict=True):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from forecast.evidence import Evidence
+    from forecast.fitter import Model
     from forecast.ledger import Entry
-    from forecast.project import Model
 
 AS_OF = dt.date(2026, 1, 8)
 NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)

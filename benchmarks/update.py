@@ -23,7 +23,8 @@ import forecast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.project import Model, Project
+    from forecast.fitter import Model
+    from forecast.project import Project
 
 ROUNDS = 20
 NAMES = ("presidents_meeting", "cyberattack", "arms_purchase_from_russia", "envoys_say_close", "talks_collapse")

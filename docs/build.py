@@ -23,8 +23,8 @@ from forecast.exchange import read_rows
 from forecast.hmm import chain_of
 from forecast.ledger import CREDIBILITY, INFORMATION, RELIABILITY
 from forecast.modelfile import load_spec
-from forecast.propagate import Ahead, Horizons, Questions
-from forecast.spec import GRADES, bases, log_normal
+from forecast.propagate import Ahead, Horizons, Questions, Read
+from forecast.spec import GRADES, ClassPrior, Effect, Transition, assumptions, bases, log_normal
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from forecast.spec import Basis, Effect, Indicator, ModelSpec, Outcome, Rule, Sign
+    from forecast.spec import Basis, GradePrior, Indicator, ModelSpec, Outcome, Rule, Sign, Stage
 
     Floats = NDArray[np.float64]
     Conditions = Mapping[str, tuple[str, ...]]
@@ -379,6 +379,104 @@ def _prior_tables(spec: ModelSpec) -> str:
     )
 
 
+# The rivals.
+
+
+def rivals_page() -> str:
+    """Set out what every rival of the reference model changes, and the voices that the reference holds."""
+    parent = load_spec(MODEL)
+    specs = [load_spec(path) for path in sorted(MODEL.parent.glob("*.toml"))]
+    rivals = [spec for spec in specs if spec.extends == parent.name]
+    return page(
+        "Rival theories",
+        "the model files",
+        para(
+            "A rival is a model file that extends another and says only what differs; [the guide](guide.md) says how",
+            f"to write one. Those below extend [`{parent.name}`](model.md): everything else, the evidence included,",
+            "is as there, so that forecasts differ by the argument alone.",
+        ),
+        *(_rival(parent, spec) for spec in rivals),
+        "## Experts\n",
+        para(
+            "Several voices in one model file, each with intervals in place of the file's own. Where a pool is asked",
+            "for, they count with their weights; the model's own forecast does not use them.",
+        ),
+        _expert_table(parent),
+    )
+
+
+def _rival(parent: ModelSpec, spec: ModelSpec) -> str:
+    before, after = entries(parent), entries(spec)
+    rows = [
+        [_entry(key, before.get(key), after.get(key)), _numbers(before.get(key)), _numbers(after.get(key)),
+         basis(after[key].basis) if key in after else ""]
+        for key in {**after, **before}
+        if before.get(key) != after.get(key)
+    ]  # fmt: skip
+    path = (MODEL.parent / f"{spec.name}.toml").relative_to(ROOT)
+    return "\n".join(
+        [
+            f"## {plain(spec.model.title)}\n",
+            para(plain(spec.model.description)),
+            para(f"[`{path}`](../{path}), version `{spec.hash}`.", "The header of the file gives the whole argument."),
+            table(["entry", f"in {code(parent.name)}", "here", "basis"], rows),
+        ]
+    )
+
+
+def entries(spec: ModelSpec) -> dict[str, Stage | Transition | Effect | Indicator | Outcome | ClassPrior | GradePrior]:
+    """Everything that gives a basis, by dotted key; a stage without what has a key of its own."""
+    found = {}
+    for name, stage in spec.stages.items():
+        found[f"stages.{name}"] = stage.model_copy(update={"transitions": (), "effects": {}})
+        found |= {f"stages.{name}.transitions.{move.from_}>{move.to}": move for move in stage.transitions}
+        found |= {f"stages.{name}.effects.{label}": effect for label, effect in stage.effects.items()}
+    for kind, rows in (("indicators", spec.indicators), ("outcomes", spec.outcomes)):
+        found |= {f"{kind}.{name}": row for name, row in rows.items()}
+    found |= {f"priors.classes.{name}": row for name, row in spec.priors.classes.items()}
+    return {**found, "priors.grades": spec.priors.grades, "priors.departure": spec.priors.departure}
+
+
+def _entry(key: str, *versions: object) -> str:
+    """Name an entry; of an effect also say on what and while what, as it is here or else as it was."""
+    effects = [row for row in versions if isinstance(row, Effect)]
+    if not effects:
+        return code(key)
+    shown = effects[-1]
+    return f"{code(key)}<br>{code(shown.from_)} → {code(shown.to)}, while {meets(shown.when)}"
+
+
+def _numbers(row: object) -> str:
+    match row:
+        case None:
+            return "none"
+        case Transition():
+            return interval(row.per_year)
+        case Effect():
+            return f"×{interval(row.times)}"
+        case ClassPrior():
+            return f"{interval(row.per_year)}; spread {interval(row.spread)}"
+        case _:
+            return "see the file"
+
+
+def _expert_table(spec: ModelSpec) -> str:
+    own = assumptions(spec)
+    rows = [
+        [
+            f"{code(expert.name)}: {plain(expert.label)}",
+            f"{spec.expert_weights[expert.name]:.0%}",
+            "<br>".join(
+                f"{code(key)}: {interval(pair)} (the file: {interval(own[key])})" for key, pair in expert.priors.items()
+            )
+            or "the file's own",
+            basis(expert.basis),
+        ]
+        for expert in spec.experts
+    ]
+    return table(["expert", "weight", "intervals", "basis"], rows)
+
+
 # The article's passages.
 
 
@@ -616,8 +714,8 @@ class Prior:
 
     def _answers(
         self, weeks: Sequence[int], later: int, sets: list[Floats], after: list[tuple[Floats, Floats]]
-    ) -> Floats:
-        """(Q, S) answers from the start: sets at the horizons, entered by them, and beginnings with what follows."""
+    ) -> Read:
+        """Answer from the start: sets at the horizons, entered by them, and beginnings with what follows."""
         size = self.space.size
         pairs = tuple(np.array([pair[k] for pair in after]).reshape(-1, size).astype(bool) for k in (0, 1))
         step = self.space.spec.model.step_days / 365.25
@@ -629,17 +727,16 @@ class Prior:
 
     def reached(self, sets: list[Floats]) -> list[list[Share]]:
         """Probability of entering each set within each of `CHECK_WEEKS`."""
-        found = self._answers(CHECK_WEEKS, 1, sets, [])[len(CHECK_WEEKS) * len(sets) :]
-        return [[_share(found[h * len(sets) + m]) for h in range(len(CHECK_WEEKS))] for m in range(len(sets))]
+        found = self._answers(CHECK_WEEKS, 1, sets, []).reached
+        return [[_share(found[h, m]) for h in range(len(CHECK_WEEKS))] for m in range(len(sets))]
 
     def secured_shares(self, weeks: int) -> list[Share]:
         """Share of the deals first signed within ``weeks`` that are secured: at once, once settled, and later."""
-        now = self._answers([weeks], 0, [self.deal], [(self.secured, self.deal), (self.secured, self.settled)])
+        now = self._answers([weeks], 0, [self.deal], [(self.secured, self.deal), (self.secured, self.settled)]).after
         then = self._answers(
             [weeks], LATER_WEEKS, [self.deal], [(self.deal & self.secured, self.deal), (self.deal, self.deal)]
-        )
-        now, then = now[2:], then[2:]  # the first two answer for the set, at the horizon and reached by it
-        return [_ratio(now[0], now[1]), _ratio(now[2], now[3]), _ratio(then[0], then[2])]
+        ).after
+        return [_ratio(*now[0]), _ratio(*now[1]), _ratio(then[0, 0], then[1, 0])]
 
 
 def _against(mine: float, theirs: float) -> str:
@@ -714,6 +811,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "credibility.md": credibility_page,
     "cli.md": cli_page,
     "prior.md": prior_page,
+    "rivals.md": rivals_page,
 }
 
 

@@ -20,6 +20,8 @@ from forecast.spec import QUOTE_WORDS, bases
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from forecast.spec import ModelSpec
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ("tests/passages.csv", "tests/claims.csv")
 STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
@@ -30,17 +32,25 @@ def normalised(text: str) -> str:
     return re.sub(r"\s+", " ", text.translate(STRAIGHT)).strip()
 
 
+def _quotes_of(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    for key, basis in bases(spec):
+        if basis.kind == "article" and basis.quote:
+            yield f"{key}.basis", basis.quote
+    for name, indicator in spec.indicators.items():
+        for k, sign in enumerate(indicator.signs):
+            if sign.quote:
+                yield f"indicators.{name}.signs.{k}", sign.quote
+
+
 def quotes() -> Iterator[tuple[str, str]]:
     """Give every quotation of the article with the place it stands in."""
-    for path in sorted((ROOT / "models").glob("*.toml")):
-        spec = load_spec(path)
-        for key, basis in bases(spec):
-            if basis.kind == "article" and basis.quote:
-                yield f"{path.name}: {key}.basis", basis.quote
-        for name, indicator in spec.indicators.items():
-            for k, sign in enumerate(indicator.signs):
-                if sign.quote:
-                    yield f"{path.name}: indicators.{name}.signs.{k}", sign.quote
+    specs = [load_spec(path) for path in sorted((ROOT / "models").glob("*.toml"))]
+    told: set[tuple[str, str]] = set()
+    for spec in sorted(specs, key=lambda spec: spec.extends is not None):
+        for place in _quotes_of(spec):
+            if place not in told:  # what a rival takes over is checked once, as its parent's
+                told.add(place)
+                yield f"{spec.name}.toml: {place[0]}", place[1]
     for table in TABLES:
         with (ROOT / table).open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):

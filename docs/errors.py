@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.project import Model, Project
+    from forecast.fitter import Model
+    from forecast.project import Project
 
 PAGE = Path(__file__).with_name("errors.md")
 AS_OF = dt.date(2026, 1, 8)
 NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
 MODEL = "models/russia_azerbaijan.toml"
+RIVAL = "models/doves.toml"
 OBSERVE = ("forecast", "observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service")
 RUN = ("forecast", "run", "--as-of", "2026-01-08")
 
@@ -190,7 +192,8 @@ def _unprojected(root: Path) -> None:
 
 
 def _no_model(root: Path) -> None:
-    (root / MODEL).unlink()
+    for path in (root / "models").glob("*.toml"):
+        path.unlink()
 
 
 FAULTY_ROWS = """\
@@ -198,6 +201,24 @@ indicator,state,date,source,grade,url
 presidents_meeting,,2026-01-07,Press service,A1,
 presidents_meting,,2026-01-07,Press service,A1,
 presidents_meeting,relations.truce,07.01.2026,,A9,press.example
+"""
+
+FAULTY_RIVAL = """\
+extends = "russia_azerbaijan"
+drop = ["stages.relations.effects.setback_spares_truse"]
+
+[model]
+name = "doves"
+title = "A deal comes sooner"
+
+[[stages.peace.transitions]]
+from = "advancing"
+to = "fresh_deal"
+per_year = [0.4, 1.6]
+
+[stages.relations.effects.victory_brings_cooperation]
+times = [2.5, 1]
+basis = [{ kind = "judgement", note = "A guess" }]
 """
 
 CASES = (
@@ -210,7 +231,18 @@ CASES = (
         ("forecast", "import", "rows.csv"),
         _write("rows.csv", "indicator,date,source,grade\npresidents_meeting,2026-01-07,Müsavat,A1\n".encode("latin-1")),
     ),
-    Case("A model file with four faults", ("forecast", "check"), _four_faults),
+    Case("A model file with four faults", ("forecast", "check", MODEL), _four_faults),
+    Case(
+        "A rival with four faults",
+        ("forecast", "check", RIVAL),
+        _write(RIVAL, FAULTY_RIVAL),
+        "A model file that extends another is merged with it before it is checked.",
+    ),
+    Case(
+        "A rival of a model that is not there",
+        ("forecast", "check", RIVAL),
+        _write(RIVAL, FAULTY_RIVAL.replace("azerbaijan", "azerbajan", 1)),
+    ),
     Case(
         "An empty ledger",
         ("forecast", "show"),
@@ -237,7 +269,11 @@ CASES = (
     Case("A project without a model", ("forecast", "run"), _no_model),
     Case("Several models and none named", RUN, _second_model),
     Case("A model that is not there", (*RUN, "--model", "russia_azerbajan")),
-    Case("A model file that is not TOML", ("forecast", "check"), _write(MODEL, '[model]\nname = "russia_azerbaijan\n')),
+    Case(
+        "A model file that is not TOML",
+        ("forecast", "check", MODEL),
+        _write(MODEL, '[model]\nname = "russia_azerbaijan\n'),
+    ),
     Case("A file with several faulty rows", ("forecast", "import", "rows.csv"), _write("rows.csv", FAULTY_ROWS)),
     Case("A file that is not there", ("forecast", "import", "sightings.csv")),
     Case("A forecast as of a day before the model's start", (*RUN[:3], "2024-06-01")),

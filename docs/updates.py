@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from forecast.evidence import Evidence
+    from forecast.fitter import Model
     from forecast.ledger import Entry
-    from forecast.project import Model
     from forecast.result import Trust
 
 HERE = Path(__file__).parent
@@ -132,7 +132,7 @@ def scenarios(model: Model, rows: Sequence[Entry]) -> Iterator[Scenario]:
     for count in (1, 2, 4, 8):
         gone = {row.id for row in newest[-count:]}
         yield make(f"the newest {count} retracted", [row for row in rows if row.id not in gone])
-    yield make("Dushanbe retracted", without("dushanbe"))
+    yield make("Dushanbe retracted", without("Dushanbe"))
     yield make("a row in the middle retracted", [row for row in rows if row.id != newest[len(newest) // 2].id])
     yield make("the newest row corrected to D4", [replace(r, grade="D4") if r is newest[-1] else r for r in rows])
     yield make(

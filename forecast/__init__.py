@@ -3,7 +3,7 @@
 >>> import forecast
 >>> project = forecast.open(".")
 >>> project.model_names
-('russia_azerbaijan',)
+('baku_hedges', 'base_rate_sceptic', 'russia_azerbaijan')
 """
 
 from datetime import UTC, datetime

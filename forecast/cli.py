@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
-import json
 import shlex
-import shutil
 import sys
 import textwrap
-from contextlib import contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from forecast.errors import FaultsError, ForecastError, InputError, UntrustworthyError
+from forecast import words
+from forecast.cli_ask import app as questions
+from forecast.cli_common import (
+    HERE,
+    AsOfOption,
+    BadOption,
+    ChainsOption,
+    DrawsOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    Refit,
+    RefitOption,
+    SeedOption,
+    TuneOption,
+    as_of_date,
+    date_of,
+    made_from,
+    open_model,
+    print_changes,
+    print_json,
+    progress,
+    settings_of,
+    shown,
+    stop_unless_trusted,
+    terminal_width,
+    utc_now,
+)
+from forecast.errors import FaultsError, ForecastError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from forecast.fit import Settings
     from forecast.ledger import Added, LogRecord
-    from forecast.project import Model, Project
-    from forecast.result import Change, ForecastPath, Trust
     from forecast.spec import ModelSpec
-
-
-class Refit(StrEnum):
-    """When to sample anew."""
-
-    auto = "auto"
-    never = "never"
-    always = "always"
 
 
 app = typer.Typer(
@@ -45,22 +57,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Bayesian forecasts from a theory written as a cascade of hidden Markov stages.",
 )
+app.add_typer(questions)
 
-ProjectOption = Annotated[Path, typer.Option("--project", "-C", help="The project folder.", metavar="DIR")]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model, if there are several.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Date of the forecast (default: today, UTC).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the sampler.")]
-DrawsOption = Annotated[int, typer.Option("--draws", min=100, help="Draws in each chain.")]
-TuneOption = Annotated[int, typer.Option("--tune", min=100, help="Tuning steps in each chain.")]
-ChainsOption = Annotated[int, typer.Option("--chains", min=2, help="Chains.")]
-RefitOption = Annotated[
-    Refit, typer.Option("--refit", help="Sample anew: when reweighting cannot be trusted, never, or in any case.")
-]
-BadOption = Annotated[bool, typer.Option("--accept-bad-fit", help="Go on although the fit fails its checks.")]
-
-HERE = Path()
-PIPE_WIDTH = 200  # columns where nothing says how many there are
 SHOWN_IDS = 5
 LONG = 300  # characters of a text in a list
 INTERRUPTED = 130  # what shells give for Ctrl-C
@@ -89,77 +87,6 @@ def _interrupted() -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def _date(text: str | None, option: str) -> dt.date:
-    if text is None:
-        return _now().date()
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        msg = f"{option} {text!r} is not a date; write it as 2026-01-08"
-        raise InputError(msg) from None
-
-
-def _as_of(text: str | None) -> dt.date:
-    date = _date(text, "--as-of")
-    if date > _now().date():
-        msg = f"--as-of {date} is in the future; a forecast is as of a day that has come, until today, {_now().date()}"
-        raise InputError(msg)
-    return date
-
-
-def _open(project: Path, model: str | None) -> tuple[Project, Model]:
-    from forecast.project import open_project  # noqa: PLC0415 - quick --help
-
-    found = open_project(project, _now)
-    return found, found.model(model)
-
-
-def _print_json(content: Any) -> None:  # noqa: ANN401 - JSON
-    print(json.dumps(content, ensure_ascii=False, indent=1))
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
-
-
-def _shown(path: Path) -> str:
-    """Path as short as can be: from the current folder if it is in it."""
-    full, here = path.resolve(), Path.cwd()
-    return str(full.relative_to(here) if full.is_relative_to(here) else full)
-
-
-@contextmanager
-def _progress() -> Generator[dict[str, Any]]:
-    """Progress of a fit on standard error; silent when that is no terminal. Gives the callbacks to pass on."""
-    if not sys.stderr.isatty():
-        yield {}
-        return
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading the evidence", total=None)
-
-        def on_stage(stage: str) -> None:
-            progress.update(task, description=stage, total=None, completed=0)
-
-        def on_draw(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield {"on_stage": on_stage, "on_draw": on_draw}
-
-
-def _settings(draws: int, tune: int, chains: int, seed: int) -> Settings:
-    from forecast.fit import Settings  # noqa: PLC0415 - slow to import
-
-    return Settings(draws=draws, tune=tune, chains=chains, seed=seed)
-
-
 # Models and projects.
 
 
@@ -174,13 +101,13 @@ def init(
     """
     from forecast.project import init as lay_out  # noqa: PLC0415 - quick --help
 
-    written = [_shown(file) for file in lay_out(directory)]
+    written = [shown(file) for file in lay_out(directory)]
     if as_json:
-        _print_json({"folder": _shown(directory), "files": written})
+        print_json({"folder": shown(directory), "files": written})
         return
     for file in written:
         print(file)
-    go = "" if directory.resolve() == Path.cwd() else f"cd {shlex.quote(_shown(directory))} && "
+    go = "" if directory.resolve() == Path.cwd() else f"cd {shlex.quote(shown(directory))} && "
     print(f"next: {go}forecast run --as-of 2026-01-08")
 
 
@@ -199,22 +126,22 @@ def check(
     if not files:
         from forecast.project import open_project  # noqa: PLC0415
 
-        folder = open_project(project, _now).root / "models"
+        folder = open_project(project, utc_now).root / "models"
         files = sorted(folder.glob("*.toml"))
         if not files:
-            msg = f"{_shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"
+            msg = f"{shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"
             raise InputError(msg)
     specs: dict[str, ModelSpec] = {}
     faulty: list[FaultsError] = []
     for file in files:
         try:
-            specs[_shown(file)] = load_spec(file)
+            specs[shown(file)] = load_spec(file)
         except FaultsError as error:
             faulty.append(error)
     if faulty:
         raise InputError("\n".join(map(str, faulty)))
     if as_json:
-        _print_json([{"file": file, "model": spec.name, "hash": spec.hash} for file, spec in specs.items()])
+        print_json([{"file": file, "model": spec.name, "hash": spec.hash} for file, spec in specs.items()])
         return
     for file, spec in specs.items():
         moves = sum(len(stage.transitions) for stage in spec.stages.values())
@@ -254,7 +181,7 @@ def observe(
 
     Example: `forecast observe presidents_meeting --date 2026-01-07 --source "Press service" --grade A1`
     """
-    found, of = _open(project, model)
+    found, of = open_model(project, model)
     column = "state" if "." in what else "indicator"
     cells = {
         "id": row_id, column: what, "date": date, "precision": "month" if month else "day", "reported_on": reported_on,
@@ -265,25 +192,25 @@ def observe(
         if as_of:
             msg = "--as-of is the date of a forecast; give it with --update"
             raise InputError(msg)
-        _print_added(found.observe(of, cells, "observation", now=_now()), as_json=as_json)
+        _print_added(found.observe(of, cells, "observation", now=utc_now()), as_json=as_json)
         return
     from forecast.result import changes_between  # noqa: PLC0415 - quick --help
 
-    day, now = _as_of(as_of), _now()
-    with _progress() as callbacks:
+    day, now = as_of_date(as_of), utc_now()
+    with progress() as callbacks:
         before = found.update(of, as_of=day, now=now, **callbacks)
         added = found.observe(of, cells, "observation", now=now)
         after = found.update(of, as_of=day, now=now, **callbacks)
     changes = changes_between(before, after)
     if as_json:
         moved = [{**asdict(row), "date": str(row.date) if row.date else None} for row in changes]
-        _print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
+        print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
     else:
         _print_added(added, as_json=False)
         print(f"\nAs of {day}, before → after:\n")
-        _print_changes(of, changes)
-        print(f"\n{_made_from(after.trust)}")
-    _stop_unless_trusted(after.trust)
+        print_changes(of, changes)
+        print(f"\n{made_from(after.trust)}")
+    stop_unless_trusted(after.trust)
 
 
 @app.command()
@@ -303,12 +230,12 @@ def cover(
 
     Example: `forecast cover presidents_meeting --from 2025-12-01 --to 2025-12-31 --source "Both press services"`
     """
-    found, of = _open(project, model)
+    found, of = open_model(project, model)
     cells = {
         "indicator": indicator, "from": first, "to": last, "reported_on": reported_on, "source": source, "url": url,
         "note": note,
     }  # fmt: skip
-    _print_added(found.observe(of, cells, "coverage", now=_now()), as_json=as_json)
+    _print_added(found.observe(of, cells, "coverage", now=utc_now()), as_json=as_json)
 
 
 @app.command("import")
@@ -322,8 +249,8 @@ def import_(
 
     Example: `forecast import sightings.csv`
     """
-    found, of = _open(project, model)
-    _print_added(found.import_rows(of, file, now=_now()), as_json=as_json)
+    found, of = open_model(project, model)
+    _print_added(found.import_rows(of, file, now=utc_now()), as_json=as_json)
 
 
 @app.command()
@@ -340,13 +267,13 @@ def export(
     """
     from forecast.exchange import export_file  # noqa: PLC0415 - quick --help
 
-    found, of = _open(project, model)
-    entries = found.entries(of, now=_now(), as_of=_as_of(as_of) if as_of else None)
-    written = [_shown(path) for path in export_file(entries, file)]
+    found, of = open_model(project, model)
+    entries = found.entries(of, now=utc_now(), as_of=as_of_date(as_of) if as_of else None)
+    written = [shown(path) for path in export_file(entries, file)]
     if as_json:
-        _print_json({"files": written, "rows": len(entries)})
+        print_json({"files": written, "rows": len(entries)})
     else:
-        print(f"{_count(len(entries), 'row')} in {' and '.join(written)}")
+        print(f"{words.count(len(entries), 'row')} in {' and '.join(written)}")
 
 
 @app.command()
@@ -362,12 +289,12 @@ def retract(
 
     Example: `forecast retract mp-jafarov --reason "misquoted"`
     """
-    found, of = _open(project, model)
-    now = _now()
-    since = _date(reported_on, "--reported-on") if reported_on else None
+    found, of = open_model(project, model)
+    now = utc_now()
+    since = date_of(reported_on, "--reported-on") if reported_on else None
     found.ledger.retract(found.dataset(of, now=now), row_id, reason=reason, now=now, reported_on=since)
     if as_json:
-        _print_json({"retracted": row_id, "reported_on": str(since) if since else None})
+        print_json({"retracted": row_id, "reported_on": str(since) if since else None})
     else:
         print(f"retracted: {row_id}{f', from {since} on' if since else ''}")
 
@@ -383,10 +310,10 @@ def log(
 
     Example: `forecast log --limit 5`
     """
-    found, of = _open(project, model)
-    rows = found.ledger.log(found.dataset(of, now=_now()), limit)
+    found, of = open_model(project, model)
+    rows = found.ledger.log(found.dataset(of, now=utc_now()), limit)
     if as_json:
-        _print_json(
+        print_json(
             [
                 {
                     "seq": row.seq, "recorded_at": row.recorded_at.isoformat(), "action": row.action, "id": row.id,
@@ -396,7 +323,7 @@ def log(
             ]
         )  # fmt: skip
         return
-    for line in _log_lines(rows, _width()):
+    for line in _log_lines(rows, terminal_width()):
         print(line)
     if not rows:
         print("The ledger has no rows yet; see `forecast observe` and `forecast import`.")
@@ -419,17 +346,13 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
         yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def _print_added(added: Added, *, as_json: bool) -> None:
     if as_json:
-        _print_json(added._asdict())
+        print_json(added._asdict())
         return
     for word, ids in (("recorded", added.new), ("superseded", added.superseded), ("already there", added.unchanged)):
         if ids:
-            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else _count(len(ids), 'row')}")
+            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else words.count(len(ids), 'row')}")
     if not any(added):
         print("nothing recorded: there are no rows in it")
 
@@ -454,18 +377,18 @@ def run(
 
     Example: `forecast run --as-of 2026-01-08`
     """
-    found, of = _open(project, model)
-    with _progress() as callbacks:
+    found, of = open_model(project, model)
+    with progress() as callbacks:
         issue = found.run(
-            of, _as_of(as_of), _settings(draws, tune, chains, seed), now=_now(), refit=refit.value,
+            of, as_of_date(as_of), settings_of(draws, tune, chains, seed), now=utc_now(), refit=refit.value,
             accept_bad=accept_bad_fit, **callbacks,
         )  # fmt: skip
     if as_json:
-        _print_json(issue.report)
+        print_json(issue.report)
         return
     _show(issue.report)
     state = "issued" if issue.new else "nothing new to issue; the report is written again"
-    print(f"\n{state}: {_shown(issue.folder / 'report.md')}")
+    print(f"\n{state}: {shown(issue.folder / 'report.md')}")
 
 
 @app.command()
@@ -486,14 +409,19 @@ def fit(
     """
     from dataclasses import asdict  # noqa: PLC0415 - quick --help
 
-    found, of = _open(project, model)
-    with _progress() as callbacks:
+    found, of = open_model(project, model)
+    with progress() as callbacks:
         made, evidence = found.fit(
-            of, _as_of(as_of), _settings(draws, tune, chains, seed), now=_now(), accept_bad=accept_bad_fit, **callbacks
+            of,
+            as_of_date(as_of),
+            settings_of(draws, tune, chains, seed),
+            now=utc_now(),
+            accept_bad=accept_bad_fit,
+            **callbacks,
         )
     checks = made.diagnostics
     if as_json:
-        _print_json({"id": made.id, "as_of": str(made.as_of), "evidence": evidence.hash, **asdict(checks)})
+        print_json({"id": made.id, "as_of": str(made.as_of), "evidence": evidence.hash, **asdict(checks)})
         return
     verdict = "; ".join(checks.complaints(made.settings)) or "passed its checks"
     print(
@@ -521,156 +449,19 @@ def update(
 
     Example: `forecast update --as-of 2026-01-08`
     """
-    found, of = _open(project, model)
-    now = _now()
-    with _progress() as callbacks:
+    found, of = open_model(project, model)
+    now = utc_now()
+    with progress() as callbacks:
         result = found.update(
-            of, as_of=_as_of(as_of), refit=refit.value, settings=_settings(draws, tune, chains, seed), now=now,
+            of, as_of=as_of_date(as_of), refit=refit.value, settings=settings_of(draws, tune, chains, seed), now=now,
             accept_bad=accept_bad_fit, **callbacks,
         )  # fmt: skip
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         _show(found.shown(of, result, now=now))
-        print(f"\n{_made_from(result.trust)}")
-    _stop_unless_trusted(result.trust)
-
-
-def _made_from(trust: Trust) -> str:
-    if trust.anchor_as_of is None:
-        return f"From {trust.draws:,} draws of the prior, worth {trust.ess:,.0f}."
-    draws = f"the {trust.draws:,} draws of the fit of {trust.anchor_as_of}"
-    if trust.k_hat is None:
-        return f"From {draws}, worth {trust.ess:,.0f}, as they are."
-    return f"From {draws}, reweighted and worth {trust.ess:,.0f}; k-hat {trust.k_hat:.2f}."
-
-
-def _stop_unless_trusted(trust: Trust) -> None:
-    """End with the exit code of numbers that cannot be trusted, and say why."""
-    if not trust.trusted:
-        msg = f"these numbers cannot be trusted: {'; '.join(trust.reasons)}; allow a fit (--refit auto, --refit always)"
-        raise UntrustworthyError(msg)
-
-
-@app.command("what-if")
-def what_if(
-    seen: Annotated[
-        list[str] | None,
-        typer.Argument(help="What is supposed to be seen: indicators or states, each as NAME or NAME@DATE."),
-    ] = None,
-    on: Annotated[str | None, typer.Option("--on", help="Date of what does not say (default: --as-of).")] = None,
-    not_seen: Annotated[
-        list[str] | None, typer.Option("--not-seen", help="NAME@DATE: not seen through DATE, though looked for.")
-    ] = None,
-    grade: Annotated[str, typer.Option("--grade", help="Admiralty grade of what is seen.")] = "A1",
-    do: Annotated[list[str] | None, typer.Option("--do", help="STAGE=STATE: made so, instead of seen.")] = None,
-    hold: Annotated[bool, typer.Option("--hold", help="Keep what is done so from then on.")] = False,
-    as_of: AsOfOption = None,
-    project: ProjectOption = HERE,
-    model: ModelOption = None,
-    refit: RefitOption = Refit.auto,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the forecast beside the same one if something were seen, not seen, or done.
-
-    Example: `forecast what-if arms_purchase_from_russia --as-of 2026-01-08`
-    """
-    found, of = _open(project, model)
-    if do and (seen or not_seen):
-        msg = "what is seen and what is done are two questions: ask them one at a time"
-        raise InputError(msg)
-    now = _now()
-    pairs = [_pair(text, "@", "--not-seen", "NAME@DATE") for text in not_seen or []]
-    states = [_pair(text, "=", "--do", "STAGE=STATE") for text in do or []]
-    from forecast.explain import forced_states, supposed_rows  # noqa: PLC0415 - quick --help
-
-    day = _as_of(as_of)
-    if do:  # what makes no sense is said before anything is fitted
-        forced_states(of.space, day, dict(states), on=on)
-    else:
-        supposed_rows(of.space, day, seen or (), dict(pairs), on=on, grade=grade)
-    with _progress() as callbacks:
-        before = found.update(of, as_of=day, refit=refit.value, now=now, **callbacks)
-        if do:
-            result = before.do(dict(states), on=on, hold=hold)
-        else:
-            result = before.what_if(*(seen or ()), on=on, not_seen=dict(pairs), grade=grade, refit=refit.value)
-    if as_json:
-        _print_json(result.to_dict())
-    else:
-        print(textwrap.fill(f"As of {result.as_of}, if {' and '.join(result.supposed)}:", _width()) + "\n")
-        _print_changes(of, result.changes)
-        print(f"\n{_made_from(result.trust)}")
-    _stop_unless_trusted(result.trust)
-
-
-def _pair(text: str, sign: str, option: str, shape: str) -> tuple[str, str]:
-    first, found, second = text.partition(sign)
-    if not (first and found and second):
-        msg = f"{option} {text!r} is not {shape}"
-        raise InputError(msg)
-    return first, second
-
-
-def _print_changes(model: Model, changes: Sequence[Change]) -> None:
-    from forecast.report import render_changes  # noqa: PLC0415 - quick --help
-
-    labels = {name: row.label for name, row in model.spec.outcomes.items()}
-    print(render_changes(changes, labels, _width()))
-
-
-@app.command()
-def path(
-    as_of: AsOfOption = None,
-    weeks: Annotated[int | None, typer.Option("--weeks", help="Horizon to show (default: the longest).")] = None,
-    project: ProjectOption = HERE,
-    model: ModelOption = None,
-    refit: RefitOption = Refit.auto,
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 1000,
-    chains: ChainsOption = 4,
-    seed: SeedOption = 1,
-    accept_bad_fit: BadOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the forecast as it would have been made each week since the start, from what was known then.
-
-    Example: `forecast path --as-of 2026-01-08 --weeks 26`
-    """
-    found, of = _open(project, model)
-    horizons = of.spec.model.horizons_weeks
-    if weeks is not None and weeks not in horizons:
-        msg = f"--weeks {weeks}: the model's horizons are {', '.join(map(str, sorted(horizons)))}"
-        raise InputError(msg)
-    with _progress() as callbacks:
-        result = found.path(
-            of, as_of=_as_of(as_of), refit=refit.value, settings=_settings(draws, tune, chains, seed), now=_now(),
-            accept_bad=accept_bad_fit, **callbacks,
-        )  # fmt: skip
-    if as_json:
-        _print_json(result.to_dict())
-    else:
-        for line in _path_lines(result, list(of.spec.outcomes), weeks or max(horizons)):
-            print(line)
-    shut = [one for one in result.forecasts if not one.trust.trusted]
-    if shut:
-        msg = f"{len(shut)} of {len(result.forecasts)} weeks cannot be trusted, the first {shut[0].as_of}: "
-        raise UntrustworthyError(msg + "; ".join(shut[0].trust.reasons))
-
-
-def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:
-    from forecast.result import percent  # noqa: PLC0415 - quick --help
-
-    widths = [max(len(name), 12) for name in outcomes]
-    yield f"Probability now, and {weeks} weeks on"
-    yield "            " + "  ".join(name.ljust(width) for name, width in zip(outcomes, widths, strict=True))
-    for one in result.forecasts:
-        cells: list[str] = []
-        for name, width in zip(outcomes, widths, strict=True):
-            now, then = one.probability(name), one.probability(name, weeks=weeks)
-            cells.append(f"{percent(now.mean):>4}  {percent(then.mean):>4}".ljust(width))
-        yield f"{one.as_of}  " + "  ".join(cells).rstrip()
-    yield f"\n{_count(len(result.forecasts), 'forecast')}, {_count(result.fits, 'new fit')}"
+        print(f"\n{made_from(result.trust)}")
+    stop_unless_trusted(result.trust)
 
 
 @app.command()
@@ -681,9 +472,9 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
     """
     from forecast.project import open_project  # noqa: PLC0415 - quick --help
 
-    report = open_project(project, _now).latest(model)
+    report = open_project(project, utc_now).latest(model)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         _show(report)
 
@@ -691,4 +482,4 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
 def _show(report: dict[str, Any]) -> None:
     from forecast.report import render_text  # noqa: PLC0415 - quick --help
 
-    print(render_text(report, _width()))
+    print(render_text(report, terminal_width()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ __all__ = [
     "ModelFileError",
     "UntrustworthyError",
     "nearest",
+    "read_date",
 ]
 
 
@@ -74,3 +76,21 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if not known:
         return "none is defined"
     return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004
+
+
+def read_date(value: dt.date | str, what: str) -> dt.date:
+    """Give a date as it is, or read it from text; ``what`` says in the message whose it is.
+
+    Raises
+    ------
+    InputError
+        If the text is no date.
+
+    """
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        msg = f"{what} {value!r} is not a date; write it as 2026-01-08"
+        raise InputError(msg) from None

@@ -19,6 +19,7 @@ from forecast.hmm import (
     OBSERVABLE,
     SELECTIVE,
     judged,
+    median_sums,
     seen,
     stage_offsets,
     table_offsets,
@@ -106,7 +107,7 @@ def _evaluate_range(
     one, two = np.empty((joint, BLOCK)), np.empty((joint, BLOCK))
     scale = np.empty(BLOCK)
     widest = chain.sizes.max()
-    sums, medians = np.empty((cells.available.shape[0], widest, BLOCK)), _medians(cells)
+    sums, medians = np.empty((cells.available.shape[0], widest, BLOCK)), median_sums(cells)
     factor, silence = np.empty((widest, BLOCK)), np.zeros((chain.sizes.size, widest, BLOCK))
     kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
     masked = mask.min() < 1.0
@@ -191,17 +192,6 @@ def _normalise(vector: Floats, scale: Floats, log_mass: Floats) -> None:
     for z in range(vector.shape[0]):
         for b in range(BLOCK):
             vector[z, b] *= scale[b]
-
-
-@kernel
-def _medians(cells: Cells) -> Floats:
-    """(G,) Σ λ̃ⱼ over each availability set."""
-    medians = np.zeros(cells.available.shape[0])
-    for g in range(medians.size):
-        for i in range(cells.available.shape[1]):
-            if cells.available[g, i]:
-                medians[g] += cells.median[i]
-    return medians
 
 
 @kernel

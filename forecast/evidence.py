@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from forecast.statespace import StateSpace
 
-__all__ = ["DAYS_PER_YEAR", "Evidence", "compile_evidence", "step_days"]
+__all__ = ["DAYS_PER_YEAR", "Evidence", "compile_evidence", "step_days", "steps_between"]
 
 DAYS_PER_YEAR = 365.25
 HALF = 0.5
@@ -139,6 +139,16 @@ def compile_evidence(
     left_out += [(row, "a one-off that had already happened") for row in silent]
     newest = max((row.date for row in known), default=None)
     return _evidence(space, as_of, until, grid.days, cells, tuple(sorted(left_out)), newest)
+
+
+def steps_between(cells: Cells, first: int, last: int) -> Cells:
+    """Give the steps from ``first`` up to ``last`` with their cells, counted from there."""
+    here = (cells.what[:, 0] >= first) & (cells.what[:, 0] < last)
+    what = cells.what[here].copy()
+    what[:, 0] -= first
+    return cells._replace(
+        years=cells.years[first:last], what=what, value=cells.value[here], observed=cells.observed[here]
+    )
 
 
 class _Grid:

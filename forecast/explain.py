@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.blocks import Blocks, Draws
-from forecast.errors import InputError, nearest
+from forecast.errors import InputError, nearest, read_date
 from forecast.evaluate import Evaluation, evaluate
-from forecast.evidence import compile_evidence, step_days
+from forecast.evidence import compile_evidence, step_days, steps_between
 from forecast.hmm import OBSERVABLE, Cells, chain_of
 from forecast.ledger import Coverage, Observation, credibility, with_id
 from forecast.predict import Answers, answers, ask, estimates, horizons_of, influence, possible
 from forecast.result import Change, WhatIf
 from forecast.reweight import Weights, smooth_weights
-from forecast.update import Anchor, Posterior, gate
+from forecast.update import Anchor, Posterior, gate, reweigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.evidence import Evidence
     from forecast.ledger import Entry
     from forecast.predict import Ahead
-    from forecast.result import Policy, Trust
+    from forecast.result import Policy
     from forecast.statespace import StateSpace
 
     Floats = NDArray[np.float64]
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Asker", "forced_states", "supposed_rows"]
 
 SUPPOSED = "supposed"
-WEEK = 7
 
 
 class _Future(NamedTuple):
@@ -73,14 +72,13 @@ class Asker:
         rows = supposed_rows(space, as_of, seen, not_seen, on=on, grade=grade)
         evidence = compile_evidence(space, self.entries, as_of, rows)
         _require_told(space, evidence, rows)
-        if refit == "always":
-            after = _suppose(self.refit(evidence), evidence)
-        else:
-            after = _suppose(here.anchor, evidence)
-            if refit == "auto" and _trust(after).reasons:
-                after = _suppose(self.refit(evidence), evidence)
         words = tuple(_words(row) for row in rows)
-        return self._compare(words, evidence.until, after)
+        found = None
+        if refit != "always":
+            found = self._compare(words, evidence.until, _suppose(here.anchor, evidence))
+        if found is None or (refit == "auto" and not found.trust.trusted):
+            found = self._compare(words, evidence.until, _suppose(self.refit(evidence), evidence))
+        return found
 
     def do(self, states: Mapping[str, str], *, on: dt.date | str | None, hold: bool) -> WhatIf:
         """Force states; see `forecast.result.Forecast.do`."""
@@ -104,7 +102,7 @@ class Asker:
         """Let the present run on to a date without news."""
         here = self.posterior
         nothing = compile_evidence(here.space, (), here.evidence.as_of, until=until)
-        cells = _behind(nothing, here.evidence.steps)
+        cells = steps_between(nothing.cells, here.evidence.steps, nothing.steps)
         return _advance(here.anchor.blocks, here.space, cells, here.evaluation.states)
 
     def _before(self, until: dt.date) -> Answers:
@@ -125,18 +123,15 @@ class Asker:
         first = estimates(mine, before.weights.values, before.anchor.efficiency)
         second = estimates(theirs, after.weights.values, after.anchor.efficiency)
         if after.anchor is before.anchor:
-            moved = _influence(theirs, after.weights) - _influence(mine, before.weights)
-            errors = np.sqrt(np.square(moved).sum(axis=1) / before.anchor.efficiency)
+            moved = influence(theirs, after.weights.values) - influence(mine, before.weights.values)
+            errors = np.sqrt(np.square(moved).sum(axis=1) / before.anchor.efficiency).tolist()
         else:
-            errors = np.array([np.hypot(a.estimate.mcse, b.estimate.mcse) for a, b in zip(first, second, strict=True)])
+            errors = [None] * len(names)
         return WhatIf(
             model=before.space.spec.name,
             as_of=before.evidence.as_of,
             supposed=words,
-            changes=tuple(
-                Change(*name, a.estimate, b.estimate, b.estimate.mean - a.estimate.mean, float(error))
-                for name, a, b, error in zip(names, first, second, errors, strict=True)
-            ),
+            changes=tuple(map(Change.of, first, second, errors)),
             trust=gate(after.anchor, after.weights, second),
         )
 
@@ -147,30 +142,11 @@ class _Supposed(NamedTuple):
     answers: Answers
 
 
-def _trust(found: _Supposed) -> Trust:
-    return gate(found.anchor, found.weights, estimates(found.answers, found.weights.values, found.anchor.efficiency))
-
-
 def _pick(found: Answers, rows: list[int]) -> Answers:
     return Answers(tuple(found.names[k] for k in rows), found.part[rows], found.whole[rows])
 
 
-def _influence(found: Answers, weights: Weights) -> Floats:
-    means = (found.part @ weights.values) / (found.whole @ weights.values)
-    return influence(found, weights.values, means)
-
-
 # Suppositions.
-
-
-def _date(value: dt.date | str, what: str) -> dt.date:
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
-        msg = f"{what} {value!r} is not a date; write it as 2026-01-08"
-        raise InputError(msg) from None
 
 
 def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
@@ -185,7 +161,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         If a name, a date or the grade makes no sense. No forecast is needed to find out.
 
     """
-    given = as_of if on is None else _date(on, "on")
+    given = as_of if on is None else read_date(on, "on")
     if not seen and not not_seen:
         msg = "nothing is supposed; name an indicator or a state that is seen, or an indicator that is not"
         raise InputError(msg)
@@ -193,7 +169,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
     rows: list[Entry] = []
     for text in seen:
         name, _, day = text.partition("@")
-        date = _date(day, f"the date of {name!r}") if day else given
+        date = read_date(day, f"the date of {name!r}") if day else given
         _require_since_start(space, name, date)
         if "." in name:
             _require_name(name, space.stage_states, "state")
@@ -210,7 +186,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         )
         rows.append(with_id(row))
     for name, day in not_seen.items():
-        through = _date(day, f"the date of {name!r}")
+        through = read_date(day, f"the date of {name!r}")
         _require_name(name, (*space.indicators, "*"), "indicator")
         _require_since_start(space, name, through)
         if through <= as_of:
@@ -238,7 +214,7 @@ def _require_since_start(space: StateSpace, name: str, date: dt.date) -> None:
 def _require_told(space: StateSpace, evidence: Evidence, rows: Sequence[Entry]) -> None:
     """Make sure that every supposed row says something."""
     reasons = dict(evidence.left_out)
-    silent = not _behind(evidence, step_days(space, evidence.as_of).size).what.size
+    silent = not (evidence.cells.what[:, 0] >= step_days(space, evidence.as_of).size).any()
     for row in rows:
         reason = reasons.get(row.id)
         if isinstance(row, Coverage) and silent:
@@ -262,11 +238,13 @@ def _words(row: Entry) -> str:
 
 def _suppose(anchor: Anchor, evidence: Evidence) -> _Supposed:
     """Weight an anchor's draws to evidence that may reach behind ``as_of``."""
+    if evidence.until == evidence.as_of:
+        now = reweigh(anchor, evidence)
+        return _Supposed(anchor, now.weights, now.answers)
     space, blocks = anchor.space, anchor.blocks
     steps = step_days(space, evidence.as_of).size
-    now = possible(space, evidence, evaluate(blocks, _until(evidence, steps)))
-    behind = _behind(evidence, steps)
-    future = _advance(blocks, space, behind, now.states) if behind.years.size else _Future(now.states, np.zeros(1), [])
+    now = possible(space, evidence, evaluate(blocks, steps_between(evidence.cells, 0, steps)))
+    future = _advance(blocks, space, steps_between(evidence.cells, steps, evidence.steps), now.states)
     found = Evaluation(now.log_likelihood + future.log_mass, future.states, None)
     possible(space, evidence, found)
     weights = smooth_weights(found.log_likelihood - anchor.log_likelihood, anchor.efficiency)
@@ -280,49 +258,23 @@ def _require_horizons(space: StateSpace, as_of: dt.date, until: dt.date) -> None
         raise InputError(msg)
 
 
-def _until(evidence: Evidence, steps: int) -> Cells:
-    """Cells of the first ``steps`` steps."""
-    cells = evidence.cells
-    here = cells.what[:, 0] < steps
-    return cells._replace(
-        years=cells.years[:steps], what=cells.what[here], value=cells.value[here], observed=cells.observed[here]
-    )
-
-
-def _behind(evidence: Evidence, steps: int) -> Cells:
-    """Cells of the steps behind the first ``steps``, counted from there."""
-    cells = evidence.cells
-    here = cells.what[:, 0] >= steps
-    what = cells.what[here].copy()
-    what[:, 0] -= steps
-    return cells._replace(years=cells.years[steps:], what=what, value=cells.value[here], observed=cells.observed[here])
-
-
 def _advance(blocks: Blocks, space: StateSpace, cells: Cells, states: Floats) -> _Future:
-    """Take ``states`` through the steps of ``cells``."""
-    size = blocks.size
-    if not cells.years.size:
-        whole, log_mass = states, np.zeros(size)
-    else:
-        found = evaluate(blocks, cells, start=states)
-        whole, log_mass = np.nan_to_num(found.states), found.log_likelihood
+    """Take ``states`` through the steps of ``cells``, of which there may be none."""
+    found = evaluate(blocks, cells, start=states)
+    log_mass = found.log_likelihood
     waiting: list[tuple[Floats, Floats, Floats]] = []
     for row in space.spec.outcomes.values():
         inside = space.members(row.states)
         outside = states * ~inside[:, None]
         share_inside = _share(blocks, cells, states * inside[:, None], None, log_mass)[1]
         waiting.append((*_share(blocks, cells, outside, ~inside, log_mass), share_inside))
-    return _Future(whole, log_mass, waiting)
+    return _Future(np.nan_to_num(found.states), log_mass, waiting)
 
 
 def _share(
     blocks: Blocks, cells: Cells, states: Floats, allowed: NDArray[np.bool_] | None, log_mass: Floats
 ) -> tuple[Floats, Floats]:
     """Where some paths lead, as probabilities, and their share (S,) of all paths that what is supposed leaves."""
-    if not cells.years.size:
-        mass = states.sum(axis=1, keepdims=True)
-        shares = np.divide(states, mass, out=np.zeros_like(states), where=mass > 0)
-        return shares, mass[:, 0].ravel()[: blocks.size]
     found = evaluate(blocks, cells, start=states, allowed=allowed)
     with np.errstate(invalid="ignore"):
         share = np.exp(found.log_likelihood - log_mass)
@@ -336,13 +288,11 @@ def _read(space: StateSpace, as_of: dt.date, until: dt.date, ahead: Ahead, futur
     are left out.
     """
     found = answers(space, as_of, ahead, future.states)
-    names = list(space.spec.outcomes)
     part = found.part.copy()
-    for m, (states, share, inside) in enumerate(future.waiting):
-        again = answers(space, as_of, ahead, states)
-        for k, name in enumerate(found.names):
-            if name[:2] == (names[m], "reached"):
-                part[k] = np.maximum(1.0 - inside - share * (1.0 - again.part[again.names.index(name)]), 0.0)
+    for m, (outcome, (states, share, inside)) in enumerate(zip(space.spec.outcomes, future.waiting, strict=True)):
+        later = ahead.read(states).reached[:, m]
+        rows = [k for k, name in enumerate(found.names) if name[:2] == (outcome, "reached")]
+        part[rows] = np.maximum(1.0 - inside - share * (1.0 - later), 0.0)
     kept = [k for k, name in enumerate(found.names) if until == as_of or name[1] in {"at", "reached", "given"}]
     return _pick(found._replace(part=part), kept)
 
@@ -361,7 +311,7 @@ def forced_states(
         If a name or the date makes no sense. No forecast is needed to find out.
 
     """
-    date = as_of if on is None else _date(on, "on")
+    date = as_of if on is None else read_date(on, "on")
     if not states:
         msg = "nothing is done; name a stage and the state to force it into"
         raise InputError(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from forecast.errors import nearest
-from forecast.spec import bases
+from forecast.spec import assumptions, bases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +23,7 @@ def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     yield from _indicator_faults(spec, dropped)
     yield from _outcome_faults(spec, dropped)
     yield from _source_faults(spec, dropped)
+    yield from _expert_faults(spec, dropped)
 
 
 def _unknown(key: str, kind: str, name: str, allowed: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -51,7 +52,7 @@ def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) ->
     edges: set[tuple[str, str]] = set()
     for k, move in enumerate(stage.transitions):
         edge = (move.from_, move.to)
-        key = f"{at}.transitions.{k}"
+        key = f"{at}.transitions.{f'{move.from_}>{move.to}' if spec.extends else k}"
         yield from _states_faults(key, (move.from_,), name, stage.states)
         yield from _states_faults(key, (move.to,), name, stage.states)
         if move.from_ == move.to:
@@ -148,3 +149,20 @@ def _source_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     for key, basis in bases(spec):
         if basis.source is not None and basis.source not in spec.sources and f"sources.{basis.source}" not in dropped:
             yield _unknown(f"{key}.basis", "source in [sources]", basis.source, spec.sources)
+
+
+def _expert_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    whole = not any(part.startswith("experts") for part in dropped)
+    if whole and len(spec.experts) == 1:
+        yield "experts: there is one only; a pool has two or more, or leave it out"
+    known = assumptions(spec)
+    stages = {part.split(".")[1] for part in dropped if part.startswith("stages.")}
+    names: set[str] = set()
+    for k, expert in enumerate(spec.experts):
+        if expert.name in names:
+            yield f"experts.{k}.name: {expert.name!r} is given twice"
+        names.add(expert.name)
+        for key in expert.priors:
+            stage = key.split(".")[1] if key.startswith("stages.") else ""
+            if key not in known and key not in dropped and stage not in stages:
+                yield f"experts.{k}.priors.{key}: is not an assumption of this model; {nearest(key, known)}"

@@ -37,6 +37,7 @@ __all__ = [
     "chain_of",
     "judged",
     "log_likelihood_and_gradient",
+    "median_sums",
     "seen",
     "stage_offsets",
     "stay_and_move",
@@ -207,22 +208,31 @@ def _start_vector(sizes: Ints, start: Floats, alpha: Floats) -> None:
 
 
 @kernel
-def _told_sums(chain: Chain, cells: Cells, rate: Floats) -> tuple[Floats, Floats]:
-    """(G, n_max) Σ λⱼ(s) over each availability set, for the states of its stage; and Σ λ̃ⱼ over it."""
+def median_sums(cells: Cells) -> Floats:
+    """(G,) Σ λ̃ⱼ over each availability set."""
+    medians = np.zeros(cells.available.shape[0])
+    for g in range(medians.size):
+        for i in range(cells.available.shape[1]):
+            if cells.available[g, i]:
+                medians[g] += cells.median[i]
+    return medians
+
+
+@kernel
+def _told_sums(chain: Chain, cells: Cells, rate: Floats) -> Floats:
+    """(G, n_max) Σ λⱼ(s) over each availability set, for the states of its stage."""
     groups = cells.available.shape[0]
     widest = 1
     for n in chain.sizes:
         widest = max(widest, n)
     sums = np.zeros((groups, widest))
-    medians = np.zeros(groups)
     for g in range(groups):
         for i in range(cells.available.shape[1]):
             if cells.available[g, i]:
                 first = chain.emission_offset[i]
                 for s in range(chain.emission_offset[i + 1] - first):
                     sums[g, s] += rate[first + s]
-                medians[g] += cells.median[i]
-    return sums, medians
+    return sums
 
 
 @kernel
@@ -435,7 +445,7 @@ def log_likelihood_and_gradient(
     joint = _joint(sizes)
     rate = np.exp(log_lambda)
     stage_offset = stage_offsets(sizes)
-    sums, medians = _told_sums(chain, cells, rate)
+    sums, medians = _told_sums(chain, cells, rate), median_sums(cells)
     density = _cell_densities(chain, cells, rate, sums, medians, stage_offset)
     emission, touched, value = _emissions(chain, cells, rate, density, stage_offset)
     matrices = np.empty((_runs(cells.years), joint, joint))

@@ -22,6 +22,7 @@ import numba
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
@@ -29,7 +30,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from forecast import hmm
 from forecast.hmm import Cells, Chain, chain_of, log_likelihood_and_gradient
-from forecast.simulate import simulate_reports
+from forecast.simulate import simulate_reports, simulate_start
 from forecast.spec import GRADES, log_normal
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ if TYPE_CHECKING:
     from forecast.evidence import Evidence
     from forecast.statespace import StateSpace
 
-__all__ = ["build_model", "data_of"]
+__all__ = ["build_model", "data_of", "log_prior"]
+
+GROUPS = {  # of the parameters, as an analyst would name them
+    "rates": ("transition_log_rate",),
+    "effects": ("effect_log_times",),
+    "starts": ("start_",),
+    "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
+    "grades": ("grade_increment", "departure_scale", "indicator_departure"),
+}
 
 DIFFERENTIABLE = 3
 # PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
@@ -137,6 +146,20 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     return model
 
 
+def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.float64]]:
+    """(S,) log prior density of each of `GROUPS` of parameters under each draw of ``posterior``, chains end to end."""
+    with model:
+        found = pm.stats.compute_log_prior(xr.DataTree.from_dict({"posterior": posterior}), progressbar=False).log_prior
+    densities = {
+        str(name): part.to_numpy().reshape(part.shape[0] * part.shape[1], -1).sum(axis=1)
+        for name, part in found.data_vars.items()
+    }
+    groups = {
+        group: [part for name, part in densities.items() if name.startswith(starts)] for group, starts in GROUPS.items()
+    }
+    return {group: np.sum(parts, axis=0) for group, parts in groups.items() if parts}
+
+
 def data_of(evidence: Evidence) -> dict[str, NDArray[Any]]:
     """Give what `pm.set_data` needs to put ``evidence`` into a model of the same spec."""
     cells = evidence.cells
@@ -158,7 +181,8 @@ def _random(*parts: NDArray[Any], rng: np.random.Generator, size: tuple[int, ...
     del size
     log_rate, log_lambda, start, *chain, years, what, value, available, median, in_set = parts
     cells = Cells(years, what, value, np.zeros(len(what)), available, median, in_set)
-    return simulate_reports(rng, Chain(*chain), cells, log_rate, log_lambda, start)
+    states = simulate_start(rng, Chain(*chain), start[None])
+    return simulate_reports(rng, Chain(*chain), cells, log_rate[None], log_lambda[None], states)[0]
 
 
 def _coords(space: StateSpace) -> dict[str, tuple[str, ...]]:

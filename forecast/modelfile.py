@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, ValidationError
 
 from forecast.errors import ModelFileError, nearest
+from forecast.extends import is_own, merged
 from forecast.faults import cross_faults
 from forecast.spec import (
     Basis,
@@ -16,6 +17,7 @@ from forecast.spec import (
     Conditional,
     DeparturePrior,
     Effect,
+    Expert,
     GradePrior,
     Header,
     Indicator,
@@ -37,7 +39,7 @@ __all__ = ["load_spec", "parse_spec"]
 
 
 def load_spec(path: Path) -> ModelSpec:
-    """Read a model file.
+    """Read a model file, and the files that it extends.
 
     Raises
     ------
@@ -45,25 +47,91 @@ def load_spec(path: Path) -> ModelSpec:
         If the file cannot be read or has faults; all of them are listed, each with its dotted key.
 
     """
+    return _load(path)[0]
+
+
+def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
+    """Read a model that extends no other from TOML ``text``.
+
+    ``where`` names it in messages, ``name`` is what it must be called.
+    """
+    raw = _tables(text, where)
+    if "extends" in raw:
+        raise ModelFileError(where, ["extends: only a file in a folder can extend another"])
+    return _validated(raw, [], where, name)
+
+
+def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
+    """Read a model file; its tables too, merged into those that it extends."""
+    own = _read(path)
+    if "extends" not in own:
+        faults = ["drop: only a file that `extends` another can leave something out"] if "drop" in own else []
+        own.pop("drop", None)
+        return _validated(own, faults, str(path), path.stem), own
+    raw, faults = merged(_parent(path, own["extends"]), own)
+    try:
+        return _validated(raw, faults, str(path), path.stem), raw
+    except ModelFileError as error:
+        taken = f" (taken over from {own['extends']})"
+        faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in error.faults]
+        raise ModelFileError(str(path), faults) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode()
     except OSError as error:
         raise ModelFileError(str(path), [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ModelFileError(str(path), [f"is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
-    return parse_spec(text, where=str(path), name=path.stem)
+    return _tables(text, str(path))
 
 
-def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
-    """Read a model from TOML ``text``; ``where`` names it in messages, ``name`` is what it must be called."""
+def _tables(text: str, where: str) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelFileError(where, [f"is not valid TOML: {error}"]) from error
-    spec, faults, dropped = _parse_what_can_be(raw)
+
+
+def _parent(path: Path, name: object) -> dict[str, Any]:
+    """Give the merged tables of the model that ``path`` extends; without it nothing else can be said of the file."""
+    others = [file.stem for file in path.parent.glob("*.toml") if file.stem != path.stem]
+    parent = path.parent / f"{name}.toml"
+    if name == path.stem:
+        fault = f"a model cannot extend itself; {nearest('', others)}"
+    elif not isinstance(name, str) or name not in others:
+        fault = f"there is no model {name!r} in {path.parent}; {nearest(str(name), others)}"
+    elif (circle := _chain(path))[-1] in circle[:-1]:
+        fault = f"{' extends '.join(circle)}, which is a circle; one of them has to stand by itself"
+    else:
+        try:
+            return _load(parent)[1]
+        except ModelFileError as error:
+            count = "a fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
+            fault = f"{parent.name} has {count} of its own; mend that file first"
+    raise ModelFileError(str(path), [f"extends: {fault}"])
+
+
+def _chain(path: Path) -> list[str]:
+    """Names from a model to what it extends, and so on, to the last or the first that comes again."""
+    names = [path.stem]
+    with suppress(ModelFileError):  # a file that cannot be read ends the chain; reading it as a parent says so
+        while isinstance(name := _read(path).get("extends"), str):
+            names.append(name)
+            if name in names[:-1]:
+                break
+            path = path.with_name(f"{name}.toml")
+    return names
+
+
+def _validated(raw: dict[str, Any], faults: list[str], where: str, name: str | None) -> ModelSpec:
+    """Validate whole tables, which are used up; ``faults`` are those known already."""
+    spec, found, dropped = _parse_what_can_be(raw)
+    faults = [*faults, *found]
     if spec is not None:
         faults += [fault for fault in cross_faults(spec, dropped) if fault not in faults]
-        if name is not None and spec.name != name:
+        if name is not None and spec.name != name and "model.name" not in {fault.partition(":")[0] for fault in found}:
             faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; they must agree")
     if faults or spec is None:
         raise ModelFileError(where, faults)
@@ -83,13 +151,13 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
         except ValidationError as error:
             found = error.errors()
         found = [item for item in found if not _follows_from(item, found)]
-        faults += [_fault(item["loc"], item) for item in found]
+        faults += [_fault(_place(raw, item["loc"]), item) for item in found]
         places = {item["loc"]: _entry(raw, item["loc"]) for item in found}
         if not all(place or _stand_in(raw, location) for location, place in places.items()):
             return None, list(dict.fromkeys(faults)), dropped
         for place in sorted({place for place in places.values() if place}, key=_removal_order, reverse=True):
             dropped.add(".".join(map(str, place)))
-            with suppress(IndexError):  # a stand-in list may be shorter
+            with suppress(LookupError):  # it stood in what a stand-in replaced
                 del _walk(raw, place[:-1])[place[-1]]
 
 
@@ -147,8 +215,10 @@ def _entry(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str
             entry = ("stages", stage, "effects", name)
         case ("indicators" | "outcomes" | "sources" as table, str(name), *_):
             entry = (table, name)
-        case ("conditionals", int(k), *_):
-            entry = ("conditionals", k)
+        case ("conditionals" | "experts" as table, int(k), *_):
+            entry = (table, k)
+        case ("experts",):
+            entry = location
         case ("priors", "classes", str(name), *_):
             entry = ("priors", "classes", name)
         case (*_, last) if isinstance(last, str) and _is_extra(raw, location):
@@ -174,13 +244,13 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
     """List the keys that the table at ``location`` may hold; empty where any name is allowed."""
     tables: dict[str, type[BaseModel]] = {
         "model": Header, "sources": Source, "stages": Stage, "transitions": Transition, "effects": Effect,
-        "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "priors": Priors,
+        "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
         "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior, "basis": Basis, "signs": Sign,
         "resolves": Rule,
     }  # fmt: skip
     single = {"model", "priors", "grades", "departure"}
     if not location:
-        return _keys(ModelSpec)
+        return [*_keys(ModelSpec), "drop"]
     last = location[-1]
     if last in single:
         return _keys(tables[str(last)])
@@ -191,6 +261,18 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
 
 def _keys(table: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _place(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Name a transition by its states where files are merged: a number would count in neither of them."""
+    match location:
+        case ("stages", str(stage), "transitions", int(k), *rest) if "extends" in raw:
+            move: Any = raw["stages"][stage]["transitions"][k]
+            if isinstance(move, dict) and "from" in move and "to" in move:
+                return "stages", stage, "transitions", f"{move['from']}>{move['to']}", *rest
+        case _:
+            pass
+    return location
 
 
 def _fault(location: tuple[str | int, ...], item: Any) -> str:  # noqa: ANN401 - pydantic's dict

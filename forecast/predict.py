@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 
     from forecast.blocks import Blocks
     from forecast.evidence import Evidence
+    from forecast.result import Key
     from forecast.spec import Conditional
     from forecast.statespace import StateSpace
 
     Floats = NDArray[np.float64]
     Masks = NDArray[np.bool_]
 
-__all__ = ["Answers", "answers", "ask", "convergence", "estimates", "horizons_of", "possible", "week_path"]
+__all__ = [
+    "Answers",
+    "answers",
+    "ask",
+    "convergence",
+    "estimates",
+    "horizons_of",
+    "influence",
+    "possible",
+    "week_path",
+]
 
 LOW, HIGH = 0.05, 0.95
 
@@ -34,10 +45,10 @@ LOW, HIGH = 0.05, 0.95
 class Answers(NamedTuple):
     """Every published number under each of S draws: the expectation of ``part`` over that of ``whole``.
 
-    ``names`` holds the Q quantities without their estimates; ``whole`` is 1 where the quantity is no ratio.
+    ``names`` holds the keys of the Q quantities; ``whole`` is 1 where the quantity is no ratio.
     """
 
-    names: tuple[tuple[str, str, str | None, int | None, dt.date | None], ...]
+    names: tuple[Key, ...]
     part: Floats  # (Q, S)
     whole: Floats  # (Q, S)
 
@@ -93,13 +104,8 @@ def _condition(space: StateSpace, conditional: Conditional) -> Masks:
     return ~inside if conditional.given_no else inside
 
 
-class _Asked(NamedTuple):
-    questions: Questions
-    outcomes: Masks  # (M, K)
-    rows: dict[bytes, int]  # the row of `Questions.at` that asks for a set
-
-
-def _asked(space: StateSpace) -> _Asked:
+def ask(space: StateSpace, blocks: Blocks, horizons: Horizons) -> Ahead:
+    """Ask of every draw what the model publishes; `Questions.reached` are its outcomes."""
     outcomes = np.array([space.members(row.states) for row in space.spec.outcomes.values()])
     names = list(space.spec.outcomes)
     given = [row for row in space.spec.conditionals if row.after is None]
@@ -109,43 +115,34 @@ def _asked(space: StateSpace) -> _Asked:
         condition = _condition(space, row)
         for mask in (condition, condition & outcomes[names.index(row.outcome)]):
             sets[mask.tobytes()] = mask
-    none = np.zeros((0, space.size), dtype=np.bool_)
     step = space.spec.model.step_days
-    questions = Questions(
+    asked = Questions(
         at=np.array(list(sets.values())),
         reached=outcomes,
-        outcome=np.array([outcomes[names.index(row.outcome)] for row in after]) if after else none,
-        begins=np.array([_condition(space, row) for row in after]) if after else none,
+        outcome=outcomes[[names.index(row.outcome) for row in after]],
+        begins=np.array([_condition(space, row) for row in after], dtype=np.bool_).reshape(-1, space.size),
         later=np.array([(row.weeks or 0) * 7 // step for row in after], dtype=np.int64),
     )
-    return _Asked(questions, outcomes, {key: k for k, key in enumerate(sets)})
-
-
-def ask(space: StateSpace, blocks: Blocks, horizons: Horizons) -> Ahead:
-    """Ask of every draw what the model publishes."""
-    return Ahead(blocks, horizons, _asked(space).questions)
+    return Ahead(blocks, horizons, asked)
 
 
 def answers(space: StateSpace, as_of: dt.date, ahead: Ahead, states: Floats) -> Answers:
-    """Answer every question of the model as of a date from the present ``states`` (blocks, K, BLOCK).
+    """Answer what was asked of ``ahead`` as of a date from the present ``states`` (blocks, K, BLOCK).
 
     A quantity whose condition no draw finds possible is left out.
     """
-    asked = _asked(space)
     size = ahead.blocks.size
-    found = ahead.read(states)
-    count = ahead.horizons.full.size
-    at = found[: count * len(asked.rows)].reshape(count, -1, size)
-    reached = found[at.shape[0] * at.shape[1] :][: count * len(asked.outcomes)].reshape(count, -1, size)
-    after = found[len(found) - 2 * len(asked.questions.later) :].reshape(-1, 2, size)
-    already = asked.outcomes.astype(float) @ joined(states, size).T
-    weeks = sorted(space.spec.model.horizons_weeks)[-count:]
+    at, reached, after = ahead.read(states)
+    outcomes = ahead.questions.reached
+    sets = {mask.tobytes(): u for u, mask in enumerate(ahead.questions.at)}
+    already = outcomes.astype(float) @ joined(states, size).T
+    weeks = sorted(space.spec.model.horizons_weeks)[-len(at) :]
     whens = [(h, week, as_of + dt.timedelta(weeks=week)) for h, week in enumerate(weeks)]
     ones = np.ones(size)
-    rows: list[tuple[tuple[str, str, str | None, int | None, dt.date | None], Floats, Floats]] = []
+    rows: list[tuple[Key, Floats, Floats]] = []
     names = list(space.spec.outcomes)
     for m, name in enumerate(names):
-        own = asked.rows[asked.outcomes[m].tobytes()]
+        own = sets[outcomes[m].tobytes()]
         rows.append(((name, "already", None, None, as_of), already[m], ones))
         rows += [((name, "at", None, week, date), at[h, own], ones) for h, week, date in whens]
         rows += [((name, "reached", None, week, date), reached[h, m], ones) for h, week, date in whens]
@@ -156,8 +153,8 @@ def answers(space: StateSpace, as_of: dt.date, ahead: Ahead, states: Floats) -> 
             a += 1
             continue
         condition = _condition(space, row)
-        whole = asked.rows[condition.tobytes()]
-        part = asked.rows[(condition & asked.outcomes[names.index(row.outcome)]).tobytes()]
+        whole = sets[condition.tobytes()]
+        part = sets[(condition & outcomes[names.index(row.outcome)]).tobytes()]
         rows += [
             ((row.outcome, "given", row.condition, week, date), at[h, part], at[h, whole]) for h, week, date in whens
         ]
@@ -178,7 +175,7 @@ def estimates(found: Answers, weights: Floats, efficiency: float) -> tuple[Quant
     Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws.
     """
     summary = _summaries(found, weights)
-    error = np.sqrt(np.square(influence(found, weights, summary[:, 0])).sum(axis=1) / efficiency)
+    error = np.sqrt(np.square(influence(found, weights)).sum(axis=1) / efficiency)
     return tuple(
         Quantity(*name, Estimate(float(mean), float(low), float(high), float(mcse)))
         for name, (mean, low, high), mcse in zip(found.names, summary, error, strict=True)
@@ -206,9 +203,11 @@ def _summaries(found: Answers, weights: Floats) -> Floats:
     return np.clip(summary, 0.0, 1.0)  # sums round
 
 
-def influence(found: Answers, weights: Floats, means: Floats) -> Floats:
+def influence(found: Answers, weights: Floats) -> Floats:
     """(Q, S) how far each draw moves each weighted estimate; it sums to zero over draws."""
-    return weights * (found.part - means[:, None] * found.whole) / (found.whole @ weights)[:, None]
+    total = found.whole @ weights
+    means = (found.part @ weights) / total
+    return weights * (found.part - means[:, None] * found.whole) / total[:, None]
 
 
 def convergence(found: Answers, chains: int) -> tuple[float, float, float]:
@@ -217,8 +216,7 @@ def convergence(found: Answers, chains: int) -> tuple[float, float, float]:
     The efficiency is the effective sample size of the mean over the number of draws, at most 1.
     """
     size = found.part.shape[1]
-    equal = np.full(size, 1.0 / size)
-    values = influence(found, equal, (found.part @ equal) / (found.whole @ equal))
+    values = influence(found, np.full(size, 1.0 / size))
     moving = [row.reshape(chains, -1) for row in values if np.ptp(row) * size > 1e-12]  # noqa: PLR2004 - up to rounding
     least = min((ess(row) for row in moving), default=float(size))
     worst = max((r_hat(row) for row in moving), default=1.0)

@@ -7,38 +7,33 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import shutil
+import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.errors import FaultsError, InputError, LedgerError, UntrustworthyError, nearest
+from forecast.errors import FaultsError, InputError, LedgerError, UntrustworthyError, nearest, read_date
+from forecast.fitter import Fitter, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    import pymc as pm
-
+    from forecast.compare import Comparison
     from forecast.evidence import Evidence
     from forecast.exchange import Row, Vocabulary
     from forecast.fit import Fit, Settings
     from forecast.ledger import Added, Entry, Issued, Ledger
     from forecast.result import Forecast, ForecastPath, Policy
-    from forecast.sampler import Sampler
-    from forecast.spec import ModelSpec
-    from forecast.statespace import StateSpace
-    from forecast.update import Anchor, Posterior
+    from forecast.update import Posterior
 
-__all__ = ["Issue", "Model", "Project", "init", "open_project"]
+__all__ = ["Issue", "Project", "init", "open_project"]
 
 FOLDERS = ("models", "data", "reports")
-PRIOR_DRAWS = 16_000
-PRIOR_SEED = 1
-LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
 
 
 class Issue(NamedTuple):
@@ -48,104 +43,6 @@ class Issue(NamedTuple):
     report: dict[str, Any]
     folder: Path
     new: bool
-
-
-class Model:
-    """One model of a project; everything is computed on demand and kept."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        """Wrap a model file's content."""
-        self.spec = spec
-        self._sampler: Sampler | None = None
-        self._anchors: dict[str, Anchor | None] = {}  # by file name; None for what is no fit of this version
-        self._prior: Anchor | None = None
-        self._lock = RLock()
-
-    @cached_property
-    def space(self) -> StateSpace:
-        """The model's axes."""
-        from forecast.statespace import StateSpace  # noqa: PLC0415 - not needed to read a forecast
-
-        return StateSpace(self.spec)
-
-    def evidence(self, entries: Sequence[Entry], as_of: dt.date) -> Evidence:
-        """Compile ledger entries for this model as known on ``as_of``."""
-        from forecast.evidence import compile_evidence  # noqa: PLC0415 - not needed to read a forecast
-
-        return compile_evidence(self.space, entries, as_of)
-
-    def to_pymc(self, evidence: Evidence) -> pm.Model:
-        """Give the model with ``evidence`` as a plain `pm.Model`."""
-        from forecast.model import build_model  # noqa: PLC0415 - imports PyMC
-
-        return build_model(self.space, evidence)
-
-    def sampler(self, evidence: Evidence) -> Sampler:
-        """Give the compiled model; it is compiled once and serves every evidence."""
-        with self._lock:
-            if self._sampler is None:
-                from forecast.sampler import Sampler  # noqa: PLC0415 - imports PyMC
-
-                self._sampler = Sampler(self.space, evidence)
-            return self._sampler
-
-    def anchors(self, folder: Path) -> list[Anchor]:
-        """Give the fits of this version of the model that lie in ``folder``; their draws are read when needed.
-
-        What cannot be read, and what was drawn from another version, is left out.
-        """
-        with self._lock:
-            names = {path.stem for path in folder.glob("*.nc") if not path.stem.startswith("prior-")}
-            for name in self._anchors.keys() - names:
-                del self._anchors[name]
-            for name in sorted(names - self._anchors.keys()):
-                self._anchors[name] = self._anchor(folder / f"{name}.nc")
-            return [anchor for anchor in self._anchors.values() if anchor is not None]
-
-    def _anchor(self, path: Path) -> Anchor | None:
-        from forecast.fit import load_cells, load_fit, load_record  # noqa: PLC0415 - not needed to read a forecast
-        from forecast.update import Anchor  # noqa: PLC0415
-
-        try:
-            record = load_record(path)
-            if (record.model, record.model_hash) != (self.spec.name, self.spec.hash):
-                return None
-            cells = load_cells(path)
-        except InputError:
-            return None
-        return Anchor(
-            self.space,
-            record.id,
-            lambda: load_fit(path, self.space).draws,
-            cells=cells,
-            as_of=record.as_of,
-            efficiency=record.diagnostics.efficiency,
-            complaints=record.diagnostics.complaints(record.settings),
-        )
-
-    def used(self, anchor: Anchor) -> None:
-        """Remember that an anchor was used; the draws of those used longest ago are let go."""
-        with self._lock:
-            if self._anchors.get(anchor.name) is anchor:
-                self._anchors[anchor.name] = self._anchors.pop(anchor.name)
-            loaded = [one for one in self._anchors.values() if one is not None and one.loaded]
-            for one in loaded[:-LOADED_ANCHORS]:
-                self._anchors[one.name] = one.unloaded()
-
-    def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
-        """Give at least ``count`` draws from the prior; they are kept in ``folder``."""
-        from forecast.fit import load_prior, save_prior  # noqa: PLC0415 - not needed to read a forecast
-        from forecast.update import PRIOR, Anchor  # noqa: PLC0415
-
-        with self._lock:
-            if self._prior is None or self._prior.blocks.size < count:
-                draws = load_prior(self.space, folder)
-                if draws is None or draws.size < count:
-                    draws = self.sampler(evidence).prior(max(count, PRIOR_DRAWS), PRIOR_SEED)
-                    save_prior(self.space, draws, folder)
-                kept = draws
-                self._prior = Anchor(self.space, PRIOR, lambda: kept)
-            return self._prior
 
 
 class Project:
@@ -189,8 +86,11 @@ class Project:
         return self._models[name]
 
     def _only_model(self) -> str:
+        """Name the model that is meant without a name: the only one, or the only one that extends no other."""
         names = self.model_names
-        if len(names) != 1:
+        kinds = {name: self._stands_alone(name) for name in names} if len(names) > 1 else dict.fromkeys(names, True)
+        alone = [name for name in names if kinds[name]] or [name for name in names if kinds[name] is None]
+        if len(alone) != 1:
             have = (
                 f"there are {', '.join(names)}; name one with --model"
                 if names
@@ -198,7 +98,18 @@ class Project:
             )
             msg = f"{self.root / 'models'}: which model? {have}"
             raise InputError(msg)
-        return names[0]
+        return alone[0]
+
+    def _stands_alone(self, name: str) -> bool | None:
+        """Whether a model file extends no other; none if that cannot be read.
+
+        Only what stands above its tables is read, so these may be faulty.
+        """
+        try:
+            text = (self.root / "models" / f"{name}.toml").read_text(encoding="utf-8", errors="replace")
+            return "extends" not in tomllib.loads(re.split(r"^\s*\[\[?\w", text, maxsplit=1, flags=re.MULTILINE)[0])
+        except (OSError, tomllib.TOMLDecodeError):
+            return None
 
     # Evidence.
 
@@ -278,7 +189,20 @@ class Project:
         """
         watermark, entries = self._known(model, as_of, now)
         evidence = model.evidence(entries, as_of)
-        return _Fitter(self, model, settings, watermark, now, accept_bad, on_stage, on_draw).fit(evidence), evidence
+        fitter = Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
+        return fitter.fit(evidence), evidence
+
+    def _given(
+        self, model: Model | str | None, as_of: dt.date | str | None, now: dt.datetime | None
+    ) -> tuple[Model, dt.date, dt.datetime]:
+        """Fill in what was left out: the only model, today, and the time that it is."""
+        now = now or self._clock()
+        model = model if isinstance(model, Model) else self.model(model)
+        return model, now.date() if as_of is None else read_date(as_of, "as of"), now
+
+    def _issued(self, name: str) -> set[str]:
+        """Fits that the archive names for a model."""
+        return {row.fit for row in self.ledger.forecasts(name)}
 
     def _known(self, model: Model, as_of: dt.date, now: dt.datetime) -> tuple[int, tuple[Entry, ...]]:
         dataset = self.dataset(model, now=now)
@@ -307,16 +231,21 @@ class Project:
             If something that was given cannot be used, or the evidence is impossible.
 
         """
-        from forecast.explain import Asker  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.asking import Asked  # noqa: PLC0415 - not needed to read a forecast
         from forecast.fit import Settings  # noqa: PLC0415
 
-        now = now or self._clock()
-        model = model if isinstance(model, Model) else self.model(model)
-        date = _date(as_of, now)
+        model, date, now = self._given(model, as_of, now)
         watermark, entries = self._known(model, date, now)
-        fitter = _Fitter(self, model, settings or Settings(), watermark, now, accept_bad, on_stage, on_draw)
+        settings = settings or Settings()
+        fitter = Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
         found = fitter.update(model.evidence(entries, date), refit, prior=True)
-        return replace(found.forecast(), _source=Asker(found, entries, fitter.anchor))
+        dataset, name = model.spec.model.dataset, model.spec.name
+
+        def known(day: dt.date, mark: int | None) -> tuple[Entry, ...]:
+            return self.ledger.entries(dataset, as_of=day, watermark=watermark if mark is None else mark)
+
+        asked = Asked(found, entries, fitter, known, lambda: self.ledger.forecasts(name))
+        return replace(found.forecast(), _source=asked)
 
     def shown(self, model: Model, forecast: Forecast, *, now: dt.datetime) -> dict[str, Any]:
         """Give what the terminal shows of a forecast that was not issued."""
@@ -353,12 +282,11 @@ class Project:
         from forecast.fit import Settings  # noqa: PLC0415
         from forecast.result import ForecastPath  # noqa: PLC0415
 
-        now = now or self._clock()
-        model = model if isinstance(model, Model) else self.model(model)
-        last = _date(as_of, now)
+        model, last, now = self._given(model, as_of, now)
         dataset = self.dataset(model, now=now)
         watermark = self.ledger.watermark(dataset)
-        fitter = _Fitter(self, model, settings or Settings(), watermark, now, accept_bad, on_stage, on_draw)
+        settings = settings or Settings()
+        fitter = Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
         days = step_days(model.space, last).cumsum().tolist()
         found: list[Forecast] = []
         for k, day in enumerate(days):
@@ -367,6 +295,57 @@ class Project:
             entries = self.ledger.entries(dataset, as_of=date, watermark=watermark)
             found.append(fitter.update(model.evidence(entries, date), refit, prior=True).forecast())
         return ForecastPath(model.spec.name, tuple(found), fitter.made)
+
+    def compare(  # noqa: PLR0913 - what a comparison depends on
+        self, names: Sequence[str], *, as_of: dt.date | str | None = None, refit: Policy = "auto",
+        settings: Settings | None = None, now: dt.datetime | None = None, accept_bad: bool = False,
+        on_stage: Callable[[str], None] = lambda _: None, on_draw: Callable[[int, int], None] | None = None,
+    ) -> Comparison:  # fmt: skip
+        """Set rival models beside each other: forecasts, how well each foresaw each week's evidence, and their pool.
+
+        Each week is scored by what the model knew before it. The other parameters are `update`'s.
+
+        Raises
+        ------
+        UntrustworthyError
+            If a new fit fails its checks and ``accept_bad`` is false.
+        InputError
+            If there are fewer than two models or they do not speak of the same things.
+
+        """
+        from forecast.compare import Week, compare, require_comparable, score_week  # noqa: PLC0415
+        from forecast.evidence import step_days  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.fit import Settings  # noqa: PLC0415
+
+        if len(set(names)) < max(len(names), 2):
+            msg = f"to compare models takes two or more different ones, got {', '.join(names) or 'none'}"
+            raise InputError(msg)
+        models = {name: self.model(name) for name in names}
+        first, last, now = self._given(models[names[0]], as_of, now)
+        require_comparable([model.space for model in models.values()])
+        dataset = self.dataset(first, now=now)
+        watermark = self.ledger.watermark(dataset)
+        settings = settings or Settings()
+        fitters = {
+            name: Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
+            for name, model in models.items()
+        }
+        start = first.spec.model.start
+        days = step_days(first.space, last).cumsum().tolist()
+        found: dict[str, Posterior] = {}
+        weeks: list[Week] = []
+        for k, day in enumerate(days):
+            on_stage(f"week {k + 1} of {len(days)}")
+            date = start + dt.timedelta(days=day - 1)
+            entries = self.ledger.entries(dataset, as_of=date, watermark=watermark)
+            evidences = {name: model.evidence(entries, date) for name, model in models.items()}
+            if found:
+                scores = {name: score_week(found[name], evidences[name]) for name in names}
+                new = len(evidences[names[0]].cells.what) - len(found[names[0]].evidence.cells.what)
+                weeks.append(Week(date, new, *({name: pair[i] for name, pair in scores.items()} for i in (0, 1))))
+            found = {name: fitters[name].update(evidences[name], refit, prior=True) for name in names}
+        frozen = max(row.frozen for model in models.values() for row in model.spec.outcomes.values())
+        return compare(found, weeks, frozen, sum(fitter.made for fitter in fitters.values()))
 
     def run(  # noqa: PLR0913 - what a run depends on
         self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, refit: Policy = "auto",
@@ -394,7 +373,7 @@ class Project:
         watermark, entries = self._known(model, as_of, now)
         evidence = model.evidence(entries, as_of)
         earlier = [row for row in self.ledger.forecasts(model.spec.name) if row.as_of == as_of]
-        fitter = _Fitter(self, model, settings, watermark, now, accept_bad, on_stage, on_draw)
+        fitter = Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
         same = earlier and (earlier[-1].evidence_hash, earlier[-1].model_hash) == (evidence.hash, model.spec.hash)
         found = fitter.update(evidence, refit, prior=False, first=earlier[-1].fit if same else None)
         on_stage("forecasting")
@@ -483,118 +462,11 @@ def _clear_errors(folder: Path) -> Generator[None]:
         raise InputError(msg) from error
 
 
-class _Fitter:
-    """Fits and updates one model with one set of settings; counts the fits that it made."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 - what a fit depends on
-        self, project: Project, model: Model, settings: Settings, watermark: int, now: dt.datetime,
-        accept_bad: bool, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None] | None,  # noqa: FBT001
-    ) -> None:  # fmt: skip
-        self._project = project
-        self._model = model
-        self._settings = settings
-        self._watermark = watermark
-        self._now = now
-        self._accept_bad = accept_bad
-        self._on_stage = on_stage
-        self._on_draw = on_draw
-        self._folder = project.fits(model)
-        self.made = 0
-
-    def fit(self, evidence: Evidence) -> Fit:
-        """Fit, or load the fit if this very one was made before."""
-        from forecast.fit import (  # noqa: PLC0415 - slow to import
-            check_fit,
-            fit_id,
-            fit_model,
-            load_fit,
-            prune_fits,
-            save_fit,
-        )
-
-        model, folder = self._model, self._folder
-        name = fit_id(model.space, evidence, self._settings)
-        path = folder / f"{name}.nc"
-        if path.exists():
-            found = load_fit(path, model.space)
-            if found.id != name:
-                msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
-                raise InputError(msg)
-        else:
-            _require_possible(model, evidence)
-            self._on_stage("compiling the model")
-            sampler = model.sampler(evidence)
-            self._on_stage("sampling")
-            found = fit_model(
-                model.space, evidence, sampler, self._settings, watermark=self._watermark, now=self._now,
-                on_draw=self._on_draw,
-            )  # fmt: skip
-            save_fit(found, folder)
-            self.made += 1
-            issued = {row.fit for row in self._project.ledger.forecasts(model.spec.name)}
-            prune_fits(model.space, folder, {*issued, name})
-        return found if self._accept_bad else check_fit(found)
-
-    def anchor(self, evidence: Evidence) -> Anchor:
-        """Fit, and give the anchor that the fit is."""
-        name = self.fit(evidence).id
-        return next(anchor for anchor in self._model.anchors(self._folder) if anchor.name == name)
-
-    def update(self, evidence: Evidence, refit: Policy, *, prior: bool, first: str | None = None) -> Posterior:
-        """Bring draws to ``evidence``; the anchor named ``first`` is tried before any other."""
-        from forecast.update import reweigh, update  # noqa: PLC0415 - not needed to read a forecast
-
-        model = self._model
-        anchors = [one for one in model.anchors(self._folder) if self._accept_bad or not one.complaints]
-        found = None
-        for anchor in anchors:
-            if anchor.name == first and refit != "always":
-                found = reweigh(anchor, evidence)
-        if found is None or not (found.trust.trusted or self._accept_bad):
-            found = update(
-                evidence, anchors, (lambda count: model.prior(count, self._folder, evidence)) if prior else None,
-                lambda: self.anchor(evidence), refit=refit,
-            )  # fmt: skip
-        model.used(found.anchor)
-        return found
-
-
-def _date(value: dt.date | str | None, now: dt.datetime) -> dt.date:
-    if value is None:
-        return now.date()
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
-        msg = f"as of {value!r}: that is not a date; write it as 2026-01-08"
-        raise InputError(msg) from None
-
-
 def _untrustworthy(model: Model, found: Posterior) -> UntrustworthyError:
     return UntrustworthyError(
         f"the forecast of {model.spec.name!r} as of {found.evidence.as_of} cannot be trusted: "
         f"{'; '.join(found.trust.reasons)}; sample more (--tune, --draws), or look at it anyway with --accept-bad-fit"
     )
-
-
-def _require_possible(model: Model, evidence: Evidence) -> None:
-    """Make sure before a long compilation that some path explains the evidence: with every rate 1 and any start."""
-    import numpy as np  # noqa: PLC0415 - not needed to read a forecast
-
-    from forecast.blocks import Blocks, Draws  # noqa: PLC0415
-    from forecast.evaluate import evaluate  # noqa: PLC0415
-    from forecast.hmm import chain_of  # noqa: PLC0415
-    from forecast.predict import possible  # noqa: PLC0415
-
-    space = model.space
-    start = [space.start_weights(stage) > 0 for stage in range(len(space.stages))]
-    draws = Draws(
-        log_rate=np.zeros((1, len(space.rate_names))),
-        log_lambda=np.zeros((1, len(space.emission_names))),
-        start=np.concatenate([part / part.sum() for part in start])[None],
-    )
-    possible(space, evidence, evaluate(Blocks(chain_of(space), draws), evidence.cells))
 
 
 def open_project(path: str | Path, clock: Callable[[], dt.datetime]) -> Project:

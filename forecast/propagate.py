@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Masks = NDArray[np.bool_]
 
-__all__ = ["Ahead", "Horizons", "Questions"]
+__all__ = ["Ahead", "Horizons", "Questions", "Read"]
 
 KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, block by block
 
@@ -58,8 +58,16 @@ class Questions(NamedTuple):
     later: Ints
 
     def rows(self, horizons: int) -> int:
-        """Q, the number of answers: at (H, U), reached (H, M), after (A, 2), end to end."""
+        """Q, the number of answers: those of `Read`, end to end."""
         return horizons * (len(self.at) + len(self.reached)) + 2 * len(self.later)
+
+
+class Read(NamedTuple):
+    """The answers to `Questions` for S draws, at H horizons: the expectation of each value."""
+
+    at: Floats  # (H, U, S)
+    reached: Floats  # (H, M, S)
+    after: Floats  # (A, 2, S)
 
 
 class Ahead:
@@ -97,8 +105,8 @@ class Ahead:
             in_threads(self.blocks.count, work)
         return values
 
-    def read(self, states: Floats) -> Floats:
-        """(Q, S) answers, given the present ``states`` (blocks, K, BLOCK)."""
+    def read(self, states: Floats) -> Read:
+        """Answer, given the present ``states`` (blocks, K, BLOCK)."""
         values = self._kept
         found = np.empty((self._shape[0], self.blocks.count, BLOCK))
 
@@ -109,7 +117,10 @@ class Ahead:
             )  # fmt: skip
 
         in_threads(self.blocks.count, work)
-        return found.reshape(self._shape[0], -1)[:, : self.blocks.size]
+        found = found.reshape(self._shape[0], -1)[:, : self.blocks.size]
+        count, size, asked = self.horizons.full.size, self.blocks.size, self.questions
+        at, reached, after = np.split(found, np.cumsum([count * len(asked.at), count * len(asked.reached)]))
+        return Read(at.reshape(count, -1, size), reached.reshape(count, -1, size), after.reshape(-1, 2, size))
 
 
 @kernel
@@ -154,15 +165,16 @@ def _values(
     for k, years in enumerate(durations):
         fill_tables(chain, rate, years, tables[k], total)
     count = horizons.full.size
-    row = 0
+    first = count * at.shape[0]
     for u in range(at.shape[0]):
-        _inside(chain.sizes, tables, horizons, at[u], values[row : row + count * at.shape[0]], u, at.shape[0])
-    row += count * at.shape[0]
+        _look(chain.sizes, tables, horizons, at[u], values[u : first : at.shape[0]], entering=False)
+    second = first + count * reached.shape[0]
     for m in range(reached.shape[0]):
-        _entered(chain.sizes, tables, horizons, reached[m], values[row:], m, reached.shape[0])
-    row += count * reached.shape[0]
+        row = first + m
+        _look(chain.sizes, tables, horizons, reached[m], values[row : second : reached.shape[0]], entering=True)
     for a in range(outcome.shape[0]):
-        _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row + 2 * a : row + 2 * a + 2])
+        row = second + 2 * a
+        _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row : row + 2])
 
 
 @kernel
@@ -173,78 +185,43 @@ def _spread(mask: Floats, vector: Floats) -> None:
 
 
 @kernel
-def _inside(
-    sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, position: int, stride: int
-) -> None:
-    """P(in the set at each horizon | z) to every ``stride``-th of ``values``."""
+def _look(sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, entering: bool) -> None:
+    """P(in the set at each horizon | z) to ``values`` (H, K, BLOCK); or P(``entering`` it by then, not in it now)."""
     shape = values.shape[1:]
     vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
     h = 0
     if horizons.full[0] < 0:
         _spread(mask, now)
         now, buffer = pull(sizes, tables[4], now, buffer)
-        values[position] = now
+        values[0] = now
         h = 1
     _spread(mask, vector)
     if horizons.tail > 0.0:
         vector, buffer = pull(sizes, tables[2], vector, buffer)
     for k in range(horizons.full[-1] + 1):
         if k > 0:
+            if entering:
+                _fill(mask, vector, 1.0)  # whoever is in the set has arrived
             vector, buffer = pull(sizes, tables[1], vector, buffer)
         if h < horizons.full.size and horizons.full[h] == k:
             now[:] = vector
             if horizons.rest > 0.0:
+                if entering:
+                    _fill(mask, now, 1.0)
                 now, buffer = pull(sizes, tables[0], now, buffer)
-            values[h * stride + position] = now
+            values[h] = now
             h += 1
+    if entering:
+        for k in range(values.shape[0]):
+            _fill(mask, values[k], 0.0)
 
 
 @kernel
-def _entered(
-    sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, position: int, stride: int
-) -> None:
-    """P(enters the set by each horizon, not in it now | z) to every ``stride``-th of ``values``."""
-    shape = values.shape[1:]
-    vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
-    h = 0
-    if horizons.full[0] < 0:
-        _spread(mask, now)
-        now, buffer = pull(sizes, tables[4], now, buffer)
-        _outside(mask, now, values[position])
-        h = 1
-    vector[:] = 0.0
-    if horizons.tail > 0.0:
-        _spread(mask, vector)
-        vector, buffer = pull(sizes, tables[2], vector, buffer)
-    for k in range(horizons.full[-1] + 1):
-        if k > 0:
-            _once_in(mask, vector)
-            vector, buffer = pull(sizes, tables[1], vector, buffer)
-        if h < horizons.full.size and horizons.full[h] == k:
-            now[:] = vector
-            if horizons.rest > 0.0:
-                _once_in(mask, now)
-                now, buffer = pull(sizes, tables[0], now, buffer)
-            _outside(mask, now, values[h * stride + position])
-            h += 1
-
-
-@kernel
-def _once_in(mask: Floats, vector: Floats) -> None:
-    """Whoever is in the set has arrived."""
+def _fill(mask: Floats, vector: Floats, value: float) -> None:
+    """Set what holds inside the set."""
     for z in range(mask.size):
         if mask[z] > 0.0:
-            vector[z, :] = 1.0
-
-
-@kernel
-def _outside(mask: Floats, vector: Floats, target: Floats) -> None:
-    """Copy what holds outside the set; inside it is 0."""
-    for z in range(mask.size):
-        if mask[z] > 0.0:
-            target[z, :] = 0.0
-        else:
-            target[z] = vector[z]
+            vector[z, :] = value
 
 
 @kernel

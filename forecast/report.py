@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.errors import InputError
 from forecast.ledger import Coverage, Observation, credibility
-from forecast.result import percent, spread
+from forecast.result import LEARNED_LITTLE, percent, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,6 @@ __all__ = [
 FORMAT = 1
 TEMPLATE = "report.md.jinja"
 READABLE = 100  # columns of running text
-LEARNED_LITTLE = 0.8  # a link whose standard deviation kept this share of the prior's rests on the prior
 STALE_WEEKS = 4
 
 

@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from forecast.alarm import Alarm
+    from forecast.compare import Experts
+    from forecast.drivers import Drivers
+    from forecast.sensitivity import Sensitivity
+    from forecast.watch import Sightings, WatchList
+
 __all__ = [
     "FORMAT",
     "KINDS",
+    "LEARNED_LITTLE",
     "Change",
     "Estimate",
     "Forecast",
     "ForecastPath",
+    "Key",
     "Policy",
     "Quantity",
     "Trust",
@@ -36,7 +44,10 @@ __all__ = [
 
 Policy = Literal["auto", "never", "always"]
 FORMAT = 1
+LEARNED_LITTLE = 0.8  # a link whose standard deviation kept this share of the prior's rests on the prior
 KINDS = ("already", "at", "reached", "given", "after")
+
+type Key = tuple[str, str, str | None, int | None, dt.date | None]  # what a quantity is: all but its estimate
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,11 @@ class Quantity:
     horizon_weeks: int | None
     date: dt.date | None
     estimate: Estimate
+
+    @property
+    def key(self) -> Key:
+        """What it is: outcome, kind, given, horizon_weeks and date."""
+        return self.outcome, self.kind, self.given, self.horizon_weeks, self.date
 
     def __str__(self) -> str:
         """Name the quantity, as in ``deal reached by 2026-04-09``."""
@@ -150,6 +166,12 @@ class Change:
     difference: float
     mcse: float
 
+    @classmethod
+    def of(cls, before: Quantity, after: Quantity, mcse: float | None = None) -> Change:
+        """Set a quantity's estimates beside each other; without ``mcse``, as those from independent draws."""
+        was, now = before.estimate, after.estimate
+        return cls(*after.key, was, now, now.mean - was.mean, math.hypot(was.mcse, now.mcse) if mcse is None else mcse)
+
     def __str__(self) -> str:
         """Name the quantity."""
         return _name(self.outcome, self.kind, self.given, self.date)
@@ -215,17 +237,12 @@ def changes_between(before: Forecast, after: Forecast) -> tuple[Change, ...]:
 
     The error of a difference is that of independent draws, which is too large where both rest on the same ones.
     """
-    old = {(row.outcome, row.kind, row.given, row.horizon_weeks, row.date): row.estimate for row in before.quantities}
-    return tuple(
-        Change(*key, was, now, now.mean - was.mean, math.hypot(was.mcse, now.mcse))
-        for row in after.quantities
-        for key, now in [((row.outcome, row.kind, row.given, row.horizon_weeks, row.date), row.estimate)]
-        if (was := old.get(key)) is not None
-    )
+    old = {row.key: row for row in before.quantities}
+    return tuple(Change.of(old[row.key], row) for row in after.quantities if row.key in old)
 
 
 class Source(Protocol):
-    """What a forecast that was just made can still be asked (`forecast.explain`)."""
+    """What a forecast that was just made can still be asked (`forecast.asking`)."""
 
     def what_if(
         self, seen: Sequence[str], not_seen: Mapping[str, dt.date | str], *, on: dt.date | str | None, grade: str,
@@ -238,12 +255,36 @@ class Source(Protocol):
         """Force states."""
         ...
 
+    def drivers(self, outcome: str, *, weeks: int | None, since: dt.date | str, refit: Policy) -> Drivers:
+        """Account for a change."""
+        ...
+
+    def watch(self, outcome: str, *, weeks: int | None, ahead: int | None) -> WatchList:
+        """Rank indicators."""
+        ...
+
+    def sightings(self, *, ahead: int) -> Sightings:
+        """Expect sightings."""
+        ...
+
+    def sensitivity(self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy) -> Sensitivity:
+        """Move assumptions and leave out evidence."""
+        ...
+
+    def alarm(self, *, weeks: int, refit: Policy) -> Alarm:
+        """Score the last weeks."""
+        ...
+
+    def experts(self, *, refit: Policy) -> Experts:
+        """Pool the experts."""
+        ...
+
 
 @dataclass(frozen=True)
 class Forecast:
     """Probabilities as of a date; immutable, and safe to read from several threads.
 
-    ``evidence`` is the hash of what it rests on, ``left_out`` the rows that say nothing to the model, with the reason.
+    ``model_hash`` and ``evidence`` are the hashes of what it rests on.
     """
 
     model: str
@@ -296,6 +337,78 @@ class Forecast:
 
         """
         return self._asked().do(states, on=on, hold=hold)
+
+    def drivers(
+        self, outcome: str, *, weeks: int | None = None, since: dt.date | str = "last", refit: Policy = "auto"
+    ) -> Drivers:
+        """Say what moved a probability since a day, or since the ``last`` issued forecast, and what holds it up.
+
+        The horizon is ``weeks`` ahead, the longest by default; both ends speak of the same calendar date.
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome or horizon, nothing to explain yet, or the forecast was read back.
+
+        """
+        return self._asked().drivers(outcome, weeks=weeks, since=since, refit=refit)
+
+    def watch(self, outcome: str, *, weeks: int | None = None, ahead: int | None = None) -> WatchList:
+        """Rank indicators by what it would teach about an outcome to watch for each through ``ahead`` weeks (8).
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome or horizon, ``ahead`` lies beyond it, or the forecast was read back.
+
+        """
+        return self._asked().watch(outcome, weeks=weeks, ahead=ahead)
+
+    def sightings(self, *, ahead: int = 8) -> Sightings:
+        """Say how often each indicator should be seen in the weeks ``ahead`` if the theory is right.
+
+        Raises
+        ------
+        InputError
+            If ``ahead`` is less than 1, or the forecast was read back.
+
+        """
+        return self._asked().sightings(ahead=ahead)
+
+    def sensitivity(
+        self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy = "auto"
+    ) -> Sensitivity:
+        """Say what a probability would be with other assumptions, or ``without`` sources or stories (all by default).
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome, horizon, source or story, or the forecast was read back.
+
+        """
+        return self._asked().sensitivity(outcome, weeks=weeks, without=without, refit=refit)
+
+    def alarm(self, *, weeks: int = 8, refit: Policy = "auto") -> Alarm:
+        """Say whether the last ``weeks`` contradict what the model expected of them.
+
+        Raises
+        ------
+        InputError
+            If the model has not run for so long, or the forecast was read back.
+
+        """
+        return self._asked().alarm(weeks=weeks, refit=refit)
+
+    def experts(self, *, refit: Policy = "auto") -> Experts:
+        """Give the forecast of each expert of the model and of their pool.
+
+        Raises
+        ------
+        InputError
+            If the model has no experts, or the forecast was read back.
+
+        """
+        return self._asked().experts(refit=refit)
 
     def _asked(self) -> Source:
         if self._source is None:

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from forecast.errors import FaultsError, InputError, nearest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -29,6 +31,7 @@ __all__ = [
     "ClassPrior",
     "Conditional",
     "Effect",
+    "Expert",
     "GradePrior",
     "Indicator",
     "Interval",
@@ -38,8 +41,11 @@ __all__ = [
     "Sign",
     "Stage",
     "Transition",
+    "assumptions",
     "bases",
     "log_normal",
+    "with_grades",
+    "with_intervals",
 ]
 
 GRADES = ("weak", "moderate", "strong", "decisive")
@@ -280,6 +286,20 @@ class Priors(_Table):
     departure: DeparturePrior
 
 
+class Expert(_Table):
+    """One voice of a pool: intervals in place of the file's own, by dotted key (see `assumptions`).
+
+    ``priors`` may be empty: then the expert holds what the file says. Weights are relative; see
+    `ModelSpec.expert_weights`.
+    """
+
+    name: Name
+    label: Text
+    weight: float = Field(gt=0, allow_inf_nan=False)
+    basis: Bases
+    priors: dict[str, Interval] = {}
+
+
 class Header(_Table):
     """What the model is called, where its evidence lies, and its clock."""
 
@@ -294,9 +314,13 @@ class Header(_Table):
 
 
 class ModelSpec(_Table):
-    """A theory as read from its model file; immutable, every name checked."""
+    """A theory as read from its model file; immutable, every name checked.
+
+    ``extends`` names the model file that this one changes; what was taken from it stands here already.
+    """
 
     format: Literal[1]
+    extends: Name | None = None
     model: Header
     sources: dict[Name, Source]
     stages: dict[Name, Stage] = Field(min_length=1)
@@ -304,6 +328,7 @@ class ModelSpec(_Table):
     outcomes: dict[Name, Outcome] = Field(min_length=1)
     conditionals: tuple[Conditional, ...] = ()
     priors: Priors
+    experts: tuple[Expert, ...] = ()
 
     @property
     def name(self) -> str:
@@ -311,11 +336,17 @@ class ModelSpec(_Table):
         return self.model.name
 
     @property
+    def expert_weights(self) -> dict[str, float]:
+        """Each expert's share of the pool, in the order of the file; they sum to one."""
+        total = math.fsum(expert.weight for expert in self.experts)
+        return {expert.name: expert.weight / total for expert in self.experts}
+
+    @property
     def hash(self) -> str:
         """Twelve hex digits over what the draws depend on: numbers and structure.
 
-        Words (labels, signs, bases) and what is only read off the draws (outcomes, horizons) do not count, so
-        mending a citation keeps every fit valid.
+        Words (labels, signs, bases), what is only read off the draws (outcomes, horizons) and other voices
+        (experts) do not count, so mending a citation keeps every fit valid.
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
         clock = self.model_dump(mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}})
@@ -339,7 +370,7 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
     """Every basis of the model with the dotted key of the entry it belongs to, in the order of the file."""
     for name, stage in spec.stages.items():
         entries: list[tuple[str, tuple[Basis, ...]]] = [(f"stages.{name}", stage.basis)]
-        entries += [(f"stages.{name}.transitions.{m.from_}>{m.to}", m.basis) for m in stage.transitions]
+        entries += [(_transition_key(name, move), move.basis) for move in stage.transitions]
         entries += [(f"stages.{name}.effects.{label}", effect.basis) for label, effect in stage.effects.items()]
         yield from ((key, basis) for key, found in entries for basis in found)
     tables: list[tuple[str, Mapping[str, Indicator | Outcome | ClassPrior]]] = [
@@ -350,3 +381,88 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
     )
     yield from (("priors.grades", basis) for basis in spec.priors.grades.basis)
     yield from (("priors.departure", basis) for basis in spec.priors.departure.basis)
+    yield from ((f"experts.{expert.name}", basis) for expert in spec.experts for basis in expert.basis)
+
+
+# Other numbers in the same model.
+
+
+def _transition_key(stage: str, move: Transition) -> str:
+    return f"stages.{stage}.transitions.{move.from_}>{move.to}"
+
+
+def assumptions(spec: ModelSpec) -> dict[str, Interval]:
+    """Every 90 % interval that may be varied, by dotted key, in the order of the file.
+
+    Rates of transitions (per year; ``stages.peace.transitions.stalled>advancing``), multipliers of effects
+    (``stages.relations.effects.<name>``) and typical rates of classes (per year; ``priors.classes.<name>``).
+    """
+    found: dict[str, Interval] = {}
+    for name, stage in spec.stages.items():
+        found |= {_transition_key(name, move): move.per_year for move in stage.transitions}
+        found |= {f"stages.{name}.effects.{label}": effect.times for label, effect in stage.effects.items()}
+    return found | {f"priors.classes.{name}": row.per_year for name, row in spec.priors.classes.items()}
+
+
+def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]) -> ModelSpec:
+    """Give ``spec`` with some 90 % intervals replaced; the keys are those of `assumptions`.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown or an interval is none; all faults are listed.
+
+    """
+    known = assumptions(spec)
+    faults = list(_interval_faults(intervals, known))
+    if faults:
+        where = f"intervals for model {spec.name!r}"
+        raise FaultsError(where, faults)
+    new = known | {key: (float(low), float(high)) for key, (low, high) in intervals.items()}
+    classes = {
+        name: row.model_copy(update={"per_year": new[f"priors.classes.{name}"]})
+        for name, row in spec.priors.classes.items()
+    }
+    stages = {name: _with_rates(name, stage, new) for name, stage in spec.stages.items()}
+    priors = spec.priors.model_copy(update={"classes": classes})
+    return spec.model_copy(update={"stages": stages, "priors": priors})
+
+
+def _interval_faults(intervals: Mapping[str, tuple[float, float]], known: Mapping[str, Interval]) -> Iterator[str]:
+    for key, interval in intervals.items():
+        if key not in known:
+            yield f"{key}: is not an assumption of this model; {nearest(key, known)}"
+            continue
+        try:
+            _ordered(interval)
+        except ValueError as error:
+            yield f"{key}: {error}"
+
+
+def _with_rates(name: str, stage: Stage, new: Mapping[str, Interval]) -> Stage:
+    transitions = tuple(
+        move.model_copy(update={"per_year": new[_transition_key(name, move)]}) for move in stage.transitions
+    )
+    effects = {
+        label: effect.model_copy(update={"times": new[f"stages.{name}.effects.{label}"]})
+        for label, effect in stage.effects.items()
+    }
+    return stage.model_copy(update={"transitions": transitions, "effects": effects})
+
+
+def with_grades(spec: ModelSpec, medians: tuple[float, float, float, float]) -> ModelSpec:
+    """Give ``spec`` with other prior medians of the grades' multipliers, in the order of `GRADES`.
+
+    Raises
+    ------
+    InputError
+        If they do not increase strictly from above 1.
+
+    """
+    if not all(low < high for low, high in pairwise((1, *medians, math.inf))):
+        msg = f"grades of model {spec.name!r}: they increase strictly from above 1, got {list(medians)}"
+        raise InputError(msg)
+    grades = spec.priors.grades.model_copy(
+        update={grade: float(value) for grade, value in zip(GRADES, medians, strict=True)}
+    )
+    return spec.model_copy(update={"priors": spec.priors.model_copy(update={"grades": grades})})

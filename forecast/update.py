@@ -267,11 +267,11 @@ def update(
     """Bring draws to ``evidence`` by the cheapest way that can be trusted.
 
     In order: the anchor with the largest effective sample size among those whose evidence is contained in
-    ``evidence`` (of two of which one contains the other, the larger is tried), the prior being one; more draws from the
-    prior, where that is enough; one of the nearest anchors from which evidence has to be removed; ``fit``. With
+    ``evidence`` (of two of which one contains the other, the larger is tried), or where there is none the prior, with
+    as many draws as are enough; one of the nearest anchors from which evidence has to be removed; ``fit``. With
     ``refit`` "always" it is ``fit`` at once, with "never" the best of the others, trusted or not.
 
-    ``prior(n)`` gives an anchor of at least ``n`` draws from the prior; without it the prior is no anchor.
+    ``anchors`` are fits; ``prior(n)`` gives one of at least ``n`` draws from the prior, where it may be used.
 
     Raises
     ------
@@ -286,11 +286,9 @@ def update(
         return _best([reweigh(anchor, evidence) for anchor in same])
     inside = [anchor for anchor in anchors if contains(evidence.cells, anchor.cells)]
     largest = [a for a in inside if not any(b is not a and _within(a, b) for b in inside)]
-    if prior is not None and not largest:
-        largest = [prior(1)]
     found = [reweigh(anchor, evidence) for anchor in largest]
-    if prior is not None and found and found[0].anchor.name == PRIOR and not _enough(found[0]):
-        found = [_more_prior(found[0], prior)]
+    if prior is not None and not found:
+        found = [_from_prior(evidence, prior)]
     if found and _enough(_best(found)):
         return _best(found)
     others = sorted((a for a in anchors if a not in inside), key=lambda anchor: _distance(evidence.cells, anchor))
@@ -329,11 +327,12 @@ def _best(found: Sequence[Posterior]) -> Posterior:
     return max(found, key=lambda one: one.ess)
 
 
-def _more_prior(found: Posterior, prior: Callable[[int], Anchor]) -> Posterior:
-    """Draw more from the prior if the error, which falls with the root of their number, can be made small enough."""
+def _from_prior(evidence: Evidence, prior: Callable[[int], Anchor]) -> Posterior:
+    """Weight draws from the prior; more of them if the error, which falls with their root, becomes small enough so."""
+    found = reweigh(prior(1), evidence)
     size = found.anchor.blocks.size
     excess = max(map(_excess, found.quantities))
-    needed = int(1.2 * size * excess**2)  # with some room: the error is itself estimated
-    if needed > MOST_PRIOR_DRAWS or not (found.weights.k_hat or 0.0) <= k_hat_limit(size):
+    needed = 1.2 * size * excess**2  # with some room: the error is itself estimated
+    if _enough(found) or needed > MOST_PRIOR_DRAWS or not (found.weights.k_hat or 0.0) <= k_hat_limit(size):
         return found
-    return reweigh(prior(needed), found.evidence)
+    return reweigh(prior(int(needed)), evidence)

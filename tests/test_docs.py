@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-QUICK = ("model.md", "passages.md", "credibility.md", "cli.md")
+QUICK = ("model.md", "rivals.md", "passages.md", "credibility.md", "cli.md")
 
 
 def _load(name: str) -> ModuleType:

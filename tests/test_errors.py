@@ -57,6 +57,8 @@ def test_a_wrong_input_gets_one_clear_message(results: list[Any], name: str) -> 
         ("A grade that is none", "use A1 to F6"),
         ("A CSV file that is not UTF-8", "line 2 is not UTF-8"),
         ("A model file with four faults", "4 faults"),
+        ("A rival with four faults", "4 faults"),
+        ("A rival of a model that is not there", "did you mean 'russia_azerbaijan'?"),
         ("An empty ledger", "has no forecast yet"),
         ("A folder that may not be written", "you may not read and write PROJECT/data"),
         ("A corrupted fit file", "is not a readable fit"),
@@ -64,7 +66,7 @@ def test_a_wrong_input_gets_one_clear_message(results: list[Any], name: str) -> 
     ],
 )
 def test_a_message_says_what_is_wrong(results: list[Any], name: str, words: str) -> None:
-    """The message of each of the ten wrong inputs names what was found or what is allowed."""
+    """The message of each of these wrong inputs names what was found or what is allowed."""
     assert words in results[NAMES.index(name)].stderr
 
 

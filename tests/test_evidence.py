@@ -49,8 +49,8 @@ def stage_emissions(world: World, cells: Cells, draws: Draws, k: int) -> tuple[n
     chain = hmm.chain_of(world.space)
     rate = np.exp(draws.log_lambda[k])
     offset = hmm.stage_offsets(chain.sizes)
-    sums, medians = hmm._told_sums(chain, cells, rate)
-    density = hmm._cell_densities(chain, cells, rate, sums, medians, offset)
+    sums = hmm._told_sums(chain, cells, rate)
+    density = hmm._cell_densities(chain, cells, rate, sums, hmm.median_sums(cells), offset)
     emission, _, scale = hmm._emissions(chain, cells, rate, density, offset)
     return emission, scale
 

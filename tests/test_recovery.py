@@ -17,7 +17,7 @@ from forecast.hmm import chain_of
 from forecast.ledger import Coverage
 from forecast.modelfile import parse_spec
 from forecast.sampler import Sampler
-from forecast.simulate import simulate_reports
+from forecast.simulate import simulate_reports, simulate_start
 from forecast.statespace import StateSpace
 
 pytestmark = pytest.mark.slow
@@ -123,8 +123,10 @@ TRUTH = {
 def simulate(space: StateSpace, empty: Evidence, rng: np.random.Generator) -> tuple[dict, Evidence]:
     """Draw a world from the prior, and three years of reports on everything."""
     values = draw_values(space.spec, rng, of_prior=True)
-    draw = [part[0] for part in draws_of(space, [oracle.derived(space.spec, values)])]
-    reports = simulate_reports(rng, chain_of(space), empty.cells, *draw)
+    log_rate, log_lambda, start = draws_of(space, [oracle.derived(space.spec, values)])
+    chain = chain_of(space)
+    states = simulate_start(rng, chain, start)
+    reports = simulate_reports(rng, chain, empty.cells, log_rate, log_lambda, states)[0]
     return values, dataclasses.replace(empty, cells=empty.cells._replace(observed=reports))
 
 

@@ -248,6 +248,7 @@ def entries_of(spec: ModelSpec) -> set[str]:
         found |= {f"stages.{name}.transitions.{move.from_}>{move.to}" for move in stage.transitions}
         found |= {f"stages.{name}.effects.{label}" for label in stage.effects}
     found |= {f"priors.classes.{name}" for name in spec.priors.classes}
+    found |= {f"experts.{expert.name}" for expert in spec.experts}
     return found | {"priors.grades", "priors.departure"}
 
 

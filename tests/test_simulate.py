@@ -9,15 +9,22 @@ from scipy import stats
 from worlds import SEEDS, World, small_world
 
 from forecast.hmm import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells, chain_of
-from forecast.simulate import REPORT_MIX, simulate_path, simulate_reports
+from forecast.simulate import REPORT_MIX, simulate_counts, simulate_paths, simulate_reports, simulate_start
 
 TIMES = 1500
 CHOSEN = (0, 5, 9, 23, 31, 34)
 
 
-def draw_of(world: World) -> list[np.ndarray]:
-    """Give the first draw of a world."""
-    return [part[0] for part in world.draws]
+def draws_of(world: World, times: int) -> list[np.ndarray]:
+    """Repeat the first draw of a world."""
+    return [np.repeat(part[:1], times, axis=0) for part in world.draws]
+
+
+def reports_of(rng: np.random.Generator, world: World, cells: Cells, *draws: np.ndarray) -> np.ndarray:
+    """(S, N) reports from the start of the model on."""
+    log_rate, log_lambda, start = draws
+    chain = chain_of(world.space)
+    return simulate_reports(rng, chain, cells, log_rate, log_lambda, simulate_start(rng, chain, start))
 
 
 def joint(world: World, states: np.ndarray) -> np.ndarray:
@@ -40,8 +47,9 @@ def test_paths_follow_the_chain(seed: int, rng: np.random.Generator) -> None:
     """The states at the end of the last step are as frequent as the chain says (false alarm below 10⁻⁶ a world)."""
     world = small_world(seed)
     years = world.evidence.cells.years
-    log_rate, _, start = draw_of(world)
-    paths = np.array([simulate_path(rng, chain_of(world.space), years, log_rate, start) for _ in range(TIMES)])
+    log_rate, _, start = draws_of(world, TIMES)
+    chain = chain_of(world.space)
+    paths = simulate_paths(rng, chain, years, log_rate, simulate_start(rng, chain, start))
     assert paths.shape == (TIMES, years.size, len(world.space.stages))
     expected = oracle.initial(world.spec, world.parameters[0])
     for days in oracle.steps(world.spec, world.as_of):
@@ -86,8 +94,8 @@ def report_probabilities(world: World, k: int) -> dict[float, np.ndarray]:
 def test_reports_follow_the_cells(seed: int, rng: np.random.Generator) -> None:
     """Every cell's reports are as frequent as its likelihood says (false alarm below 10⁻⁶ a world)."""
     world = small_world(seed)
-    chain, cells = chain_of(world.space), world.evidence.cells
-    reports = np.array([simulate_reports(rng, chain, cells, *draw_of(world)) for _ in range(TIMES)])
+    cells = world.evidence.cells
+    reports = reports_of(rng, world, cells, *draws_of(world, TIMES))
     by_step = marginals(world).reshape(-1, *world.space.sizes)
     for k, (step, _, stage, *_) in enumerate(cells.what):
         axes = tuple(axis for axis in range(len(world.space.sizes)) if axis != stage)
@@ -111,25 +119,40 @@ def test_what_was_observed_is_not_read(rng: np.random.Generator) -> None:
     cells = world.evidence.cells
     blank: Cells = cells._replace(observed=np.full_like(cells.observed, np.nan))
     state = rng.bit_generator.state
-    first = simulate_reports(rng, chain_of(world.space), cells, *draw_of(world))
+    first = reports_of(rng, world, cells, *draws_of(world, 5))
     rng.bit_generator.state = state
-    np.testing.assert_array_equal(first, simulate_reports(rng, chain_of(world.space), blank, *draw_of(world)))
+    np.testing.assert_array_equal(first, reports_of(rng, world, blank, *draws_of(world, 5)))
 
 
 def test_reports_of_one_cell_and_step_share_the_hidden_path(rng: np.random.Generator) -> None:
     """If nothing can move, the observable set is on record in all steps or in none, as often as the start says."""
     world = small_world(9)
-    chain, cells = chain_of(world.space), world.evidence.cells
-    log_rate, log_lambda, start = draw_of(world)
+    cells = world.evidence.cells
+    log_rate, log_lambda, start = draws_of(world, 300)
     record = np.flatnonzero(cells.what[:, 1] == OBSERVABLE)
     frozen = np.full_like(log_rate, -800.0)
     stage = int(cells.what[record[0], 2])
     inside = world.space.observable(stage)
     mixed = start.copy()
     first, last = world.space.stage_offset[stage : stage + 2]
-    mixed[first:last] = 1 / inside.size
-    reports = np.array([simulate_reports(rng, chain, cells, frozen, log_lambda, mixed)[record] for _ in range(300)])
+    mixed[:, first:last] = 1 / inside.size
+    reports = reports_of(rng, world, cells, frozen, log_lambda, mixed)[:, record]
     assert (reports == reports[:, :1]).all()
     # two-sided, false alarm 10⁻⁶
     low, high = (stats.binom.ppf(q, 300, inside.mean()) for q in (5e-7, 1 - 5e-7))
     assert low <= reports[:, 0].sum() <= high
+
+
+def test_counts_are_as_many_as_rates_and_states_say(rng: np.random.Generator) -> None:
+    """The mean count of each indicator in each step is its rate in the states (within 6 standard errors)."""
+    world = small_world(9)
+    space, chain = world.space, chain_of(world.space)
+    years = np.array([0.3, 0.02, 1.1])
+    log_rate, log_lambda, start = draws_of(world, 4000)
+    path = simulate_paths(rng, chain, years, log_rate, simulate_start(rng, chain, start))
+    counts = simulate_counts(rng, chain, space.indicator_stage, years, log_lambda, path)
+    assert counts.shape == (4000, 3, len(space.indicators))
+    for k, stage in enumerate(space.indicator_stage):
+        rate = np.exp(log_lambda[0, space.emission_offset[k] :])[path[:, :, stage]] * years
+        error = np.sqrt(rate.sum(axis=0)) + 1e-9
+        assert (np.abs(counts[:, :, k].sum(axis=0) - rate.sum(axis=0)) < 6 * error).all()

@@ -285,6 +285,12 @@ def test_fault_of_the_header_hides_no_other(place: Place, value: object) -> None
     assert found == ["indicators.entry_ban.class", ".".join(map(str, place))]
 
 
+def test_two_faults_in_what_is_replaced() -> None:
+    """Of several faults in one basis of [priors.grades], which no model can do without, each is told."""
+    found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": "-"})))
+    assert [fault.partition(":")[0] for fault in found] == ["priors.grades.basis.0.kind", "priors.grades.basis.0.knd"]
+
+
 # The file itself.
 
 

@@ -1,0 +1,135 @@
+"""One question to many draws: the probability of an outcome on one date, and of every state of every stage then.
+
+Whatever explains a forecast asks this again and again under other evidence or other draws; what does not change between
+two readings is computed once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from forecast.errors import InputError, nearest
+from forecast.predict import Answers, estimates, horizons_of
+from forecast.propagate import Ahead, Questions
+from forecast.update import gate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from forecast.blocks import Blocks
+    from forecast.result import Key, Quantity, Trust
+    from forecast.reweight import Weights
+    from forecast.statespace import StateSpace
+    from forecast.update import Anchor, Posterior
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Question", "Reading"]
+
+KEPT = 8  # sets of values that are kept
+
+
+class Reading(NamedTuple):
+    """Weighted draws of U probabilities: ``part`` (U, S) under each draw, ``weights`` (S,) that sum to one.
+
+    The first of them is the quantity called ``key``; ``anchor`` is what the draws come from, moved or as they are.
+    """
+
+    key: Key
+    part: Floats
+    weights: Weights
+    anchor: Anchor
+
+    @property
+    def mean(self) -> Floats:
+        """(U,) expectations."""
+        return np.clip(self.part @ self.weights.values, 0.0, 1.0)  # sums round
+
+    @property
+    def influence(self) -> Floats:
+        """(S,) how far each draw moves the first expectation."""
+        weights = self.weights.values
+        return weights * (self.part[0] - self.part[0] @ weights)
+
+    @property
+    def quantity(self) -> Quantity:
+        """Estimate the first of them."""
+        answer = Answers((self.key,), self.part[:1], np.ones_like(self.part[:1]))
+        return estimates(answer, self.weights.values, self.anchor.efficiency)[0]
+
+    @property
+    def trust(self) -> Trust:
+        """Let the gate judge the first of them alone."""
+        return gate(self.anchor, self.weights, [self.quantity])
+
+
+class Question:
+    """Whether the world is in ``outcome`` so many ``weeks`` after ``as_of``, and in which state each stage is then.
+
+    ``names`` (U,) are the outcome and, if they are asked for, every ``stage.state``; ``date`` is the day.
+    """
+
+    def __init__(
+        self, space: StateSpace, outcome: str, weeks: int | None, as_of: dt.date, *, stages: bool = False
+    ) -> None:
+        """Ask about one of the model's outcomes and horizons, the longest by default; of ``stages`` only if told to.
+
+        Raises
+        ------
+        InputError
+            If the model has no such outcome or horizon.
+
+        """
+        spec = space.spec
+        if outcome not in spec.outcomes:
+            msg = f"model {spec.name!r} has no outcome {outcome!r}; {nearest(outcome, spec.outcomes)}"
+            raise InputError(msg)
+        horizons = sorted(spec.model.horizons_weeks)
+        if weeks is not None and weeks not in horizons:
+            msg = f"{weeks} weeks: the horizons of model {spec.name!r} are {', '.join(map(str, horizons))}"
+            raise InputError(msg)
+        self.space = space
+        self.outcome = outcome
+        self.weeks = weeks or horizons[-1]
+        self.as_of = as_of
+        self.date = as_of + dt.timedelta(weeks=self.weeks)
+        self.key: Key = (outcome, "at", None, self.weeks, self.date)
+        self.names = (outcome, *(space.stage_states if stages else ()))
+        states = [space.members({stage: (state,)}) for stage, row in spec.stages.items() for state in row.states]
+        states = states if stages else []
+        self._at = np.array([space.members(spec.outcomes[outcome].states), *states])
+        self._kept: dict[tuple[int, dt.date], Ahead] = {}
+
+    def ask(self, found: Posterior) -> Reading:
+        """Answer from a posterior; its evidence may reach behind the day as of which it was asked.
+
+        Raises
+        ------
+        InputError
+            If it reaches behind the day that is asked about.
+
+        """
+        part = self.read(found.anchor.blocks, found.evaluation.states, found.evidence.until)
+        return Reading(self.key, part, found.weights, found.anchor)
+
+    def read(self, blocks: Blocks, states: Floats, now: dt.date) -> Floats:
+        """(U, S) answers from the ``states`` (blocks, K, BLOCK) of every draw at ``now``."""
+        ahead = self._kept.pop((id(blocks), now), None) or self._ahead(blocks, now)
+        self._kept[id(blocks), now] = ahead  # it holds the blocks, so that their id stays theirs
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        return ahead.read(states).at[0]
+
+    def _ahead(self, blocks: Blocks, now: dt.date) -> Ahead:
+        if now > self.date:
+            msg = f"{now} lies behind {self.date}, the day that is asked about"
+            raise InputError(msg)
+        horizons = horizons_of(self.space, self.as_of, now)
+        none = np.zeros((0, self.space.size), dtype=np.bool_)
+        weeks = sorted(self.space.spec.model.horizons_weeks)[-horizons.full.size :]
+        k = weeks.index(self.weeks)
+        asked = Questions(at=self._at, reached=none, outcome=none, begins=none, later=np.zeros(0, dtype=np.int64))
+        return Ahead(blocks, horizons._replace(full=horizons.full[k : k + 1]), asked)
