@@ -232,6 +232,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "evaluate": inside("evaluate.py"),
     "scaling": inside("scaling.py"),
     "update": inside("update.py"),
+    "explain": inside("explain.py"),
     "path": inside("path.py", "article"),
     "path-simulated": inside("path.py", "simulated"),
 }

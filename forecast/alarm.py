@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "WEEKS", "Alarm", "raise_alarm", "tail_of"]
 
 WEEKS = 8  # steps that are scored together
-LIMIT = 0.02  # one false alarm in two years of weekly checks: docs/alarm.md
+LIMIT = 0.017  # one false alarm in two years of weekly checks (0.0171 ± 0.0023): docs/alarm.md
 UNUSUAL = 0.1
 DRAWS = 1000  # of which the predictive distribution is made
 FUTURES = 1000

@@ -81,7 +81,7 @@ class Asked:
         question = self._question(outcome, weeks, stages=True)
         then = self._last(question, refit) if since == LAST else self._day(question, since, refit)
         now = Known(self.posterior, self.entries)
-        return find_drivers(question, then, now, lambda evidence: self._brought(evidence, "never"))
+        return find_drivers(question, then, now)
 
     def _brought(self, evidence: Evidence, refit: Policy) -> Posterior:
         """Bring draws to other evidence; where a new fit fails its checks, the best of the others, which says so."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from forecast.drivers import Driver
-    from forecast.result import Forecast, ForecastPath
+    from forecast.result import Forecast, ForecastPath, Quantity
 
 OutcomeArgument = Annotated[str, typer.Argument(help="The outcome.", metavar="OUTCOME")]
 WeeksOption = Annotated[int | None, typer.Option("--weeks", help="One of the model's horizons (default: the longest).")]
@@ -431,11 +431,26 @@ def _print_side_by_side(forecasts: Mapping[str, Forecast]) -> None:
     from forecast.result import spread  # noqa: PLC0415 - quick --help
 
     first = next(iter(forecasts.values()))
-    keys = [row.key for row in first.quantities if row.kind in {"already", "at"}]
+    last = max(row.horizon_weeks or 0 for row in first.quantities if row.kind == "at")
+    shown = [row for row in first.quantities if row.kind in {"already", "at", "after"} or row.horizon_weeks == last]
     tables = [{row.key: asdict(row.estimate) for row in one.quantities} for one in forecasts.values()]
-    whens = ["now" if key[3] is None else f"in {key[3]} weeks" for key in keys]
     rows = [
-        [f"{words.spoken(key[0])} {when}", *(spread(one[key]) for one in tables)]
-        for key, when in zip(keys, whens, strict=True)
+        [_what(row), *(spread(one[row.key]) if row.key in one else "" for one in tables)]
+        for row in shown
+        if row.kind != "reached"
     ]
     print_table(["", *forecasts], rows)
+
+
+def _what(row: Quantity) -> str:
+    """Name a probability by its horizon."""
+    name, given = words.spoken(row.outcome), words.spoken(row.given or "")
+    match row.kind:
+        case "already":
+            return f"{name} now"
+        case "after":
+            return f"{name} {given} began"
+        case "given":
+            return f"{name} in {row.horizon_weeks} weeks, given {given}"
+        case _:
+            return f"{name} in {row.horizon_weeks} weeks"

@@ -1,5 +1,6 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pandas ships no types.
+# pyright: reportUnknownVariableType=false
+# pandas and SciPy ship no types.
 """Rival theories and pooled experts: answers side by side, how well each foresaw the evidence, and their pool."""
 
 from __future__ import annotations
@@ -45,10 +46,8 @@ __all__ = [
     "stack",
 ]
 
-BOOTSTRAPS = 1000
+BOOTSTRAPS = 500
 SEED = 1
-STEPS = 500  # of the fixed-point iteration for stacking weights
-CLOSE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,11 @@ def _common(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 def _where(one: dict[str, Any], other: dict[str, Any]) -> str:
     """Name what only one of two tables has, or has otherwise."""
-    names = sorted(name for name in one.keys() | other.keys() if name not in one or one.get(name) != other.get(name))
+    names = sorted(
+        name
+        for name in one.keys() | other.keys()
+        if (name in one) != (name in other) or one.get(name) != other.get(name)
+    )
     return ", ".join(names[:6]) + (", …" if len(names) > 6 else "")  # noqa: PLR2004
 
 
@@ -210,21 +213,30 @@ def score_week(before: Posterior, evidence: Evidence) -> tuple[float, float]:
 
 
 def stack(scores: Floats, counts: Floats) -> Floats:
-    """(B, M) weights that maximise Σ counts log Σ weights exp(scores); ``scores`` (W, M), ``counts`` (B, W) of weeks.
+    """(B, M) weights that maximise Σ counts log Σ weights exp(scores), of ``scores`` (W, M) and ``counts`` (B, W)."""
+    from scipy.optimize import minimize  # noqa: PLC0415 - slow to import
 
-    The problem is concave; each step of the iteration raises the sum.
-    """
     density = np.exp(scores - scores.max(axis=1, keepdims=True))
-    share = counts / counts.sum(axis=1, keepdims=True)
-    weights = np.full((len(counts), scores.shape[1]), 1 / scores.shape[1])
-    for _ in range(STEPS):
-        mixed = np.maximum(weights @ density.T, 1e-300)  # (B, W)
-        new = weights * ((share / mixed) @ density)
-        done = np.abs(new - weights).max() < CLOSE
-        weights = new
-        if done:
-            break
-    return weights
+    models = scores.shape[1]
+
+    def excess(weights: Floats) -> float:
+        return float(weights.sum()) - 1.0
+
+    def best(count: Floats) -> Floats:
+        share = count / count.sum()
+
+        def loss(weights: Floats) -> tuple[float, Floats]:
+            mixed = np.maximum(density @ weights, 1e-300)
+            return -float(share @ np.log(mixed)), -((share / mixed) @ density)
+
+        found: Any = minimize(
+            loss, np.full(models, 1.0 / models), jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * models,
+            constraints=[{"type": "eq", "fun": excess, "jac": np.ones_like}], options={"ftol": 1e-14, "maxiter": 200},
+        )  # fmt: skip
+        weights = np.clip(found.x, 0.0, None)
+        return weights / weights.sum()
+
+    return np.array([best(count) for count in counts])
 
 
 def compare(found: Mapping[str, Posterior], weeks: Sequence[Week], frozen: dt.date, fits: int) -> Comparison:
@@ -233,6 +245,9 @@ def compare(found: Mapping[str, Posterior], weeks: Sequence[Week], frozen: dt.da
     ``frozen`` is the day from which on none of the models was changed.
     """
     names = list(found)
+    if not weeks:
+        msg = "no week of evidence can be scored yet: the models have run for one step; compare as of a later day"
+        raise InputError(msg)
     scores = np.array([[week.scores[name] for name in names] for week in weeks])
     rng = np.random.default_rng(SEED)
     counts = np.concatenate([np.ones((1, len(weeks))), rng.dirichlet(np.ones(len(weeks)), BOOTSTRAPS)])
@@ -273,13 +288,14 @@ def _pooled(
         np.concatenate([part.answers.whole[row] for part, row in zip(parts, rows, strict=True)], axis=1),
     )
     weights = np.concatenate([share * part.weights for part, share in zip(parts, shares, strict=True)])
+    copies = len(parts) if len({id(part.anchor) for part in parts}) == 1 else 1
     heard = [part.trust for part, share in zip(parts, shares, strict=True) if share > 0]
     return Forecast(
         model=name,
         as_of=evidence.as_of,
         model_hash=model_hash,
         evidence=evidence.hash,
-        quantities=estimates(answer, weights, min(part.anchor.efficiency for part in parts)),
+        quantities=estimates(answer, weights, min(part.anchor.efficiency for part in parts), copies),
         trust=next((trust for trust in heard if not trust.trusted), heard[0]),
     )
 

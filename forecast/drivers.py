@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from forecast import words
-from forecast.errors import InputError
+from forecast.errors import ImpossibleError, InputError
 from forecast.evidence import compile_evidence
 from forecast.ledger import Coverage, Observation
 from forecast.result import FORMAT, Estimate, Trust
@@ -45,7 +45,7 @@ EXACT = 8  # players up to which every set of them is evaluated
 EVALUATIONS = 256  # at most about so many otherwise
 LEAST_PAIRS = 4
 SEED = 1
-TINY = 1e-300
+LEAST = 1e-9
 SAID = 5  # lines that become sentences
 
 
@@ -175,14 +175,15 @@ class _Player(NamedTuple):
     date: dt.date | None
     put: tuple[Entry, ...]
     take: tuple[str, ...]
+    about: tuple[Entry, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(row.id for row in self.put) or self.take
 
 
-def find_drivers(question: Question, then: Known, now: Known, bring: Callable[[Evidence], Posterior]) -> Drivers:
-    """Account for the change between two days; ``bring`` gives a posterior of evidence that no draws here reach.
+def find_drivers(question: Question, then: Known, now: Known) -> Drivers:
+    """Account for the change between two days, by the draws of either.
 
     Raises
     ------
@@ -195,7 +196,11 @@ def find_drivers(question: Question, then: Known, now: Known, bring: Callable[[E
         msg = f"nothing to explain yet: nothing was recorded and no time has passed since {then.as_of}"
         raise InputError(msg)
     game = _Game(question, then, now, players)
-    shares, permutations = _shapley(game)
+    try:
+        shares, permutations = _shapley(game)
+    except ImpossibleError:  # a deal that ends without having begun: what is on record goes together
+        game = _Game(question, then, now, _records_merged(question.space, players))
+        shares, permutations = _shapley(game)
     first, last = game.worth(0), game.worth((1 << len(players)) - 1)
     start = first.quantity.estimate
     rest: list[Driver] = []
@@ -212,7 +217,7 @@ def find_drivers(question: Question, then: Known, now: Known, bring: Callable[[E
         before=then.published or start,
         after=last.quantity.estimate,
         moved=(*_largest(shares), *rest),
-        held_up=tuple(_largest(_held_up(question, now, last, bring))),
+        held_up=tuple(_largest(_held_up(question, now, last, game.read))),
         permutations=permutations,
         trust=game.trust,
     )
@@ -226,12 +231,13 @@ def _between(what: str, kind: str, a: Estimate, b: Estimate) -> Driver:
 
 
 def _odds(p: float) -> float:
-    return math.log(max(p, TINY)) - math.log(max(1 - p, TINY))
+    """Give the log-odds, those of certainty as of one in a billion."""
+    return math.log(max(p, LEAST)) - math.log(max(1 - p, LEAST))
 
 
 def _slope(p: float) -> float:
     """Give the derivative of the log-odds; those of certainty, which are held finite, do not move."""
-    return 1 / max(p * (1 - p), TINY) if 0 < p < 1 else 0.0
+    return 1 / (p * (1 - p)) if LEAST < p < 1 - LEAST else 0.0
 
 
 # Players.
@@ -251,15 +257,31 @@ def _players(space: StateSpace, then: Known, now: Known) -> list[_Player]:
             ids = tuple(row.id for row in group)
             if kind == "story":
                 sort = "coverage" if isinstance(group[0], Coverage) else kind
-                players.append(_Player(what, sort, date, tuple(group), ()))
+                players.append(_Player(what, sort, date, tuple(group), (), tuple(group)))
             else:
                 put = tuple(group) if kind == "correction" else ()
-                players.append(_Player(f"The {kind} of {what}", kind, date, put, ids))
+                players.append(_Player(f"The {kind} of {what}", kind, date, put, ids, tuple(group)))
     players.sort(key=lambda player: (player.date, player.what))
     if now.as_of != then.as_of:
         passed = words.count((now.as_of - then.as_of).days, "day")
         players.append(_Player(f"The passing of {passed} without other news", "time", None, (), ()))
     return players
+
+
+def _records_merged(space: StateSpace, players: Sequence[_Player]) -> list[_Player]:
+    """Make one player of all that put something on record, for some of it may be impossible without the rest."""
+    kept: list[_Player] = []
+    records: list[_Player] = []
+    for player in players:
+        names = {row.state.partition(".")[0] for row in player.about if isinstance(row, Observation) and row.state}
+        on_record = any(space.observable(space.stages.index(name)).any() for name in names)
+        (records if on_record else kept).append(player)
+    if records:
+        put = tuple(row for player in records for row in player.put)
+        take = tuple(name for player in records for name in player.take)
+        what = words.listed([player.what for player in records])
+        kept.insert(0, _Player(what, "story", records[0].date, put, take))
+    return kept
 
 
 class _Game:
@@ -278,14 +300,17 @@ class _Game:
     def worth(self, chosen: int) -> Reading:
         """Answer the question under the evidence of the players in ``chosen``, by draws of either end."""
         if chosen not in self._worth:
-            evidence = self._evidence(chosen)
-            found: list[Reading] = []
-            for anchor in self._anchors:
-                found.append(self._question.ask(reweigh(anchor, evidence)))
-                if found[-1].trust.trusted:
-                    break
-            self._worth[chosen] = found[-1] if found[-1].trust.trusted else max(found, key=lambda one: one.trust.ess)
+            self._worth[chosen] = self.read(self._evidence(chosen))
         return self._worth[chosen]
+
+    def read(self, evidence: Evidence) -> Reading:
+        """Answer the question under ``evidence``, by the draws of the end that reaches it, if any does."""
+        found: list[Reading] = []
+        for anchor in self._anchors:
+            found.append(self._question.ask(reweigh(anchor, evidence)))
+            if found[-1].trust.trusted:
+                return found[-1]
+        return max(found, key=lambda one: one.trust.ess)
 
     @property
     def trust(self) -> Trust:
@@ -316,9 +341,7 @@ class _Game:
         seen = [row for row in ahead if isinstance(row, Observation) and row.date <= self._now.as_of]
         watched = [replace(row, reported_on=known) for row in ahead if isinstance(row, Coverage)]
         rest = -((self._now.as_of - space.spec.model.start).days + 1) % space.spec.model.step_days
-        whole = self._now.as_of + dt.timedelta(
-            days=rest
-        )  # no step is cut by a row, so that rows alone make a difference
+        whole = self._now.as_of + dt.timedelta(days=rest)  # a row cuts no step, which would make a difference too
         return compile_evidence(space, [*rows.values(), *watched], known, seen, whole)
 
 
@@ -412,8 +435,8 @@ def _errors(game: _Game, factors: Factors, pairs: Sequence[Factors]) -> list[tup
 # What holds it up.
 
 
-def _held_up(question: Question, now: Known, here: Reading, bring: Callable[[Evidence], Posterior]) -> list[Driver]:
-    """Leave out each story and each span of coverage in turn."""
+def _held_up(question: Question, now: Known, here: Reading, read: Callable[[Evidence], Reading]) -> list[Driver]:
+    """Leave out each story and each span of coverage in turn, but where the rest would be impossible without it."""
     space = question.space
     silent = {row for row, _ in now.posterior.evidence.left_out}
     lines: list[Driver] = []
@@ -422,9 +445,10 @@ def _held_up(question: Question, now: Known, here: Reading, bring: Callable[[Evi
         if ids <= silent:
             continue
         evidence = compile_evidence(space, [row for row in now.entries if row.id not in ids], now.as_of)
-        without = question.ask(reweigh(here.anchor, evidence))
-        if not without.trust.trusted:
-            without = question.ask(bring(evidence))
+        try:
+            without = read(evidence)
+        except ImpossibleError:
+            continue
         what, date = story_name(space, rows)
         p, q = float(here.mean[0]), float(without.mean[0])
         slopes = np.array([[1.0, 1.0], [_slope(p), _slope(q)]])

@@ -12,6 +12,7 @@ __all__ = [
     "BusyError",
     "FaultsError",
     "ForecastError",
+    "ImpossibleError",
     "InputError",
     "LedgerError",
     "ModelFileError",
@@ -29,6 +30,10 @@ class ForecastError(Exception):
 
 class InputError(ForecastError):
     """Something the user gave cannot be used; nothing was changed."""
+
+
+class ImpossibleError(InputError):
+    """The evidence cannot have happened under any draw of a model."""
 
 
 class FaultsError(InputError):

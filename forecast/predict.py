@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.blocks import in_threads, joined
 from forecast.chains import ess, r_hat
-from forecast.errors import InputError
+from forecast.errors import ImpossibleError
 from forecast.evaluate import Evaluation, evaluate
 from forecast.evidence import DAYS_PER_YEAR, step_days
 from forecast.propagate import Ahead, Horizons, Questions
@@ -82,7 +82,7 @@ def possible(space: StateSpace, evidence: Evidence, found: Evaluation) -> Evalua
 
     Raises
     ------
-    InputError
+    ImpossibleError
         If the evidence is impossible under every draw.
 
     """
@@ -92,7 +92,7 @@ def possible(space: StateSpace, evidence: Evidence, found: Evaluation) -> Evalua
         f"as of {evidence.as_of}: the evidence is impossible under model {space.spec.name!r}; "
         "a row that records a state contradicts the model's transitions; correct or retract it (see `forecast log`)"
     )
-    raise InputError(msg)
+    raise ImpossibleError(msg)
 
 
 # What is asked.
@@ -168,14 +168,16 @@ def answers(space: StateSpace, as_of: dt.date, ahead: Ahead, states: Floats) -> 
 # Numbers.
 
 
-def estimates(found: Answers, weights: Floats, efficiency: float) -> tuple[Quantity, ...]:
+def estimates(found: Answers, weights: Floats, efficiency: float, copies: int = 1) -> tuple[Quantity, ...]:
     """Estimate every quantity from draws with ``weights`` (S,), which sum to one.
 
     A mean, or a ratio of expectations; the 90 % interval is over draws, for ratios weighted by P(condition); the Monte
-    Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws.
+    Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws, of
+    which ``copies`` stand end to end.
     """
     summary = _summaries(found, weights)
-    error = np.sqrt(np.square(influence(found, weights)).sum(axis=1) / efficiency)
+    moved = influence(found, weights).reshape(len(found.part), copies, -1).sum(axis=1)
+    error = np.sqrt(np.square(moved).sum(axis=1) / efficiency)
     return tuple(
         Quantity(*name, Estimate(float(mean), float(low), float(high), float(mcse)))
         for name, (mean, low, high), mcse in zip(found.names, summary, error, strict=True)

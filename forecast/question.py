@@ -7,7 +7,9 @@ two readings is computed once.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +34,8 @@ __all__ = ["Question", "Reading"]
 KEPT = 8  # sets of values that are kept
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True)
+class Reading:
     """Weighted draws of U probabilities: ``part`` (U, S) under each draw, ``weights`` (S,) that sum to one.
 
     The first of them is the quantity called ``key``; ``anchor`` is what the draws come from, moved or as they are.
@@ -43,24 +46,24 @@ class Reading(NamedTuple):
     weights: Weights
     anchor: Anchor
 
-    @property
+    @cached_property
     def mean(self) -> Floats:
         """(U,) expectations."""
         return np.clip(self.part @ self.weights.values, 0.0, 1.0)  # sums round
 
-    @property
+    @cached_property
     def influence(self) -> Floats:
         """(S,) how far each draw moves the first expectation."""
         weights = self.weights.values
         return weights * (self.part[0] - self.part[0] @ weights)
 
-    @property
+    @cached_property
     def quantity(self) -> Quantity:
         """Estimate the first of them."""
         answer = Answers((self.key,), self.part[:1], np.ones_like(self.part[:1]))
         return estimates(answer, self.weights.values, self.anchor.efficiency)[0]
 
-    @property
+    @cached_property
     def trust(self) -> Trust:
         """Let the gate judge the first of them alone."""
         return gate(self.anchor, self.weights, [self.quantity])

@@ -11,13 +11,14 @@ the forecast of the changed model file, as if it had been fitted anew.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast import words
-from forecast.errors import InputError, nearest
+from forecast.errors import ImpossibleError, InputError, nearest
 from forecast.evaluate import evaluate
 from forecast.evidence import compile_evidence
 from forecast.ledger import Coverage, with_id
@@ -128,10 +129,12 @@ class Sensitivity:
             f"{self._clause(row)}." for row in self.shifts if row.trusted and row.kind in {"credibility", "coverage"}
         ]
         resting = [row for row in self.links if row.narrowing >= LEARNED_LITTLE]
-        lines.append(f"{len(resting)} of {words.count(len(self.links), 'link')} of the cascade rest on the prior.")
+        rest = "rests" if len(resting) == 1 else "rest"
+        lines.append(f"{len(resting)} of {words.count(len(self.links), 'link')} of the cascade {rest} on the prior.")
         shut = sum(not row.trusted for row in self.shifts)
         if shut:
-            lines.append(f"{shut} of {words.count(len(self.shifts), 'change')} are out of reach of these draws.")
+            are = "is" if shut == 1 else "are"
+            lines.append(f"{shut} of {words.count(len(self.shifts), 'change')} {are} out of reach of these draws.")
         return tuple(lines)
 
     def _clause(self, row: Shift) -> str:
@@ -190,7 +193,8 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
     look = _Look(question, found)
     shifts = [look.moved(*parts) for parts in _moves(found, of_fit.parameters, entries)]
     for kind, name, change, rows in [*_regradings(entries), _covered(space, found.evidence.as_of, entries), *left_out]:
-        shifts.append(look.given(kind, name, change, compile_evidence(space, rows, found.evidence.as_of), bring))
+        with suppress(ImpossibleError):  # what cannot be left out has no line
+            shifts.append(look.given(kind, name, change, compile_evidence(space, rows, found.evidence.as_of), bring))
     return Sensitivity(
         model=space.spec.name,
         outcome=question.outcome,
@@ -250,7 +254,7 @@ def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -
         factor = math.exp(log_normal((low, high))[1])
         kind = "class" if key.startswith("priors.") else "effect" if ".effects." in key else "rate"
         for by in (1 / factor, factor):
-            change = f"{_what(key)} {words.multiple(by)} ({low * by:.2g} to {high * by:.2g})"
+            change = f"{_what(key)} {words.multiple(by)} ({words.number(low * by)} to {words.number(high * by)})"
             yield kind, key, change, moved(found, parameters, entries, {key: (low * by, high * by)})
     spread = 1 / math.sqrt(2 * spec.priors.grades.concentration + 1)  # of an increment 2 m Beta(c, c), over m
     for grade, median in zip(GRADES, spec.priors.grades.medians, strict=True):

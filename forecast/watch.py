@@ -105,8 +105,8 @@ class WatchList:
             )
         if self.companion and self.companion_gain is not None:
             lines.append(
-                f"Watched together with {labels[self.companion]}, the first would teach {self.companion_gain:.2g} bits "
-                f"instead of {self.rows[0].gain:.2g}."
+                f"Watched together with {labels[self.companion]}, the first would teach "
+                f"{words.bits(self.companion_gain)} instead of {words.bits(self.rows[0].gain)}."
             )
         return tuple(lines)
 

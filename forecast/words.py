@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-__all__ = ["chance", "count", "day", "listed", "moved", "multiple", "points", "signed", "spoken"]
+__all__ = ["bits", "chance", "count", "day", "listed", "moved", "multiple", "number", "points", "signed", "spoken"]
 
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 LEAST = 0.005  # half a percentage point; less is said in words
@@ -45,7 +45,7 @@ def listed(parts: Sequence[str]) -> str:
 def chance(value: float, mcse: float = 0.0) -> str:
     """Round a probability: whole percent, or fewer digits where the error asks for it; 0 and 100 only if certain."""
     if value in {0.0, 1.0}:
-        return f"{value:.0%}"
+        return f"{abs(value):.0%}"
     unit = _unit(mcse)
     rounded = unit * round(100 * value / unit)
     if rounded <= 0:
@@ -77,6 +77,11 @@ def signed(difference: float, mcse: float) -> str:
     return "0" if not text.strip("+-0.") else text.replace("-", "−")
 
 
+def bits(value: float) -> str:
+    """Write an amount of information: three decimals, or that it is less."""
+    return f"{value:.3f} bits" if value >= 0.0005 else "less than 0.001 bits"  # noqa: PLR2004
+
+
 def moved(what: str, difference: float, mcse: float, outcome: str) -> str:
     """Say what something did to an outcome: ``Dushanbe (9 Oct 2025) took 31 points off confrontation``."""
     size = points(difference, mcse)
@@ -87,4 +92,10 @@ def moved(what: str, difference: float, mcse: float, outcome: str) -> str:
 
 def multiple(factor: float) -> str:
     """Write a factor with two digits: ``×1.5``."""
-    return f"×{factor:.{max(0, 1 - math.floor(math.log10(factor)))}f}"
+    return f"×{number(factor)}"
+
+
+def number(value: float) -> str:
+    """Write a positive number with two digits: ``0.086``, ``1.5``, ``120``."""
+    rounded = float(f"{value:.1e}")
+    return f"{rounded:.{max(0, 1 - math.floor(math.log10(rounded)))}f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import datetime as dt
 import functools
 import io
 import json
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+import forecast
 from forecast.cli import main
 from forecast.project import init
 
 if TYPE_CHECKING:
     from forecast.ledger import Issued
 
+AS_OF = dt.date(2026, 1, 8)
+NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
 PROGRAM = (sys.executable, "-c", "from forecast.cli import main; main()")
 SHORT = ("--draws", "200", "--tune", "200", "--chains", "2", "--accept-bad-fit")
 RUN = ("run", "--as-of", "2026-01-08", *SHORT)
@@ -93,6 +97,14 @@ def issued_once() -> tuple[Path, Done]:
     done = process(*RUN, cwd=root)
     assert done.code == 0, done.err
     return root, done
+
+
+@functools.cache
+def fitted_once() -> Path:
+    """Make one project with one good fit, for all tests; it is never changed."""
+    root = fresh(issued_once()[0].parent / "fitted-home")
+    forecast.open(root).update(as_of=AS_OF, now=NOW)
+    return root
 
 
 def issued_copy(folder: Path) -> Path:

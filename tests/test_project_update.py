@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import importlib.util
 import json
 import re
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
-from projects import MODEL, call, fresh, issued_once, strict_json
+from projects import AS_OF, MODEL, NOW, call, fitted_once, fresh, strict_json
 
 import forecast
 from forecast.fit import KEPT_FITS, Settings, load_record, prune_fits
@@ -28,17 +27,7 @@ if TYPE_CHECKING:
     from forecast.project import Project
 
 ROOT = Path(__file__).parents[1]
-NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
-AS_OF = dt.date(2026, 1, 8)
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "C3")
-
-
-@functools.cache
-def fitted_once() -> Path:
-    """Make one project with one good fit, for all tests; it is never changed."""
-    root = fresh(issued_once()[0].parent / "fitted-home")
-    forecast.open(root).update(as_of=AS_OF, now=NOW)
-    return root
 
 
 @pytest.fixture(scope="module", autouse=True)
