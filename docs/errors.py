@@ -279,6 +279,10 @@ CASES = (
     Case("A forecast as of a day before the model's start", (*RUN[:3], "2024-06-01")),
     Case("A forecast as of a day to come", (*RUN[:3], "2999-01-01")),
     Case("A day that is no date", (*RUN[:3], "8.1.2026")),
+    Case("A notice about an outcome that is not in the model", (*RUN, "--notify-if", "confrontatoin:10")),
+    Case("A notice without a number", (*RUN, "--notify-if", "confrontation")),
+    Case("A limit of no time", (*RUN, "--timeout", "0")),
+    Case("A unit for a time that is none", ("forecast", "schedule", "cron", "--at", "25:00")),
     Case("Withdrawing a row that is not there", ("forecast", "retract", "dushanbe-meting", "--reason", "misquoted")),
     Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
     Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),
@@ -298,9 +302,10 @@ INTRODUCTION = """\
 <!-- Made by docs/errors.py, which runs the commands; do not edit. -->
 
 Every error says where, what was found and what to do, in one message on standard error, and changes nothing. Exit
-codes: 0 done, 2 usage or bad input, 3 the numbers cannot be trusted, 4 busy (another process has been writing to the
-ledger for half a minute), 130 interrupted. Each command below was run in a new project made by `forecast init`, which
-is called PROJECT here, on the day TODAY.
+codes: 0 done, 2 usage or bad input, 3 the numbers cannot be trusted, 4 busy (another run is under way, or another
+process has been writing to the ledger for half a minute), 10 done and an outcome has moved (`--notify-if`), 124 out of
+time (`--timeout`), 130 interrupted. Each command below was run in a new project made by `forecast init`, which is
+called PROJECT here, on the day TODAY.
 """
 
 
@@ -349,7 +354,8 @@ def _recorded(root: Path) -> tuple[object, ...]:
                 rows = tuple(line for line in database.iterdump() if line.startswith("INSERT"))
     except sqlite3.Error:
         rows = ledger.read_bytes()
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith("ledger.db")]
+    own = ("ledger.db", "run.lo")  # the ledger's own files; the lock and the log of runs
+    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(own)]
     return rows or None, tuple((str(path.relative_to(root)), path.read_bytes()) for path in sorted(files))
 
 

@@ -1,3 +1,5 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pandas ships no types.
 """Conflict alarm: whether a model is being contradicted by what it did not expect.
 
 The score of the last weeks is the log-probability of what was observed in them under the draws of before; how rare a
@@ -24,6 +26,7 @@ from forecast.simulate import choose, simulate_reports
 if TYPE_CHECKING:
     import datetime as dt
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from forecast.evidence import Evidence
@@ -81,6 +84,13 @@ class Alarm:
         if self.tail < UNUSUAL:
             return (f"{span}, what was observed is unusual, but no alarm: {seldom} of its futures were as surprising.",)
         return (f"{span}, nothing contradicts the model: {seldom} of its futures were as surprising.",)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row; columns as_of, since, weeks, cells, score, expected, tail, rings."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        row = {name: value for name, value in asdict(self).items() if name not in {"model", "trust"}}
+        return pd.DataFrame([{**row, "rings": self.rings}]).astype(dict.fromkeys(("as_of", "since"), "datetime64[s]"))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

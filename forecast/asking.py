@@ -5,17 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from forecast.alarm import raise_alarm
 from forecast.compare import pool_experts
 from forecast.drivers import Known, find_drivers
 from forecast.errors import InputError, UntrustworthyError, read_date
 from forecast.evidence import compile_evidence, step_days
+from forecast.issues import issued_of, last_date
 from forecast.question import Question
-from forecast.result import Estimate
 from forecast.sensitivity import OfFit, find_sensitivity
 from forecast.transport import parameters_of
 from forecast.update import PRIOR, reweigh
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.explain import Asker
     from forecast.fitter import Fitter
     from forecast.ledger import Entry, Issued
-    from forecast.result import Policy, WhatIf
+    from forecast.result import Estimate, Policy, WhatIf
     from forecast.sensitivity import Sensitivity
     from forecast.update import Posterior
     from forecast.watch import Sightings, WatchList
@@ -83,7 +81,7 @@ class Asked:
         now = Known(self.posterior, self.entries)
         return find_drivers(question, then, now)
 
-    def _brought(self, evidence: Evidence, refit: Policy) -> Posterior:
+    def brought(self, evidence: Evidence, refit: Policy) -> Posterior:
         """Bring draws to other evidence; where a new fit fails its checks, the best of the others, which says so."""
         try:
             return self.fitter.update(evidence, refit, prior=True)
@@ -113,7 +111,7 @@ class Asked:
         entries = self.known(row.as_of, row.watermark)
         if row.model_hash != spec.hash:
             posterior = self._posterior(question, entries, row.as_of, refit)
-            return Known(posterior, entries, _interpolated(row, question), other_model=True)
+            return Known(posterior, entries, _issued_of(row, question), other_model=True)
         evidence = compile_evidence(question.space, entries, row.as_of)
         anchor = next((one for one in self.fitter.anchors() if one.name == row.fit), None)
         if anchor is None:  # its file was deleted
@@ -155,55 +153,47 @@ class Asked:
 
     def sensitivity(self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy) -> Sensitivity:
         """Move assumptions and leave out evidence."""
-        found = self._fitted(refit)
+        return self.moved(outcome, weeks=weeks, without=without, refit=refit, scaled=True)
+
+    def moved(
+        self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy, scaled: bool
+    ) -> Sensitivity:
+        """Do `sensitivity`; power-scaling is left out unless it is ``scaled``, for the prior densities take seconds."""
+        found = self.fitted(refit)
         fitter, model = self.fitter, self.fitter.model
         fit = fitter.load(found.anchor)
         assert fit.posterior is not None  # noqa: S101 - loaded in full
-        of_fit = OfFit(
-            parameters_of(fit.posterior, found.space),
-            model.log_prior(fit.posterior, found.evidence),
-            fit.settings.chains,
-        )
+        log_prior = model.log_prior(fit.posterior, found.evidence) if scaled else {}
+        of_fit = OfFit(parameters_of(fit.posterior, found.space), log_prior, fit.settings.chains)
         prior = model.prior(1, fitter.folder, found.evidence)
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, prior,
-            lambda evidence: self._brought(evidence, refit), without,
+            lambda evidence: self.brought(evidence, refit), without,
         )  # fmt: skip
 
     def experts(self, *, refit: Policy) -> Experts:
         """Pool the experts."""
-        found = self._fitted(refit)
+        found = self.fitted(refit)
         fit = self.fitter.load(found.anchor)
         assert fit.posterior is not None  # noqa: S101 - loaded in full
         return pool_experts(found, parameters_of(fit.posterior, found.space), self.entries)
 
-    def _fitted(self, refit: Policy) -> Posterior:
+    def fitted(self, refit: Policy) -> Posterior:
         """Give the posterior from a fit, whose parameters are on record; those of prior draws are not."""
         if self.posterior.anchor.name != PRIOR:
             return self.posterior
         return self.fitter.update(self.posterior.evidence, refit, prior=False)
 
 
-def _interpolated(issued: Issued, question: Question) -> Estimate:
-    """Read what was issued of a day between its horizons, by log-odds."""
-    content: dict[str, Any] = json.loads(issued.content)
-    rows = [
-        row for row in content["forecast"]["quantities"]
-        if row["outcome"] == question.outcome and row["kind"] in {"already", "at"}
-    ]  # fmt: skip
-    days = [dt.date.fromisoformat(row["date"]).toordinal() for row in rows]
-    wanted = question.date.toordinal()
-    if not rows or not days[0] <= wanted <= days[-1]:
-        last = dt.date.fromordinal(days[-1]) if rows else issued.as_of
+def _issued_of(issued: Issued, question: Question) -> Estimate:
+    """Read what was issued of the day that is asked about."""
+    content = json.loads(issued.content)
+    found = issued_of(content, question.outcome, question.date)
+    if found is None:
         msg = (
             f"the forecast issued as of {issued.as_of} came from another version of the model and says nothing of "
-            f"{question.outcome!r} on {question.date}; ask for a day until {last} (--weeks), or name a day (--since)"
+            f"{question.outcome!r} on {question.date}; ask for a day until "
+            f"{last_date(content, question.outcome) or issued.as_of} (--weeks), or name a day (--since)"
         )
         raise InputError(msg)
-
-    def at(name: str) -> float:
-        p = np.clip([row["estimate"][name] for row in rows], 1e-9, 1 - 1e-9)
-        return float(1 / (1 + np.exp(-np.interp(wanted, days, np.log(p / (1 - p))))))
-
-    error = float(np.interp(wanted, days, [row["estimate"]["mcse"] for row in rows]))
-    return Estimate(at("mean"), at("low"), at("high"), error)
+    return found

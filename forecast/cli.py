@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from forecast import words
+from forecast.cli_archive import app as archive
 from forecast.cli_ask import app as questions
 from forecast.cli_common import (
     HERE,
@@ -40,6 +41,8 @@ from forecast.cli_common import (
     terminal_width,
     utc_now,
 )
+from forecast.cli_schedule import INTERRUPTED, NotifyOption, TimeoutOption, unattended
+from forecast.cli_schedule import app as schedules
 from forecast.errors import FaultsError, ForecastError, InputError
 
 if TYPE_CHECKING:
@@ -58,10 +61,11 @@ app = typer.Typer(
     help="Bayesian forecasts from a theory written as a cascade of hidden Markov stages.",
 )
 app.add_typer(questions)
+app.add_typer(archive)
+app.add_typer(schedules)
 
 SHOWN_IDS = 5
 LONG = 300  # characters of a text in a list
-INTERRUPTED = 130  # what shells give for Ctrl-C
 
 
 def main() -> None:
@@ -371,24 +375,39 @@ def run(
     chains: ChainsOption = 4,
     seed: SeedOption = 1,
     accept_bad_fit: BadOption = False,
+    timeout: TimeoutOption = None,
+    notify_if: NotifyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the main job: fit when due, forecast, archive, write the report.
 
     Example: `forecast run --as-of 2026-01-08`
     """
-    found, of = open_model(project, model)
-    with progress() as callbacks:
-        issue = found.run(
-            of, as_of_date(as_of), settings_of(draws, tune, chains, seed), now=utc_now(), refit=refit.value,
-            accept_bad=accept_bad_fit, **callbacks,
-        )  # fmt: skip
+    from forecast.project import open_project  # noqa: PLC0415 - quick --help
+    from forecast.schedule import MOVED, read_notices  # noqa: PLC0415
+
+    found, about = open_project(project, utc_now), {"model": model, "as_of": as_of or str(utc_now().date())}
+    with unattended(found, about, timeout) as work:
+        of = found.model(model)
+        about["model"] = of.spec.name
+        notices = read_notices(notify_if or [], of.spec.outcomes)
+        with progress() as callbacks:
+            issue = found.run(
+                of, as_of_date(as_of), settings_of(draws, tune, chains, seed), now=utc_now(), refit=refit.value,
+                accept_bad=accept_bad_fit, on_issue=work.limit.lift, **callbacks,
+            )  # fmt: skip
+        work.done(issue)
+        moved = work.moved(found, issue, notices)
     if as_json:
         print_json(issue.report)
-        return
-    _show(issue.report)
-    state = "issued" if issue.new else "nothing new to issue; the report is written again"
-    print(f"\n{state}: {shown(issue.folder / 'report.md')}")
+    else:
+        _show(issue.report)
+        state = "issued" if issue.new else "nothing new to issue; the report is written again"
+        print(f"\n{state}: {shown(issue.folder / 'report.html')}")
+        if moved:
+            print(f"moved: {moved}")
+    if moved:
+        raise typer.Exit(MOVED)
 
 
 @app.command()
@@ -462,6 +481,28 @@ def update(
         _show(found.shown(of, result, now=now))
         print(f"\n{made_from(result.trust)}")
     stop_unless_trusted(result.trust)
+
+
+@app.command()
+def report(
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Date of the forecast (default: that issued last).")
+    ] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report of an issued forecast again, as it was, whatever has happened since.
+
+    Example: `forecast report --as-of 2026-01-08`
+    """
+    found, of = open_model(project, model)
+    data = found.issued_report(of, date_of(as_of, "--as-of") if as_of else None)
+    folder = found.write_report(data)
+    if as_json:
+        print_json({"report": shown(folder / "report.html"), "as_of": data["forecast"]["as_of"]})
+    else:
+        print(shown(folder / "report.html"))
 
 
 @app.command()

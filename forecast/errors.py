@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "LedgerError",
     "ModelFileError",
+    "OutOfTimeError",
     "UntrustworthyError",
     "nearest",
     "read_date",
@@ -68,6 +69,12 @@ class BusyError(ForecastError):
     """Another process holds what is needed; try again later."""
 
     exit_code = 4
+
+
+class OutOfTimeError(ForecastError):
+    """What was asked took longer than it was allowed to; nothing was published."""
+
+    exit_code = 124
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

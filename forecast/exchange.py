@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Row", "Vocabulary", "check_entries", "export_csv", "export_file", "import_file", "read_rows"]
+__all__ = [
+    "Row",
+    "Vocabulary",
+    "check_entries",
+    "csv_text",
+    "export_csv",
+    "export_file",
+    "import_file",
+    "inert",
+    "read_rows",
+    "replace_file",
+]
 
 COLUMNS = {
     "observation": (
@@ -154,7 +165,7 @@ def _cell_text(value: object) -> str:
 
 
 def _bare(cell: str) -> str:
-    """Take off the apostrophe that `_inert` put on; other text is left as it is."""
+    """Take off the apostrophe that `inert` put on; other text is left as it is."""
     return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in EXECUTED + "'" else cell
 
 
@@ -341,8 +352,8 @@ def export_csv(entries: Iterable[Entry]) -> str:
         msg = "a CSV file holds observations or coverage, not both; export them one after the other"
         raise InputError(msg)
     ((kind, rows),) = tables.items()
-    lines = [list(COLUMNS[kind]), *([_inert(str(cell)) for cell in row] for row in rows)]
-    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+    lines = [list(COLUMNS[kind]), *([inert(str(cell)) for cell in row] for row in rows)]
+    return csv_text(lines)
 
 
 def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
@@ -353,7 +364,7 @@ def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
     """
     tables = _tables(entries)
     if path.suffix.lower() == ".xlsx":
-        _replace(path, _workbook(path, tables or {"observation": []}))
+        replace_file(path, _workbook(path, tables or {"observation": []}))
         return (path,)
     if path.suffix.lower() != ".csv":
         msg = f"{path}: {path.suffix!r} is not a format for rows; use .csv or .xlsx"
@@ -363,7 +374,7 @@ def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
         beside = path.with_name(f"{path.stem}-coverage{path.suffix}")
         parts[beside] = [e for e in entries if isinstance(e, Coverage)]
     for target, rows in parts.items():
-        _replace(target, export_csv(rows).encode())
+        replace_file(target, export_csv(rows).encode())
     return tuple(parts)
 
 
@@ -377,9 +388,14 @@ def _tables(entries: Iterable[Entry]) -> dict[str, list[list[str | dt.date]]]:
     return tables
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """Put an apostrophe before text that a spreadsheet would execute, and before an apostrophe, so it can come off."""
     return f"'{text}" if text[:1] and text[0] in EXECUTED + "'" else text
+
+
+def csv_text(lines: Iterable[Sequence[str]]) -> str:
+    """Write lines of cells as CSV, each line ended by a line feed."""
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
 
 
 def _quoted(cell: str) -> str:
@@ -393,7 +409,7 @@ def _workbook(path: Path, tables: Mapping[str, list[list[str | dt.date]]]) -> by
         sheet = book.create_sheet(SHEETS[kind])
         sheet.append(list(COLUMNS[kind]))
         for row in rows:
-            sheet.append([_escaped(_inert(cell)) or None if isinstance(cell, str) else cell for cell in row])
+            sheet.append([_escaped(inert(cell)) or None if isinstance(cell, str) else cell for cell in row])
         sheet.freeze_panes = "A2"
     target = io.BytesIO()
     book.save(target)
@@ -406,8 +422,8 @@ def _escaped(text: str) -> str:
     return re.sub(pattern, lambda found: f"_x{ord(found[0]):04X}_", text)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in place of ``path`` at once, so that nobody ever sees half a file."""
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in place of ``path`` at once, so that nobody ever sees half a file; `InputError` if it cannot."""
     path = path.resolve()
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

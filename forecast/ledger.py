@@ -123,7 +123,7 @@ def make_id(entry: Entry) -> str:
     return f"{prefix}-{values['date']}-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:6]}"
 
 
-def with_id(entry: Entry) -> Entry:
+def with_id[Row: Entry](entry: Row) -> Row:
     """Give the entry `make_id`'s id if it has none."""
     return entry if entry.id else dataclasses.replace(entry, id=make_id(entry))
 

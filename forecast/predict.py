@@ -36,6 +36,7 @@ __all__ = [
     "horizons_of",
     "influence",
     "possible",
+    "summaries",
     "week_path",
 ]
 
@@ -175,7 +176,7 @@ def estimates(found: Answers, weights: Floats, efficiency: float, copies: int = 
     Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws, of
     which ``copies`` stand end to end.
     """
-    summary = _summaries(found, weights)
+    summary = summaries(found, weights)
     moved = influence(found, weights).reshape(len(found.part), copies, -1).sum(axis=1)
     error = np.sqrt(np.square(moved).sum(axis=1) / efficiency)
     return tuple(
@@ -184,7 +185,7 @@ def estimates(found: Answers, weights: Floats, efficiency: float, copies: int = 
     )
 
 
-def _summaries(found: Answers, weights: Floats) -> Floats:
+def summaries(found: Answers, weights: Floats) -> Floats:
     """(Q, 3) mean and the ends of the interval."""
     part, whole = found.part, found.whole
     total = whole @ weights
@@ -243,7 +244,7 @@ def week_path(space: StateSpace, evidence: Evidence, blocks: Blocks, weights: Fl
         part = np.ascontiguousarray((states @ masks).transpose(2, 1, 0))  # (sets, T, S)
         steps = part.shape[1]
         part = part.reshape(-1, blocks.size)
-        found = _summaries(Answers((), part, np.ones_like(part)), weights)
+        found = summaries(Answers((), part, np.ones_like(part)), weights)
         triples = [(float(mean), float(low), float(high)) for mean, low, high in found]
         series.append({name: tuple(triples[k * steps : (k + 1) * steps]) for k, name in enumerate(sets)})
     days = np.cumsum(step_days(space, evidence.as_of)) - 1

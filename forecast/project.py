@@ -6,22 +6,25 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 import shutil
 import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple
 
-from forecast.errors import FaultsError, InputError, LedgerError, UntrustworthyError, nearest, read_date
+from forecast.errors import FaultsError, ForecastError, InputError, LedgerError, UntrustworthyError, nearest, read_date
 from forecast.fitter import Fitter, Model
+from forecast.publish import clear_drafts, published, write_whole
+from forecast.schedule import RunLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    import pandas as pd
 
     from forecast.compare import Comparison
     from forecast.evidence import Evidence
@@ -34,6 +37,21 @@ if TYPE_CHECKING:
 __all__ = ["Issue", "Project", "init", "open_project"]
 
 FOLDERS = ("models", "data", "reports")
+
+
+REPORT_DATA = "forecast.json"
+REPORT_FILES = ("report.*", "*.svg", REPORT_DATA)  # names that files of a report have, in this version or another
+
+
+def _locked[**P, R](method: Callable[Concatenate[Project, P], R]) -> Callable[Concatenate[Project, P], R]:
+    """Let a method of a project hold its lock."""
+
+    @wraps(method)
+    def holding(self: Project, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.locked():
+            return method(self, *args, **kwargs)
+
+    return holding
 
 
 class Issue(NamedTuple):
@@ -240,12 +258,13 @@ class Project:
         fitter = Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
         found = fitter.update(model.evidence(entries, date), refit, prior=True)
         dataset, name = model.spec.model.dataset, model.spec.name
-
-        def known(day: dt.date, mark: int | None) -> tuple[Entry, ...]:
-            return self.ledger.entries(dataset, as_of=day, watermark=watermark if mark is None else mark)
-
+        known = self._known_on(dataset, watermark)
         asked = Asked(found, entries, fitter, known, lambda: self.ledger.forecasts(name))
         return replace(found.forecast(), _source=asked)
+
+    def _known_on(self, dataset: str, watermark: int) -> Callable[[dt.date, int | None], tuple[Entry, ...]]:
+        """Give the rows as of a day, as they are in the ledger now or were at an earlier watermark."""
+        return lambda day, mark: self.ledger.entries(dataset, as_of=day, watermark=watermark if mark is None else mark)
 
     def shown(self, model: Model, forecast: Forecast, *, now: dt.datetime) -> dict[str, Any]:
         """Give what the terminal shows of a forecast that was not issued."""
@@ -347,24 +366,30 @@ class Project:
         frozen = max(row.frozen for model in models.values() for row in model.spec.outcomes.values())
         return compare(found, weeks, frozen, sum(fitter.made for fitter in fitters.values()))
 
+    @_locked
     def run(  # noqa: PLR0913 - what a run depends on
         self, model: Model, as_of: dt.date, settings: Settings, *, now: dt.datetime, refit: Policy = "auto",
         accept_bad: bool = False, on_stage: Callable[[str], None] = lambda _: None,
-        on_draw: Callable[[int, int], None] | None = None,
+        on_draw: Callable[[int, int], None] | None = None, on_issue: Callable[[], None] = lambda: None,
     ) -> Issue:  # fmt: skip
         """Do the main job: update, fit when due, forecast, archive, write the report.
 
         What would say the same as the last forecast as of that date issues nothing new; its report is written again.
-        What is issued rests on a fit, never on draws from the prior.
+        What is issued rests on a fit, never on draws from the prior. ``on_issue`` is called when all is ready and
+        nothing is issued yet; an error that it raises stops the run.
 
         Raises
         ------
+        BusyError
+            If another run holds the project's lock.
         UntrustworthyError
             If the numbers cannot be trusted, or a new fit fails its checks, and ``accept_bad`` is false.
         InputError
             If the evidence is impossible or something cannot be read or written; nothing is issued then.
 
         """
+        from forecast.asking import Asked  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.brief import brief, sum_up  # noqa: PLC0415 - only where a report is written
         from forecast.fit import load_record  # noqa: PLC0415 - slow to import
         from forecast.ledger import Issued  # noqa: PLC0415 - SQLAlchemy is slow to import
         from forecast.predict import week_path  # noqa: PLC0415
@@ -381,13 +406,20 @@ class Project:
             raise _untrustworthy(model, found)
         record = load_record(self.fits(model) / f"{found.anchor.name}.nc")
         past = week_path(model.space, evidence, found.anchor.blocks, found.weights.values)
-        report = report_data(
+        core = report_data(
             model.spec, evidence, entries, record, found.forecast(), past, watermark=watermark, issued_at=now
         )
-        report = json.loads(json.dumps(report))
-        if earlier and same_report(before := json.loads(earlier[-1].content), report):
+        core = json.loads(json.dumps(core))
+        if earlier and same_report(before := json.loads(earlier[-1].content), core):
             return Issue(earlier[-1], before, self.write_report(before), new=False)
+        on_stage("explaining")
+        dataset, issues = model.spec.model.dataset, self.ledger.forecasts(model.spec.name)
+        asked = Asked(found, entries, fitter, self._known_on(dataset, watermark), lambda: issues)
+        last = json.loads(issues[-1].content) if issues else None
+        report = json.loads(json.dumps(core | brief(asked, last)))
+        report |= json.loads(json.dumps(sum_up(report, last, len(issues))))
         with self._report_ready(report) as folder:
+            on_issue()
             issued = self.ledger.archive(
                 Issued(
                     model=model.spec.name,
@@ -420,8 +452,42 @@ class Project:
             raise InputError(msg)
         return json.loads(issued.content)
 
+    def archive(self) -> pd.DataFrame:
+        """Give every probability of every issued forecast, as `forecast.hub.archive_table` lays them out."""
+        from forecast.hub import archive_table  # noqa: PLC0415 - not needed to read a forecast
+
+        return archive_table(self.ledger.forecasts())
+
+    def issued_report(self, model: Model, as_of: dt.date | None) -> dict[str, Any]:
+        """Report data of the forecast issued last, as of a day or of any.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+
+        """
+        issues = self.ledger.forecasts(model.spec.name)
+        found = [row for row in issues if as_of is None or row.as_of == as_of]
+        if not found:
+            have = f"; there are {issues[0].as_of} to {issues[-1].as_of}" if issues else "; run `forecast run`"
+            when = f" as of {as_of}" if as_of else ""
+            msg = f"no forecast of {model.spec.name!r} has been issued{when}{have}"
+            raise InputError(msg)
+        return json.loads(found[-1].content)
+
+    @_locked
     def write_report(self, report: dict[str, Any]) -> Path:
-        """Write ``report.md`` and ``forecast.json`` to ``reports/<model>/<as-of>/``, each whole or not at all."""
+        """Write a report to ``reports/<model>/<as-of>/``; what other files of a report are there is deleted.
+
+        Raises
+        ------
+        BusyError
+            If another run holds the project's lock.
+        InputError
+            If the report cannot be rendered or written; the last one stays as it was.
+
+        """
         with self._report_ready(report) as folder:
             return folder
 
@@ -431,35 +497,81 @@ class Project:
 
         So what cannot be written is never issued, and what is to be seen has been issued.
         """
-        from forecast.report import render_markdown  # noqa: PLC0415 - only where a report is written
-
-        folder = self.root / "reports" / report["model"]["name"] / report["forecast"]["as_of"]
-        templates = self.root / "reports" / "templates"
-        text = render_markdown(report, templates if templates.is_dir() else _starter() / "reports" / "templates")
-        whole = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
-        drafts = {folder / f".{name}.{os.getpid()}": name for name in ("report.md", "forecast.json")}
-        try:
-            with _clear_errors(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                for draft, content in zip(drafts, (text, whole), strict=True):
-                    draft.write_text(content, encoding="utf-8")
+        folder = self._folder(report)
+        self._index()  # a faulty template is found before anything is issued
+        with published(folder, self._files(report), REPORT_FILES):
             yield folder
-            with _clear_errors(folder):
-                for draft, name in drafts.items():
-                    draft.replace(folder / name)
-        finally:
-            for draft in drafts:
-                with suppress(OSError):
-                    draft.unlink(missing_ok=True)
+        self.write_index()
 
+    def _folder(self, report: dict[str, Any]) -> Path:
+        return self.root / "reports" / report["model"]["name"] / report["forecast"]["as_of"]
 
-@contextmanager
-def _clear_errors(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        msg = f"{folder}: the report cannot be written ({error.strerror}); check the folder's permissions and space"
-        raise InputError(msg) from error
+    def _files(self, report: dict[str, Any]) -> dict[str, bytes]:
+        """Render the files of a report; its data comes last, so that where it is, the others are."""
+        from forecast.page import render_files  # noqa: PLC0415 - only where a report is written
+
+        files = render_files(report, self._templates("report.html.jinja"))
+        return {name: content for name, content in files.items() if name != REPORT_DATA} | {
+            REPORT_DATA: files[REPORT_DATA]
+        }
+
+    def _templates(self, name: str) -> Path:
+        """Folder of the templates: the project's own, or those that come with the package where it has none."""
+        own = self.root / "reports" / "templates"
+        return own if (own / name).is_file() else _starter() / "reports" / "templates"
+
+    def write_index(self) -> Path:
+        """Write ``reports/index.html``, which lists every model and issue.
+
+        Raises
+        ------
+        InputError
+            If it cannot be rendered or written.
+
+        """
+        path = self.root / "reports" / "index.html"
+        write_whole(path, self._index())
+        return path
+
+    def _index(self) -> bytes:
+        from forecast.index import index_data, render_index  # noqa: PLC0415 - only where a report is written
+
+        return render_index(index_data(self.ledger.forecasts()), [self._templates("index.html.jinja")]).encode()
+
+    # One run at a time.
+
+    @cached_property
+    def _lock(self) -> RunLock:
+        return RunLock(self.root / "reports" / "run.lock")
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Hold the project's lock, as every run does; what a killed run left half done is cleared up first.
+
+        Raises
+        ------
+        BusyError
+            At once, if another run holds it.
+
+        """
+        with self._lock.held(self._clock()) as first:
+            if first:
+                clear_drafts(self.root)
+                self._put_in_place()
+            yield
+
+    def _put_in_place(self) -> None:
+        """Write the report of the forecast issued last if its run was killed before it could."""
+        if not (self.root / "data" / "ledger.db").exists():
+            return
+        with suppress(ForecastError):  # whatever is wrong, the run that comes now meets it or does not need it
+            report = self.latest()
+            try:
+                shown = json.loads((self._folder(report) / REPORT_DATA).read_bytes())
+            except (OSError, ValueError):
+                shown = None
+            if shown != report:
+                self.write_report(report)
 
 
 def _untrustworthy(model: Model, found: Posterior) -> UntrustworthyError:

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 from forecast.errors import InputError
 from forecast.ledger import Coverage, Observation, credibility
 from forecast.result import LEARNED_LITTLE, percent, spread
+from forecast.tables import tables
+from forecast.words import number, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from jinja2 import Environment
 
     from forecast.evidence import Evidence
     from forecast.fit import FitRecord, Learned
@@ -32,6 +36,7 @@ __all__ = [
     "one_line",
     "render_changes",
     "render_markdown",
+    "render_template",
     "render_text",
     "report_data",
     "same_report",
@@ -55,7 +60,12 @@ def forecast_data(
             "description": spec.model.description,
             "hash": spec.hash,
             "outcomes": {
-                name: {"label": row.label, "resolution": row.resolution} for name, row in spec.outcomes.items()
+                name: {
+                    "label": row.label,
+                    "resolution": row.resolution,
+                    "states": {stage: list(states) for stage, states in row.states.items()},
+                }
+                for name, row in spec.outcomes.items()
             },
             "stages": {name: {"label": row.label, "states": list(row.states)} for name, row in spec.stages.items()},
         },
@@ -183,11 +193,14 @@ def _notes(spec: ModelSpec, evidence: Evidence, forecast: Forecast, *, watched: 
 
 
 def same_report(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two reports say the same, whenever they were issued and whatever was recorded that does not matter."""
+    """Whether two reports say the same, whenever they were issued and whatever was recorded that does not matter.
+
+    ``other`` may lack what explains the forecast: it follows from the rest.
+    """
 
     def content(data: Mapping[str, Any]) -> dict[str, Any]:
         evidence = {key: value for key, value in data["evidence"].items() if key != "watermark"}
-        return {**data, "issued_at": None, "evidence": evidence}
+        return {key: data.get(key) for key in other} | {"issued_at": None, "evidence": evidence}
 
     return content(one) == content(other)
 
@@ -242,8 +255,12 @@ def _link(row: Mapping[str, Any]) -> str:
     return f"[{label}]({target})"
 
 
-def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
+def render_markdown(
+    data: Mapping[str, Any], templates: Path, pictures: Mapping[str, Mapping[str, str]] | None = None
+) -> str:
     """Render ``report.md`` with the template ``report.md.jinja`` of the folder ``templates``.
+
+    ``pictures`` give the ``file``, the ``takeaway`` and the ``alt`` text of each picture that stands beside it.
 
     Raises
     ------
@@ -260,15 +277,44 @@ def render_markdown(data: Mapping[str, Any], templates: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, spread=spread, inert=_inert, link=_link, day=_day, number=_number)
+    environment.filters.update(inert=_inert, link=_link)
+    return render_template(environment, templates / TEMPLATE, data, pictures=pictures or {})
+
+
+def render_template(environment: Environment, template: Path, data: Mapping[str, Any], **more: object) -> str:
+    """Fill a template with the report data, their tables and what is ``more``; what the data lack is none.
+
+    Raises
+    ------
+    InputError
+        If the template cannot be read or is faulty.
+
+    """
+    import jinja2  # noqa: PLC0415
+
+    environment.filters.update(
+        percent=percent, spread=spread, day=_day, number=_number, spoken=spoken, one_line=one_line
+    )
+    environment.filters["interval"] = _interval
     try:
         dates = data["path"]["dates"]
-        months = [k for k, date in enumerate(dates) if date[:7] != next(iter(dates[k + 1 :]), "")[:7]]
-        return environment.get_template(TEMPLATE).render(**data, **_views(data), months=months)
+        months = [k for k, date in enumerate(dates) if date[:7] != "".join(dates[k + 1 : k + 2])[:7]]
+        whole = dict.fromkeys(PARTS) | {**data, **_views(data), "months": months, "tables": tables(data), **more}
+        return environment.get_template(template.name).render(**whole)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-        msg = f"{templates / TEMPLATE}{line}: the template is faulty ({error}); mend it, or copy it from a new project"
+        msg = f"{template}{line}: the template is faulty ({error}); mend it, or copy it from a new project"
         raise InputError(msg) from error
+
+
+PARTS = (  # of a report of today that older ones may lack
+    "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known", "lead",
+    "lead_weeks", "reached", "sensitivity", "track", "watch", "what_if",
+)  # fmt: skip
+
+
+def _interval(pair: Sequence[float]) -> str:
+    return f"{number(pair[0])} to {number(pair[1])}"
 
 
 # Text.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Link", "OfFit", "Scaling", "Sensitivity", "Shift", "find_sensitivity", "regraded"]
+__all__ = ["Link", "OfFit", "Scaling", "Sensitivity", "Shift", "find_sensitivity", "regraded", "watched_throughout"]
 
 SOURCES, INFORMATION = "ABCDE", "12345"  # F and 6 say that nobody knows; they stay
 MOSTLY = 0.6  # a link that kept more of its prior's spread rests mostly on the prior
@@ -167,7 +167,10 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class OfFit:
-    """What is needed of the fit whose draws are asked, beside them; ``log_prior`` holds (S,) densities by parameter."""
+    """What is needed of the fit whose draws are asked, beside them.
+
+    ``log_prior`` holds (S,) densities by group of parameters; without any, nothing is power-scaled.
+    """
 
     parameters: Parameters
     log_prior: Mapping[str, Floats]
@@ -204,7 +207,7 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
         now=look.here.quantity.estimate,
         prior_only=_prior_only(question, found.evidence, prior),
         shifts=tuple(shifts),
-        scaling=tuple(_scaling(look.here, found, of_fit)),
+        scaling=tuple(_scaling(look.here, found, of_fit)) if of_fit.log_prior else (),
         links=tuple(_links(space, of_fit.parameters, found.weights.values)),
         trust=look.here.trust,
     )
@@ -299,11 +302,14 @@ def _regradings(entries: Sequence[Entry]) -> Iterator[Change]:
         yield "credibility", name, text, [regraded(row, step) for row in entries]
 
 
-def _covered(space: StateSpace, as_of: dt.date, entries: Sequence[Entry]) -> Change:
+def watched_throughout(space: StateSpace, as_of: dt.date) -> Coverage:
     """Take it that somebody looked for everything from the beginning: what is not told was not there."""
-    start = space.spec.model.start
-    watch = with_id(Coverage(indicator="*", from_=start, to=as_of, reported_on=as_of, source="as if"))
-    return "coverage", AS_COVERED, AS_COVERED, [*entries, watch]
+    watch = Coverage(indicator="*", from_=space.spec.model.start, to=as_of, reported_on=as_of, source="as if")
+    return with_id(watch)
+
+
+def _covered(space: StateSpace, as_of: dt.date, entries: Sequence[Entry]) -> Change:
+    return "coverage", AS_COVERED, AS_COVERED, [*entries, watched_throughout(space, as_of)]
 
 
 def _left_out(space: StateSpace, entries: Sequence[Entry], without: Sequence[str]) -> Iterator[Change]:

@@ -40,5 +40,5 @@ def story_name(space: StateSpace, rows: Sequence[Entry]) -> tuple[str, dt.date]:
         text = first.story.replace("-", " ").replace("_", " ")
         text = text[0].upper() + text[1:]
     else:
-        text = space.spec.indicators[first.indicator].label if first.indicator else f"{first.state} reported"
+        text = f"“{space.spec.indicators[first.indicator].label}”" if first.indicator else f"“{first.state}”"
     return f"{text} ({words.day(first.date, first.precision)})", first.date

@@ -21,19 +21,20 @@ MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (R
 # A module imports only from ranks below its own (docs/decisions.md, Layout); what stands in one rank is independent.
 RANKS = (
     {"errors", "_jit", "chains", "reweight", "words"},
-    {"spec", "hmm", "ledger", "result"},
-    {"extends", "faults", "statespace", "exchange", "evidence", "blocks"},
-    {"modelfile", "evaluate", "propagate", "simulate", "stories"},
+    {"spec", "hmm", "ledger", "publish", "result"},
+    {"extends", "faults", "statespace", "exchange", "evidence", "blocks", "tables"},
+    {"modelfile", "evaluate", "propagate", "simulate", "stories", "hub"},
     {"model", "predict"},
     {"sampler"},
     {"fit"},
     {"update"},
-    {"fitter", "question", "report", "transport"},
-    {"alarm", "compare", "drivers", "explain", "sensitivity", "watch"},
-    {"asking"},
-    {"project"},
+    {"fitter", "issues", "question", "report", "transport"},
+    {"alarm", "charts", "compare", "drivers", "explain", "sensitivity", "watch"},
+    {"asking", "index", "page"},
+    {"brief", "schedule"},
+    {"project", "units"},
     {"cli_common"},
-    {"cli_ask"},
+    {"cli_ask", "cli_archive", "cli_schedule"},
     {"cli", "__init__"},
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +18,7 @@ import pytest
 from projects import MODEL, PROGRAM, REPORT, RUN, archived, call, environment, fresh, issued_copy, issued_once
 
 import forecast
+from forecast import publish
 from forecast.errors import FaultsError, InputError, ModelFileError
 from forecast.evidence import compile_evidence
 from forecast.fit import Settings
@@ -28,6 +28,7 @@ from forecast.result import Forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
 
@@ -152,14 +153,14 @@ def test_a_failed_write_leaves_the_last_good_report(root: Path, name: str, monke
     assert call(*OBSERVE, "--reported-on", "2026-01-09", cwd=root).code == 0
     path = root / MODEL
     path.write_text(path.read_text(encoding="utf-8").replace('title = "', 'title = "New: ', 1), encoding="utf-8")
-    write = Path.write_text
+    write = publish._write
 
-    def full(self: Path, data: str, *arguments: Any, **options: Any) -> int:
-        if name in self.name:
+    def full(file: Path, content: bytes) -> None:
+        if name in file.name:
             raise OSError(28, "No space left on device")
-        return write(self, data, *arguments, **options)
+        write(file, content)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(publish, "_write", full)
     with pytest.raises(InputError, match="No space left on device"):
         run(root)
     assert written(root) == before
