@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from projects import Done
 
+    from forecast.evidence import Evidence
     from forecast.ledger import Issued
+    from forecast.statespace import StateSpace
 
 WEEKS = 52
 START = dt.date(2025, 1, 8)
-SHORT = ("--draws", "100", "--tune", "100", "--chains", "2", "--accept-bad-fit")
+SHORT = ("--draws", "2000", "--tune", "200", "--chains", "2", "--accept-bad-fit")
 MODEL = "models/tiny.toml"
 KILLED = -signal.SIGKILL
 RENDERED_AGAIN = 9  # of how many issues one is rendered again at the end
@@ -184,8 +186,22 @@ KILLED_IN_PLACE = {25: 0, 49: 1}  # by how many files were in place
 
 
 def simulate(root: Path, rng: np.random.Generator) -> list[Week]:
-    """Live through a year in a new project at ``root``."""
+    """Live through a year in a new project at ``root``; this process compiles the model once."""
+    from forecast.sampler import Sampler  # noqa: PLC0415 - slow to import
+
+    compiled: dict[str, Sampler] = {}
+
+    def once(space: StateSpace, evidence: Evidence) -> Sampler:
+        if space.spec.hash not in compiled:
+            compiled[space.spec.hash] = Sampler(space, evidence)
+        return compiled[space.spec.hash]
+
     lay_out(root)
+    with mock.patch("forecast.sampler.Sampler", once):
+        return _live(root, rng)
+
+
+def _live(root: Path, rng: np.random.Generator) -> list[Week]:
     weeks: list[Week] = []
     for week in range(WEEKS):
         as_of = START + dt.timedelta(weeks=week)
@@ -252,7 +268,7 @@ def check_year(root: Path, weeks: list[Week]) -> None:
 
 
 def check_files(root: Path, issued: Issued) -> None:
-    """Rendered again from the archive, a report has the same files with the same bytes."""
+    """Render a report again from the archive: it has the same files with the same bytes."""
     folder = folder_of(root, issued)
     shown = {path.name: path.read_bytes() for path in folder.iterdir()}
     forecast.open(root).write_report(json.loads(issued.content))
