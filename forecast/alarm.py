@@ -9,6 +9,8 @@ observed could hardly have spoken against it.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +152,12 @@ def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[
         rng, chain, cells, blocks.draws.log_rate[futures], blocks.draws.log_lambda[futures], states
     )
     score = _score(blocks, cells, start)
-    others = np.array([_score(blocks, cells._replace(observed=row), start) for row in reports])
+
+    def scored(report: Floats) -> float:
+        return _score(blocks, cells._replace(observed=report), start)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        others = np.array(list(pool.map(scored, reports)))
     same = np.abs(others - score) <= SAME * max(1.0, abs(score))
     return score, float(others.mean()), float(((others < score) & ~same).mean() + same.mean() / 2)
 

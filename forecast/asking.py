@@ -15,7 +15,7 @@ from forecast.evidence import compile_evidence, step_days
 from forecast.issues import issued_of, last_date
 from forecast.question import Question
 from forecast.sensitivity import OfFit, find_sensitivity
-from forecast.transport import parameters_of
+from forecast.transport import PARAMETERS, parameters_of
 from forecast.update import PRIOR, reweigh
 from forecast.watch import expect_sightings, watch_list
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.ledger import Entry, Issued
     from forecast.result import Estimate, Policy, WhatIf
     from forecast.sensitivity import Sensitivity
-    from forecast.update import Posterior
+    from forecast.update import Anchor, Posterior
     from forecast.watch import Sightings, WatchList
 
 __all__ = ["Asked"]
@@ -88,6 +88,13 @@ class Asked:
         except UntrustworthyError:
             return self.fitter.update(evidence, "never", prior=True)
 
+    def _at_hand(self, evidence: Evidence) -> Posterior:
+        """Bring the draws of a fit that was made to other evidence; the present ones where none reaches it."""
+        try:
+            return self.fitter.update(evidence, "never", prior=False)
+        except UntrustworthyError:
+            return reweigh(self.posterior.anchor, evidence)
+
     def _day(self, question: Question, since: dt.date | str, refit: Policy) -> Known:
         date = read_date(since, "since")
         if date > self.posterior.evidence.as_of:
@@ -125,7 +132,7 @@ class Asked:
         """Prefer the draws of the present, for then the errors of both ends cancel."""
         evidence = compile_evidence(question.space, entries, as_of)
         same = reweigh(self.posterior.anchor, evidence)
-        if question.ask(same).trust.trusted:
+        if question.ask(same).trust.trusted or (same.reached and refit == "never"):
             return same
         return self.fitter.update(evidence, refit, prior=True)
 
@@ -148,35 +155,38 @@ class Asked:
             )
             raise InputError(msg)
         date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
-        before = self.fitter.update(compile_evidence(space, self.known(date, None), date), refit, prior=True)
+        known = compile_evidence(space, self.known(date, None), date)
+        before = reweigh(self.posterior.anchor, known)
+        if not (before.trust.trusted or (before.reached and refit == "never")):
+            before = self.fitter.update(known, refit, prior=True)
         return raise_alarm(before, evidence)
 
     def sensitivity(self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy) -> Sensitivity:
         """Move assumptions and leave out evidence."""
-        return self.moved(outcome, weeks=weeks, without=without, refit=refit, scaled=True)
+        return self.moved(outcome, weeks=weeks, without=without, refit=refit, quick=False)
 
     def moved(
-        self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy, scaled: bool
+        self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy, quick: bool
     ) -> Sensitivity:
-        """Do `sensitivity`; power-scaling is left out unless it is ``scaled``, for the prior densities take seconds."""
+        """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
         found = self.fitted(refit)
-        fitter, model = self.fitter, self.fitter.model
-        fit = fitter.load(found.anchor)
-        assert fit.posterior is not None  # noqa: S101 - loaded in full
-        log_prior = model.log_prior(fit.posterior, found.evidence) if scaled else {}
-        of_fit = OfFit(parameters_of(fit.posterior, found.space), log_prior, fit.settings.chains)
-        prior = model.prior(1, fitter.folder, found.evidence)
+        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
+        of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]))
         return find_sensitivity(
-            self._question(outcome, weeks), found, self.entries, of_fit, prior,
-            lambda evidence: self.brought(evidence, refit), without,
+            self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
+            self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
         )  # fmt: skip
 
     def experts(self, *, refit: Policy) -> Experts:
         """Pool the experts."""
         found = self.fitted(refit)
-        fit = self.fitter.load(found.anchor)
-        assert fit.posterior is not None  # noqa: S101 - loaded in full
-        return pool_experts(found, parameters_of(fit.posterior, found.space), self.entries)
+        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        return pool_experts(found, parameters_of(arrays, found.space), self.entries)
+
+    def prior(self) -> Anchor:
+        """Give draws from the prior."""
+        return self.fitter.model.prior(1, self.fitter.folder, self.posterior.evidence)
 
     def fitted(self, refit: Policy) -> Posterior:
         """Give the posterior from a fit, whose parameters are on record; those of prior draws are not."""

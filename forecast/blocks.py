@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "Blocks", "Draws", "fill_tables", "in_threads", "joined", "pull", "push", "split"]
 
 BLOCK = 64
+FEWEST = 12  # blocks that are worth a thread
 
 
 class Draws(NamedTuple):
@@ -107,7 +108,7 @@ def joined(blocks: Floats, size: int) -> Floats:
 
 def in_threads(count: int, work: Callable[[int, int], None]) -> None:
     """Call ``work(first, last)`` on slices of ``range(count)``, one for each processor."""
-    workers = max(1, min(os.cpu_count() or 1, count))
+    workers = max(1, min(os.cpu_count() or 1, count // FEWEST))
     if workers == 1:
         work(0, count)
         return

@@ -22,12 +22,14 @@ from forecast.propagate import Ahead, Horizons, Questions
 from forecast.sensitivity import watched_throughout
 from forecast.spec import GRADES, assumptions, bases
 from forecast.stories import stories, story_name
+from forecast.update import reweigh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.asking import Asked
     from forecast.ledger import Entry
+    from forecast.result import Quantity
     from forecast.spec import ModelSpec
     from forecast.statespace import StateSpace
     from forecast.update import Posterior
@@ -36,7 +38,7 @@ __all__ = ["brief", "lead_outcome", "sum_up", "usual_weeks"]
 
 USUAL_WEEKS = 26
 DECISIVE = "decisive"
-MOST_FITS = 4  # that one run makes for the past
+WIDTH = 0.02  # Monte Carlo error of a point in a line about the past
 WATCHED = 8  # weeks through which the watch-list looks
 
 
@@ -56,7 +58,7 @@ def brief(asked: Asked, last: Mapping[str, Any] | None) -> dict[str, Any]:
     """Gather the parts of a report that explain the forecast; ``last`` is the report before it."""
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
-    sensitivity = asked.moved(lead, weeks=weeks, without=(), refit="never", scaled=False)
+    covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
     return {
         "lead": lead,
         "lead_weeks": weeks,
@@ -67,8 +69,8 @@ def brief(asked: Asked, last: Mapping[str, Any] | None) -> dict[str, Any]:
         "drivers": _drivers(asked, lead, weeks),
         "watch": asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
         "what_if": _what_ifs(asked, weeks),
-        "sensitivity": sensitivity.to_dict(),
-        "covered": _covered(asked),
+        "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
+        "covered": covered,
         "alarm": _alarm(asked),
         "assumptions": _assumptions(spec),
     }
@@ -158,40 +160,53 @@ def _health(report: Mapping[str, Any]) -> list[str]:
 def _known(asked: Asked, weeks: int, last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Probability of each outcome now and after ``weeks``, at the end of each past week, from what was known then.
 
-    What an earlier report says of the same evidence under the same model is taken over. A run makes a few fits for
-    weeks that no draws reach; what is left is not trusted, and tried again by the next.
+    What an earlier report says of the same evidence under the same model is taken over. Nothing is fitted for a line in
+    a picture: the draws of the forecast are weighted to each week, or else those of the prior. A week that neither
+    reaches is marked as not trusted, and tried again by the next report.
     """
     space = asked.posterior.space
     spec, version = space.spec, f"{space.spec.hash} {weeks}"
     kept = {(row["evidence"], row["version"]): row for row in (last or {}).get("known", []) if row["trusted"]}
     rows: list[dict[str, Any]] = []
-    made = asked.fitter.made
     for day in np.cumsum(step_days(space, asked.posterior.evidence.as_of)).tolist():
         date = spec.model.start + dt.timedelta(days=day - 1)
         evidence = compile_evidence(space, asked.known(date, None), date)
         row = kept.get((evidence.hash, version))
         if row is None:
-            present = evidence.hash == asked.posterior.evidence.hash
-            refit = "auto" if asked.fitter.made - made < MOST_FITS else "never"
-            found = asked.posterior if present else asked.brought(evidence, refit)
-            outcomes = _now_and_then(found, weeks)
+            found, trusted = asked.posterior, True
+            if evidence.hash != found.evidence.hash:
+                found = reweigh(found.anchor, evidence)
+                trusted = _drawable(found, weeks)
+                if not trusted:
+                    prior = reweigh(asked.prior(), evidence)
+                    if trusted := _drawable(prior, weeks):
+                        found = prior
             row = {
                 "date": date.isoformat(),
                 "evidence": evidence.hash,
                 "version": version,
-                "outcomes": outcomes,
-                "trusted": found.trust.trusted,
+                "outcomes": _now_and_then(found, weeks),
+                "trusted": trusted,
             }
         rows.append(row)
     return rows
 
 
+def _shown(found: Posterior, weeks: int) -> list[Quantity]:
+    return [row for row in found.quantities if row.kind == "already" or (row.kind, row.horizon_weeks) == ("at", weeks)]
+
+
+def _drawable(found: Posterior, weeks: int) -> bool:
+    """Whether draws reach the evidence, with errors that are no wider than a line."""
+    sound = found.reached and not found.anchor.complaints
+    return sound and all(row.estimate.mcse <= WIDTH for row in _shown(found, weeks))
+
+
 def _now_and_then(found: Posterior, weeks: int) -> dict[str, Any]:
     wanted = {"already": "now", "at": "then"}
     outcomes: dict[str, Any] = {name: {} for name in found.space.spec.outcomes}
-    for row in found.quantities:
-        if row.kind == "already" or (row.kind == "at" and row.horizon_weeks == weeks):
-            outcomes[row.outcome][wanted[row.kind]] = asdict(row.estimate)
+    for row in _shown(found, weeks):
+        outcomes[row.outcome][wanted[row.kind]] = asdict(row.estimate)
     return outcomes
 
 

@@ -371,7 +371,9 @@ def known(data: Mapping[str, Any]) -> Chart | None:
     paint, events = colours(data["model"]), data.get("events") or []
     lines: Rows = [
         {
-            "date": week["date"], "value": _round(row["then"]["mean"]), "outcome": spoken(name), "colour": paint[name],
+            "date": week["date"], "value": _round(row["then"]["mean"]),
+            "solid": _round(row["then"]["mean"]) if week["trusted"] else None,
+            "outcome": spoken(name), "colour": paint[name],
             "when": _on(week["date"]), "then": chance(row["then"]["mean"], row["then"]["mcse"]),
             "now": chance(row["now"]["mean"], row["now"]["mcse"]),
         }
@@ -408,13 +410,18 @@ def known(data: Mapping[str, Any]) -> Chart | None:
             axis=alt.Axis(title=None, format="%", values=ticks),
         )
 
+    rough = sum(not week["trusted"] for week in weeks)
+    solid = "solid" if rough else "value"
     layers = [
-        _of(lines).mark_line(strokeWidth=2.2).encode(x=x(), y=y("value"), color=_colour(), detail="outcome:N"),
+        _of(lines).mark_line(strokeWidth=2.2).encode(x=x(), y=y(solid), color=_colour(), detail="outcome:N"),
         _of(lines)
         .mark_point(opacity=0, size=60, filled=True)
         .encode(x=x(), y=y("value"), color=_colour(), tooltip=_tips("outcome", "when", "then", "now")),
         _of(ends).mark_text(align="left", dx=7).encode(x=x(), y=y("at"), text="text:N", color=_colour("ink")),
     ]
+    if rough:
+        dots = _of(lines).mark_line(strokeWidth=1.2, strokeDash=[2, 3])
+        layers.insert(0, dots.encode(x=x(), y=y("value"), color=_colour(), detail="outcome:N"))
     if marks:
         names = [{"date": weeks[-1]["date"], "lane": at, "text": spoken(name)} for name, at in lanes.items()]
         layers += [
@@ -429,7 +436,7 @@ def known(data: Mapping[str, Any]) -> Chart | None:
     return Chart(
         "known",
         _spec(layers, 380),
-        _course(data, weeks),
+        _course(data, weeks) + (f" Dotted weeks are rough, for too few draws reach them ({rough})." if rough else ""),
         f"Lines of the probability of each outcome {count(data['lead_weeks'], 'week')} ahead, as it would have been "
         f"forecast each week from {_on(weeks[0]['date'])} to {_on(weeks[-1]['date'])}; at the end "
         f"{listed([row['text'] for row in ends])}. Triangles below mark {count(len(marks), 'event')}.",

@@ -43,8 +43,10 @@ __all__ = [
     "check_fit",
     "fit_id",
     "fit_model",
+    "load_arrays",
     "load_cells",
     "load_fit",
+    "load_posterior",
     "load_prior",
     "load_record",
     "prune_fits",
@@ -139,7 +141,7 @@ class Fit(FitRecord):
     """Posterior draws with the evidence they were drawn under.
 
     ``draws`` holds chains end to end, ``cells`` the evidence. ``posterior`` is the full posterior (an `xarray.Dataset`
-    with named dims), present right after sampling and when loaded with ``full=True``.
+    with named dims), present right after sampling; `load_posterior` reads it again.
     """
 
     cells: Cells
@@ -296,6 +298,18 @@ def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
     return path
 
 
+def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Read arrays (chains, draws, …) of the posterior of a fit by their ``names``, quicker than the whole.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    return _read(path, names)[1]
+
+
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a file says about itself, and some of its arrays."""
     import h5py  # noqa: PLC0415 - slow to import
@@ -339,8 +353,8 @@ def load_cells(path: Path) -> Cells:
     return Cells(*_read(path, names)[1].values())
 
 
-def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
-    """Read a fit of the model of ``space``; with ``full`` its whole posterior too.
+def load_fit(path: Path, space: StateSpace) -> Fit:
+    """Read a fit of the model of ``space``, without its posterior.
 
     Raises
     ------
@@ -358,10 +372,11 @@ def load_fit(path: Path, space: StateSpace, *, full: bool = False) -> Fit:
         raise InputError(msg)
     draws = Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1])) for part in arrays.values()))
     parts = {field.name: getattr(record, field.name) for field in fields(FitRecord)}
-    return Fit(**parts, cells=load_cells(path), draws=draws, posterior=_posterior(path) if full else None)
+    return Fit(**parts, cells=load_cells(path), draws=draws, posterior=None)
 
 
-def _posterior(path: Path) -> xr.Dataset:
+def load_posterior(path: Path) -> xr.Dataset:
+    """Read the whole posterior of a fit, with named dims."""
     import xarray as xr  # noqa: PLC0415 - slow to import
 
     with xr.open_dataset(path, engine="h5netcdf") as dataset:

@@ -201,11 +201,17 @@ class Fitter:
         """Give the fits that may be used."""
         return [one for one in self.model.anchors(self.folder) if self.accept_bad or not one.complaints]
 
-    def load(self, anchor: Anchor) -> Fit:
-        """Read the fit that an anchor is, with its whole posterior."""
-        from forecast.fit import load_fit  # noqa: PLC0415 - not needed to read a forecast
+    def posterior(self, anchor: Anchor) -> xr.Dataset:
+        """Read the whole posterior of the fit that an anchor is."""
+        from forecast.fit import load_posterior  # noqa: PLC0415 - not needed to read a forecast
 
-        return load_fit(self.folder / f"{anchor.name}.nc", self.model.space, full=True)
+        return load_posterior(self.folder / f"{anchor.name}.nc")
+
+    def arrays(self, anchor: Anchor, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+        """Read some arrays (chains, draws, …) of the fit that an anchor is, which is quicker."""
+        from forecast.fit import load_arrays  # noqa: PLC0415 - not needed to read a forecast
+
+        return load_arrays(self.folder / f"{anchor.name}.nc", names)
 
     def update(self, evidence: Evidence, refit: Policy, *, prior: bool, first: str | None = None) -> Posterior:
         """Bring draws to ``evidence``; the anchor named ``first`` is tried before any other."""

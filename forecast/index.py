@@ -102,5 +102,5 @@ def render_index(models: Sequence[dict[str, Any]], templates: Sequence[Path]) ->
     try:
         return environment.get_template(TEMPLATE).render(models=models, width=WIDTH, height=HEIGHT)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
-        msg = f"{TEMPLATE}: the template is faulty ({error}); mend it, or copy it from a new project"
+        msg = f"reports/templates/{TEMPLATE}: the template is faulty ({error}); mend or delete it"
         raise InputError(msg) from error

@@ -19,10 +19,10 @@ from forecast.result import percent
 from forecast.words import points
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["render_files", "render_html"]
+__all__ = ["render_files"]
 
 TEMPLATE = "report.html.jinja"
 LONG = 400  # characters of a text that are shown at once
@@ -69,23 +69,11 @@ SCRIPT = """
 """
 
 
-def render_html(data: Mapping[str, Any], templates: Path) -> str:
-    """Render ``report.html`` with the template ``report.html.jinja`` of the folder ``templates``.
-
-    Raises
-    ------
-    InputError
-        If the template cannot be read or is faulty.
-
-    """
-    library, found = Library(), charts(data)
-    return _html(data, templates, library, found, {name: chart.svg() for name, chart in found.items()})
-
-
-def render_files(data: Mapping[str, Any], templates: Path) -> dict[str, bytes]:
+def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str, bytes]:
     """Give the files of a report by name: the page, the Markdown with its pictures beside it, and the data.
 
-    A picture's name says its content, so that two issues can stand in one folder.
+    Each template is that of the first of the folders ``templates`` that has it. A picture's name says its content, so
+    that two issues can stand in one folder.
 
     Raises
     ------
@@ -115,8 +103,9 @@ def _alone(svg: str) -> str:
 
 
 def _html(
-    data: Mapping[str, Any], templates: Path, library: Library, found: Mapping[str, Chart], drawn: Mapping[str, str]
-) -> str:
+    data: Mapping[str, Any], templates: Sequence[Path], library: Library, found: Mapping[str, Chart],
+    drawn: Mapping[str, str],
+) -> str:  # fmt: skip
     import jinja2  # noqa: PLC0415 - only where a report is written
     from markupsafe import Markup  # noqa: PLC0415
 
@@ -140,7 +129,7 @@ def _html(
     }
     return render_template(
         environment,
-        templates / TEMPLATE,
+        TEMPLATE,
         data,
         pictures=pictures,
         scripts=[Markup(script) for script in scripts] if pictures else [],  # noqa: S704 - not from the data

@@ -510,15 +510,15 @@ class Project:
         """Render the files of a report; its data comes last, so that where it is, the others are."""
         from forecast.page import render_files  # noqa: PLC0415 - only where a report is written
 
-        files = render_files(report, self._templates("report.html.jinja"))
+        files = render_files(report, self._templates)
         return {name: content for name, content in files.items() if name != REPORT_DATA} | {
             REPORT_DATA: files[REPORT_DATA]
         }
 
-    def _templates(self, name: str) -> Path:
-        """Folder of the templates: the project's own, or those that come with the package where it has none."""
-        own = self.root / "reports" / "templates"
-        return own if (own / name).is_file() else _starter() / "reports" / "templates"
+    @property
+    def _templates(self) -> list[Path]:
+        """Folders of the templates: the project's own, and for what it lacks those that come with the package."""
+        return [root / "reports" / "templates" for root in (self.root, _starter())]
 
     def write_index(self) -> Path:
         """Write ``reports/index.html``, which lists every model and issue.
@@ -536,7 +536,7 @@ class Project:
     def _index(self) -> bytes:
         from forecast.index import index_data, render_index  # noqa: PLC0415 - only where a report is written
 
-        return render_index(index_data(self.ledger.forecasts()), [self._templates("index.html.jinja")]).encode()
+        return render_index(index_data(self.ledger.forecasts()), self._templates).encode()
 
     # One run at a time.
 

@@ -256,9 +256,9 @@ def _link(row: Mapping[str, Any]) -> str:
 
 
 def render_markdown(
-    data: Mapping[str, Any], templates: Path, pictures: Mapping[str, Mapping[str, str]] | None = None
+    data: Mapping[str, Any], templates: Sequence[Path], pictures: Mapping[str, Mapping[str, str]] | None = None
 ) -> str:
-    """Render ``report.md`` with the template ``report.md.jinja`` of the folder ``templates``.
+    """Render ``report.md`` with the template ``report.md.jinja`` of the first of the folders ``templates`` that has it.
 
     ``pictures`` give the ``file``, the ``takeaway`` and the ``alt`` text of each picture that stands beside it.
 
@@ -278,10 +278,10 @@ def render_markdown(
         lstrip_blocks=True,
     )
     environment.filters.update(inert=_inert, link=_link)
-    return render_template(environment, templates / TEMPLATE, data, pictures=pictures or {})
+    return render_template(environment, TEMPLATE, data, pictures=pictures or {})
 
 
-def render_template(environment: Environment, template: Path, data: Mapping[str, Any], **more: object) -> str:
+def render_template(environment: Environment, template: str, data: Mapping[str, Any], **more: object) -> str:
     """Fill a template with the report data, their tables and what is ``more``; what the data lack is none.
 
     Raises
@@ -300,10 +300,11 @@ def render_template(environment: Environment, template: Path, data: Mapping[str,
         dates = data["path"]["dates"]
         months = [k for k, date in enumerate(dates) if date[:7] != "".join(dates[k + 1 : k + 2])[:7]]
         whole = dict.fromkeys(PARTS) | {**data, **_views(data), "months": months, "tables": tables(data), **more}
-        return environment.get_template(template.name).render(**whole)
+        return environment.get_template(template).render(**whole)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
-        msg = f"{template}{line}: the template is faulty ({error}); mend it, or copy it from a new project"
+        where = f"reports/templates/{template}{line}"
+        msg = f"{where}: the template is faulty ({error}); mend it, or delete it, and the package's own is used"
         raise InputError(msg) from error
 
 

@@ -141,7 +141,10 @@ def _known(data: Mapping[str, Any]) -> Table:
         "end of each month from what was known then",
         ["date", *(spoken(name) for name in data["model"]["outcomes"])],
         [
-            [_on(weeks[k]["date"]), *(spread(row["then"]) for row in weeks[k]["outcomes"].values())]
+            [
+                _on(weeks[k]["date"]) + ("" if weeks[k]["trusted"] else " (rough)"),
+                *(spread(row["then"]) for row in weeks[k]["outcomes"].values()),
+            ]
             for k in _months([week["date"] for week in weeks])
         ],
     )

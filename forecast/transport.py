@@ -24,7 +24,6 @@ from forecast.statespace import StateSpace
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import xarray as xr
     from numpy.typing import NDArray
 
     from forecast.blocks import Blocks
@@ -34,7 +33,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Moved", "Parameters", "grades_moved", "moved", "parameters_of"]
+__all__ = ["PARAMETERS", "Moved", "Parameters", "grades_moved", "moved", "parameters_of"]
+
+PARAMETERS = (
+    "transition_log_rate", "effect_log_times", "class_log_rate", "grade_log_times", "departure_scale",
+    "indicator_departure",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,11 @@ class Moved:
     weights: Weights
 
 
-def parameters_of(posterior: xr.Dataset, space: StateSpace) -> Parameters:
-    """Take the parameters out of the full posterior of a fit."""
+def parameters_of(arrays: Mapping[str, Floats], space: StateSpace) -> Parameters:
+    """Take the parameters out of arrays (chains, draws, …) of a fit, named `PARAMETERS`."""
 
     def flat(name: str) -> Floats:
-        values = posterior[name].to_numpy()
+        values = arrays[name]
         return values.reshape(values.shape[0] * values.shape[1], -1)
 
     rates, effects, classes = flat("transition_log_rate"), flat("effect_log_times"), flat("class_log_rate")

@@ -138,6 +138,11 @@ class Posterior:
         """Every published number."""
         return estimates(self.answers, self.weights.values, self.anchor.efficiency)
 
+    @property
+    def reached(self) -> bool:
+        """Whether the draws reach the evidence, whatever is wrong with them or the error of the numbers."""
+        return self.weights.k_hat is None or self.weights.k_hat <= k_hat_limit(self.anchor.blocks.size)
+
     @cached_property
     def trust(self) -> Trust:
         """What the gate says."""

@@ -171,7 +171,6 @@ def issue(root: Path) -> None:
     assert done.code == 0, done.err
 
 
-@pytest.mark.usefixtures("no_sampling")
 def test_drivers_since_the_last_issue_name_what_came_in_and_what_went(root: Path) -> None:
     """A new story, a correction and a retraction have a line each, and the lines add up to the change."""
     issue(root)

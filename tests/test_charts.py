@@ -174,3 +174,20 @@ def test_places_are_safe_in_an_address() -> None:
     places = [anchor(one) for one in ids]
     assert len(set(places)) == len(ids)
     assert all(re.fullmatch(r"row-[\w.~-]+", place, re.ASCII) for place in places)
+
+
+def test_weeks_that_no_draws_reach_are_dotted_and_said(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """The solid line has a gap there, a dotted one goes through, and the takeaway counts them."""
+    rough = copy.deepcopy(data)
+    for week in rough["known"][3:5]:
+        week["trusted"] = False
+    chart = charts(rough)["known"]
+    assert chart.takeaway == drawn["known"].takeaway + " Dotted weeks are rough, for too few draws reach them (2)."
+    dashes = [layer["mark"].get("strokeDash") for layer in chart.spec["layer"] if layer["mark"]["type"] == "line"]
+    assert dashes == [[2, 3], None]
+    solid = chart.spec["layer"][1]
+    assert solid["encoding"]["y"]["field"] == "solid"
+    values = solid["data"]["values"]
+    gaps = {row["date"] for row in values if row["solid"] is None}
+    assert gaps == {week["date"] for week in rough["known"][3:5]}
+    assert ET.fromstring(chart.svg()) is not None  # noqa: S314 - made here

@@ -108,7 +108,7 @@ def test_links_between_documents_lead_somewhere() -> None:
     """Every relative link in the documents leads to a file of the tree."""
     broken = [
         f"{path.name}: {target}"
-        for path in sorted(DOCS.glob("*.md"))
+        for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
         for target in re.findall(r"(?<!\\)\]\(([^)#\s]+)", path.read_text())
         if "://" not in target and not (path.parent / target).exists()
     ]
@@ -136,10 +136,13 @@ def test_quotations_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_the_guide_runs(tmp_path: Path) -> None:
-    """Every shell and Python block of the guide runs, in order, in one new folder."""
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
+    """Every shell and Python block runs, in order, in one new folder."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    blocks = _blocks((DOCS / "guide.md").read_text())
+    blocks = _blocks((ROOT / page).read_text())
+    if page == "README.md":  # what it shows works in a new project
+        blocks.insert(0, ("sh", "forecast init ."))
     assert {language for language, _ in blocks} == {"sh", "python"}
     for language, block in blocks:
         command = ["bash", "-euc", block] if language == "sh" else [sys.executable, "-c", block]

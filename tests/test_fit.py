@@ -12,7 +12,18 @@ import xarray as xr
 
 from forecast.blocks import Draws
 from forecast.errors import InputError, UntrustworthyError
-from forecast.fit import Diagnostics, Fit, Settings, check_fit, fit_id, fit_model, load_fit, save_fit
+from forecast.fit import (
+    Diagnostics,
+    Fit,
+    Settings,
+    check_fit,
+    fit_id,
+    fit_model,
+    load_arrays,
+    load_fit,
+    load_posterior,
+    save_fit,
+)
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
@@ -76,20 +87,21 @@ def test_round_trip(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
     path = save_fit(fit, tmp_path / "fits")
     assert path == tmp_path / "fits" / f"{fit.id}.nc"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    brief = load_fit(path, compiled_world.space)
-    whole = load_fit(path, compiled_world.space, full=True)
-    for found in (brief, whole):
-        for one, other in zip(found.draws, fit.draws, strict=True):
-            np.testing.assert_array_equal(one, other)
-        for field in dataclasses.fields(Fit):
-            if field.name == "cells":
-                for one, other in zip(found.cells, fit.cells, strict=True):
-                    np.testing.assert_array_equal(one, other)
-            elif field.name not in {"draws", "posterior"}:
-                assert getattr(found, field.name) == getattr(fit, field.name), field.name
-    assert brief.posterior is None
-    assert whole.posterior is not None
-    xr.testing.assert_equal(whole.posterior, fit.posterior)
+    found = load_fit(path, compiled_world.space)
+    for one, other in zip(found.draws, fit.draws, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for field in dataclasses.fields(Fit):
+        if field.name == "cells":
+            for one, other in zip(found.cells, fit.cells, strict=True):
+                np.testing.assert_array_equal(one, other)
+        elif field.name not in {"draws", "posterior"}:
+            assert getattr(found, field.name) == getattr(fit, field.name), field.name
+    assert found.posterior is None
+    assert fit.posterior is not None
+    xr.testing.assert_equal(load_posterior(path), fit.posterior)
+    names = ("class_log_rate", "log_rate")
+    for name, array in load_arrays(path, names).items():
+        np.testing.assert_array_equal(array, fit.posterior[name].to_numpy())
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "empty", "text", "no posterior", "missing"])

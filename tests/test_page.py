@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from forecast.charts import anchor
 from forecast.errors import InputError
-from forecast.page import render_files, render_html
+from forecast.page import render_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 HERE = Path(__file__).parent
-TEMPLATES = HERE.parent / "reports" / "templates"
+TEMPLATES = [HERE.parent / "reports" / "templates"]
 AXE = HERE / "vendor" / "axe.min.js"
 SECTIONS = [
     "Headline", "How one stage leads to the next", "How we got here", "By when", "What moved it", "What to watch next",
@@ -107,7 +107,7 @@ def _hostile() -> dict[str, Any]:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give its page."""
     path = tmp_path_factory.mktemp("hostile") / "report.html"
-    path.write_text(render_html(_hostile(), TEMPLATES), encoding="utf-8")
+    path.write_text(render_files(_hostile(), TEMPLATES)["report.html"].decode(), encoding="utf-8")
     return path
 
 
@@ -351,7 +351,7 @@ def test_parts_that_are_empty_leave_no_trace() -> None:
     data.update(changes=None, alarm=None, what_if=[], reached={}, events=[])
     data["evidence"].update(rows=[], newest=None)
     data["drivers"].update(moved=[], held_up=[])
-    text = render_html(data, TEMPLATES)
+    text = render_files(data, TEMPLATES)["report.html"].decode()
     assert "No rows." in text
     assert "Conflict alarm" not in text
     assert 'id="picture-drivers"' not in text
@@ -360,4 +360,4 @@ def test_parts_that_are_empty_leave_no_trace() -> None:
 def test_a_missing_template_is_named(tmp_path: Path) -> None:
     """A folder without the template is one clear error."""
     with pytest.raises(InputError, match=r"report\.html\.jinja: the template is faulty"):
-        render_html(_data(), tmp_path)
+        render_files(_data(), [tmp_path])["report.html"].decode()

@@ -22,8 +22,8 @@ from forecast import publish
 from forecast.errors import FaultsError, InputError, ModelFileError
 from forecast.evidence import compile_evidence
 from forecast.fit import Settings
+from forecast.page import render_files
 from forecast.project import init
-from forecast.report import render_markdown
 from forecast.result import Forecast
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ def written(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / REPORT).iterdir()}
 
 
+def issued_fit(root: Path) -> Path:
+    """Give the file of the fit that the last forecast rests on."""
+    return next(root.glob(f"data/*/fits/{archived(root)[-1].fit}.nc"))
+
+
 # Issuing.
 
 
@@ -74,7 +79,7 @@ def test_a_second_run_issues_nothing_and_writes_the_same_bytes(root: Path) -> No
     again = run(root)
     assert not again.new
     assert written(root) == before
-    assert set(before) == {"report.md", "forecast.json"}
+    assert {"report.html", "report.md", "forecast.json"} < set(before)
     assert len(archived(root)) == 1
 
 
@@ -193,9 +198,21 @@ def test_a_faulty_template_is_named(root: Path, bad: str) -> None:
     assert written(root) == before
 
 
+def test_a_template_that_a_project_lacks_is_that_of_the_package(root: Path) -> None:
+    """One of its own is used beside those that come with the package; the bytes are the same as with all of them."""
+    before = written(root)
+    (root / "reports/templates/report.md.jinja").unlink()
+    (root / "reports/templates/index.html.jinja").unlink()
+    assert call("report", cwd=root).code == 0
+    assert written(root) == before
+    (root / "reports/templates/report.md.jinja").write_text("{{ model.name }}")
+    assert call("report", cwd=root).code == 0
+    assert written(root)["report.md"] == b"russia_azerbaijan"
+
+
 def test_a_fit_under_another_name_is_refused(root: Path) -> None:
     """A fit of the same model to other evidence is not taken for the one that is wanted."""
-    (fit,) = root.glob("data/*/fits/*.nc")
+    fit = issued_fit(root)
     assert call(*OBSERVE, cwd=root).code == 0
     project = forecast.open(root)
     model = project.model()
@@ -209,7 +226,7 @@ def test_a_fit_under_another_name_is_refused(root: Path) -> None:
 
 def test_damaged_fits_are_refused(root: Path, rng: np.random.Generator) -> None:
     """A fit file cut anywhere, or overwritten in places, is read as it was or refused with one clear error."""
-    (fit,) = root.glob("data/*/fits/*.nc")
+    fit = issued_fit(root)
     whole = fit.read_bytes()
     project = forecast.open(root)
     model = project.model()
@@ -273,11 +290,11 @@ def test_a_killed_run_leaves_nothing_half_done(root: Path, rng: np.random.Genera
     path = root / MODEL
     original = path.read_text(encoding="utf-8")
     fits = root / "data" / "russia_azerbaijan" / "fits"
-    (fit,) = fits.glob("*.nc")
+    fit = issued_fit(root)
     moments: list[Callable[[float], bool]] = [
-        lambda _: any(fits.glob(".*.part")) or any(fits.glob("*.nc")),
-        lambda _: any((root / REPORT).glob(".report.md.*")),
-        lambda _: any((root / REPORT).glob(".forecast.json.*")),
+        lambda _: any(fits.glob(".*.part")) or any(fits.glob(fit.name)),
+        lambda _: any((root / REPORT).glob(".report.html.*.draft")),
+        lambda _: any((root / REPORT).glob(".forecast.json.*.draft")),
         *((lambda spent, limit=float(limit): spent > limit) for limit in rng.uniform(0.3, 4.0, 3)),
     ]
     for k, moment in enumerate(moments):
@@ -289,9 +306,9 @@ def test_a_killed_run_leaves_nothing_half_done(root: Path, rng: np.random.Genera
             shutil.move(root / fit.name, fit)
         known = [json.loads(row.content) for row in archived(root)]
         shown = {name: text for name, text in written(root).items() if not name.startswith(".")}
-        assert set(shown) == {"report.md", "forecast.json"}
-        assert json.loads(shown["forecast.json"]) in known
-        assert shown["report.md"].decode() in {render_markdown(row, root / "reports/templates") for row in known}
+        assert {"report.html", "report.md", "forecast.json"} < set(shown)
+        whole = [render_files(row, [root / "reports/templates"]) for row in known]
+        assert all(any(files.get(name) == text for files in whole) for name, text in shown.items())
         assert call("show", cwd=root).code == 0
     path.write_text(original.replace('title = "', 'title = "Last: ', 1), encoding="utf-8")
     last = run(root)

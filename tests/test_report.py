@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-TEMPLATES = Path(__file__).parents[1] / "reports" / "templates"
+TEMPLATES = [Path(__file__).parents[1] / "reports" / "templates"]
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -262,7 +262,7 @@ def test_an_empty_ledger_gives_a_forecast_with_a_note(reference_prior: Any, refe
 def test_a_missing_template_is_named(data: dict[str, Any], tmp_path: Path) -> None:
     """A folder without the template is one clear error."""
     with pytest.raises(InputError, match=r"report\.md\.jinja: the template is faulty"):
-        render_markdown(data, tmp_path)
+        render_markdown(data, [tmp_path])
 
 
 # Text.
