@@ -47,12 +47,12 @@ $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 
 $(VENV)/.dev: $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel]'
+	    --editable '.[dev,excel,cluster]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,bench]'
+	    --editable '.[dev,excel,cluster,bench]'
 	touch $@
 
 clean:

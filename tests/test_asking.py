@@ -171,6 +171,7 @@ def issue(root: Path) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_drivers_since_the_last_issue_name_what_came_in_and_what_went(root: Path) -> None:
     """A new story, a correction and a retraction have a line each, and the lines add up to the change."""
     issue(root)
@@ -199,6 +200,7 @@ def total_points(content: dict[str, Any]) -> str:
     return f"{'about ' if unit > 1 else ''}{unit * round(100 * row['difference'] / unit)} points"
 
 
+@pytest.mark.slow
 def test_a_changed_model_has_a_line_of_its_own(root: Path) -> None:
     """The issued numbers of the old version are the beginning, read between its horizons; what is left is the model."""
     issue(root)
