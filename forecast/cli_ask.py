@@ -426,6 +426,42 @@ def compare(
     stop_unless_trusted(found.pooled.trust)
 
 
+@app.command()
+def backtest(
+    rivals: Annotated[list[str] | None, typer.Argument(help="Rival models to test too.", metavar="[RIVAL…]")] = None,
+    model: ModelOption = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    refit: RefitOption = Refit.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Score each week's evidence by what was known before it, beside naive forecasters and rivals.
+
+    Scores of weeks from before the models were frozen are named retrospective fit, later ones skill.
+
+    Example: `forecast backtest --as-of 2026-01-08`
+    """
+    from forecast.project import open_project  # noqa: PLC0415 - quick --help
+
+    day = as_of_date(as_of)
+    with progress() as callbacks:
+        found = open_project(project, utc_now).backtest(
+            model, rivals or (), as_of=day, refit=refit.value, now=utc_now(), **callbacks
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_lines(found.sentences)
+    print()
+    leads = {name: found.lead(name) for name in found.others}
+    rows = [
+        [name, f"{total:.1f}", *([f"{leads[name][0]:+.1f} ± {leads[name][1]:.1f}"] if name in leads else [""])]
+        for name, total in found.totals.items()
+    ]
+    print_table(["", "nats", f"{found.model} leads by"], rows)
+    print(f"\n{words.count(len(found.weeks), 'week')} of evidence; {words.count(found.fits, 'new fit')}.")
+
+
 def _print_side_by_side(forecasts: Mapping[str, Forecast]) -> None:
     """Print the probabilities at the horizons, a column for each forecast."""
     from forecast.result import spread  # noqa: PLC0415 - quick --help

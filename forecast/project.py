@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.compare import Comparison
+    from forecast.backtest import Backtest
+    from forecast.compare import Comparison, Week
     from forecast.evidence import Evidence
     from forecast.exchange import Row, Vocabulary
     from forecast.fit import Fit, Settings
     from forecast.ledger import Added, Entry, Issued, Ledger
+    from forecast.replay import Replay
     from forecast.result import Forecast, ForecastPath, Policy
     from forecast.update import Posterior
 
@@ -332,39 +334,85 @@ class Project:
             If there are fewer than two models or they do not speak of the same things.
 
         """
-        from forecast.compare import Week, compare, require_comparable, score_week  # noqa: PLC0415
-        from forecast.evidence import step_days  # noqa: PLC0415 - not needed to read a forecast
-        from forecast.fit import Settings  # noqa: PLC0415
+        from forecast.compare import compare, score_week  # noqa: PLC0415 - not needed to read a forecast
 
         if len(set(names)) < max(len(names), 2):
             msg = f"to compare models takes two or more different ones, got {', '.join(names) or 'none'}"
             raise InputError(msg)
-        models = {name: self.model(name) for name in names}
-        first, last, now = self._given(models[names[0]], as_of, now)
-        require_comparable([model.space for model in models.values()])
+        replay = self._replay([self.model(name) for name in names], as_of, now, settings, accept_bad, on_stage, on_draw)
+        found: dict[str, Posterior] = {}
+        weeks: list[Week] = []
+        for evidences, update in replay.weeks(refit):
+            if found:
+                scores = {name: score_week(found[name], evidences[name]) for name in names}
+                weeks.append(replay.week(found[names[0]].evidence, evidences[names[0]], scores))
+            found = update()
+        return compare(found, weeks, replay.frozen, replay.fits)
+
+    def backtest(  # noqa: PLR0913 - what a back-test depends on
+        self, model: Model | str | None = None, rivals: Sequence[str] = (), *, as_of: dt.date | str | None = None,
+        refit: Policy = "auto", settings: Settings | None = None, now: dt.datetime | None = None,
+        accept_bad: bool = False, on_stage: Callable[[str], None] = lambda _: None,
+        on_draw: Callable[[int, int], None] | None = None,
+    ) -> Backtest:  # fmt: skip
+        """Score a model on each week's evidence by what was known before it, beside naive forecasters and ``rivals``.
+
+        Everyone is scored on the same cells; see `forecast.backtest`. The other parameters are `update`'s.
+
+        Raises
+        ------
+        UntrustworthyError
+            If a new fit fails its checks and ``accept_bad`` is false.
+        InputError
+            If there is no week to score, or a rival does not speak of the same things.
+
+        """
+        from forecast.backtest import CONSTANT, PRIOR_ONLY, REPEATED, Backtest, Naive  # noqa: PLC0415
+        from forecast.compare import score_week  # noqa: PLC0415
+
+        first = model if isinstance(model, Model) else self.model(model)
+        models = {one.spec.name: one for one in (first, *(self.model(name) for name in rivals))}
+        name = first.spec.name
+        replay = self._replay(list(models.values()), as_of, now, settings, accept_bad, on_stage, on_draw)
+        found: dict[str, Posterior] = {}
+        naive: Naive | None = None
+        weeks: list[Week] = []
+        for evidences, update in replay.weeks(refit):
+            if found:
+                before, after = found[name].evidence, evidences[name]
+                naive = naive or Naive(first.prior(1, self.fits(first), after))
+                scores = {one: score_week(found[one], evidences[one]) for one in models} | naive.score(before, after)
+                weeks.append(replay.week(before, after, scores))
+            found = update()
+        if not weeks:
+            msg = f"no week of {name!r} can be scored yet: it has run for one step; test as of a later day"
+            raise InputError(msg)
+        others = (PRIOR_ONLY, CONSTANT, REPEATED, *list(models)[1:])
+        return Backtest(name, replay.last, replay.frozen, others, tuple(weeks), replay.fits)
+
+    def _replay(  # noqa: PLR0913, PLR0917 - what an update depends on
+        self, models: Sequence[Model], as_of: dt.date | str | None, now: dt.datetime | None,
+        settings: Settings | None, accept_bad: bool, on_stage: Callable[[str], None],  # noqa: FBT001
+        on_draw: Callable[[int, int], None] | None,
+    ) -> Replay:  # fmt: skip
+        """Get ready to go through the weeks again with ``models``, which must be comparable."""
+        from forecast.compare import require_comparable  # noqa: PLC0415 - not needed to read a forecast
+        from forecast.fit import Settings  # noqa: PLC0415
+        from forecast.replay import Replay  # noqa: PLC0415
+
+        first, last, now = self._given(models[0], as_of, now)
+        require_comparable([model.space for model in models])
         dataset = self.dataset(first, now=now)
         watermark = self.ledger.watermark(dataset)
         settings = settings or Settings()
+        known = self._known_on(dataset, watermark)
         fitters = {
-            name: Fitter(model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw)
-            for name, model in models.items()
+            model.spec.name: Fitter(
+                model, self.fits(model), self._issued, settings, watermark, now, accept_bad, on_stage, on_draw
+            )
+            for model in models
         }
-        start = first.spec.model.start
-        days = step_days(first.space, last).cumsum().tolist()
-        found: dict[str, Posterior] = {}
-        weeks: list[Week] = []
-        for k, day in enumerate(days):
-            on_stage(f"week {k + 1} of {len(days)}")
-            date = start + dt.timedelta(days=day - 1)
-            entries = self.ledger.entries(dataset, as_of=date, watermark=watermark)
-            evidences = {name: model.evidence(entries, date) for name, model in models.items()}
-            if found:
-                scores = {name: score_week(found[name], evidences[name]) for name in names}
-                new = len(evidences[names[0]].cells.what) - len(found[names[0]].evidence.cells.what)
-                weeks.append(Week(date, new, *({name: pair[i] for name, pair in scores.items()} for i in (0, 1))))
-            found = {name: fitters[name].update(evidences[name], refit, prior=True) for name in names}
-        frozen = max(row.frozen for model in models.values() for row in model.spec.outcomes.values())
-        return compare(found, weeks, frozen, sum(fitter.made for fitter in fitters.values()))
+        return Replay(fitters, lambda day: known(day, None), last, on_stage)
 
     @_locked
     def run(  # noqa: PLR0913 - what a run depends on

@@ -30,7 +30,7 @@ RANKS = (
     {"update"},
     {"fitter", "issues", "question", "report", "transport"},
     {"alarm", "charts", "compare", "drivers", "explain", "sensitivity", "watch"},
-    {"asking", "index", "page"},
+    {"asking", "backtest", "index", "page", "replay"},
     {"brief", "schedule"},
     {"project", "units"},
     {"cli_common"},
