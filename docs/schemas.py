@@ -13,7 +13,7 @@ TEXT = {"type": "string"}
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 
 
-def _object(description: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _object(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {
         "type": "object",
         "description": description,
@@ -54,20 +54,149 @@ TRUST = _object(
     reasons={"type": "array", "items": TEXT, "description": "What is wrong; empty if nothing is."},
     trusted={"type": "boolean"},
 )
+FORECAST = _object(
+    "Probabilities of a model's outcomes as of a date.",
+    format={"const": 1},
+    model=TEXT,
+    as_of=DATE,
+    model_hash=TEXT,
+    evidence=TEXT | {"description": "Hash of the evidence that the numbers rest on."},
+    quantities={"type": "array", "items": _object("One published probability.", **NAME, estimate=ESTIMATE)},
+    trust=TRUST,
+)
+TEXTS = {"type": "array", "items": TEXT}
+SENTENCES = _object("Sentences to quote.", sentences=TEXTS)
+TRIPLES = {
+    "type": "object",
+    "description": "By name of a state or outcome: for each date a mean and the ends of its 90 % interval.",
+    "additionalProperties": {
+        "type": "array",
+        "items": {"type": "array", "items": PROBABILITY, "minItems": 3, "maxItems": 3},
+    },
+}
+WHOLE = {"type": "integer", "minimum": 0}
+
+
+def _rows(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": "array", "items": _object(description, **properties)}
+
+
+def _answer(description: str) -> dict[str, Any]:
+    """Describe what `Forecast` answers a question with, in outline."""
+    return {
+        "type": "object", "description": description,
+        "properties": {"format": {"const": 1}, "model": TEXT, "as_of": DATE, "trust": TRUST, "sentences": TEXTS},
+        "required": ["format", "model", "as_of", "trust", "sentences"],
+    }  # fmt: skip
+
+
+REPORT = _object(
+    "A forecast that was issued, with all that its report shows. It never changes.",
+    format={"const": 1},
+    model=_object(
+        "The theory.", name=TEXT, title=TEXT, description=TEXT, hash=TEXT,
+        outcomes={
+            "type": "object",
+            "additionalProperties": _object(
+                "What is forecast, and how the world will answer.", label=TEXT, resolution=TEXT,
+                states={"type": "object", "additionalProperties": TEXTS},
+            ),
+        },
+        stages={"type": "object", "additionalProperties": _object("A stage.", label=TEXT, states=TEXTS)},
+    ),
+    issued_at={"type": "string", "format": "date-time"},
+    forecast=FORECAST,
+    conditionals=_rows(
+        "A conditional probability and what its link rests on.", outcome=TEXT, given=TEXT, links=TEXTS,
+        narrowing={"type": "number", "description": "Largest posterior over prior width of its links; 1 is no news."},
+        rests_on_prior={"type": "boolean"},
+    ),
+    notes=TEXTS,
+    path=_object(
+        "States and outcomes at the end of each past week, under the parameters of today.",
+        dates={"type": "array", "items": DATE}, filtered=TRIPLES, smoothed=TRIPLES,
+    ),
+    learned=_rows(
+        "What the evidence has taught of one parameter.", name=TEXT, kind=TEXT,
+        prior={"type": "array", "items": {"type": "number"}},
+        posterior={"type": "array", "items": {"type": "number"}}, narrowing={"type": "number"},
+    ),
+    fit=_object(
+        "The draws.", id=TEXT, as_of=DATE, created_at={"type": "string", "format": "date-time"},
+        settings={"type": "object"}, diagnostics={"type": "object"},
+        versions={"type": "object", "additionalProperties": TEXT},
+    ),
+    evidence={
+        "type": "object",
+        "properties": {"hash": TEXT, "watermark": WHOLE, "newest": _or_none(DATE), "rows": {"type": "array"}},
+        "required": ["hash", "watermark", "newest", "rows", "coverage"],
+    },
+    lead=TEXT | {"description": "The outcome that the report explains."},
+    lead_weeks={"type": "integer", "minimum": 1},
+    known=_rows(
+        "What would have been forecast at the end of a week from what was known then.", date=DATE, evidence=TEXT,
+        version=TEXT, trusted={"type": "boolean"},
+        outcomes={
+            "type": "object",
+            "additionalProperties": _object("On the day and after `lead_weeks`.", now=ESTIMATE, then=ESTIMATE),
+        },
+    ),
+    cascade=_object(
+        "States of every stage after `weeks`; links add up to them by the law of total probability.",
+        weeks={"type": "integer", "minimum": 1}, date=DATE,
+        stages=_rows(
+            "A stage.", stage=TEXT, label=TEXT, states=_rows("A state.", state=TEXT, probability=PROBABILITY)
+        ),
+        links=_rows(
+            "A pair of states of stages that follow each other.", **{"from": TEXT}, to=TEXT, probability=PROBABILITY,
+            given=_or_none(PROBABILITY),
+        ),
+    ),
+    reached={
+        "type": "object",
+        "additionalProperties": _rows(
+            "Probability that it has begun by the date.", date=DATE, mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY
+        ),
+    },
+    events=_rows("A story for the time axis.", date=DATE, what=TEXT, stages=TEXTS, rows=TEXTS),
+    drivers=_answer("`Forecast.drivers`."),
+    watch=_answer("`Forecast.watch`."),
+    sensitivity=_answer("`Forecast.sensitivity`."),
+    what_if=_rows(
+        "What if a decisive indicator were seen today.", name=TEXT, label=TEXT, trusted={"type": "boolean"},
+        outcomes={
+            "type": "object",
+            "additionalProperties": _object(
+                "After `lead_weeks`.", after=PROBABILITY, difference={"type": "number"}, mcse={"type": "number"}
+            ),
+        },
+    ),
+    covered=_object(
+        "The same forecast if everything had been looked for all the time.",
+        quantities={"type": "array", "items": _object("One probability.", **NAME, estimate=ESTIMATE)}, trust=TRUST,
+    ),
+    alarm=_or_none(_answer("`Forecast.alarm`; none in the first weeks of a model.")),
+    assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
+    changes=_or_none(
+        {
+            "type": "object", "description": "What has changed since the issue before.",
+            "required": ["since", "issued_at", "quantities", "rows", "assumptions", "model", "versions"],
+        }
+    ),
+    headline=SENTENCES,
+    track={
+        "type": "object", "properties": {"issues": WHOLE, "resolved": WHOLE, "sentences": TEXTS},
+        "required": ["issues", "resolved", "sentences"],
+    },
+    health=SENTENCES,
+)  # fmt: skip
+
 SCHEMAS = {
+    "report.schema.json": {"$schema": DRAFT, "title": "forecast.json: an issued forecast and its report", **REPORT},
     "forecast.schema.json": {
         "$schema": DRAFT,
         "title": "Forecast.to_dict()",
-        **_object(
-            "Probabilities of a model's outcomes as of a date.",
-            format={"const": 1},
-            model=TEXT,
-            as_of=DATE,
-            model_hash=TEXT,
-            evidence=TEXT | {"description": "Hash of the evidence that the numbers rest on."},
-            quantities={"type": "array", "items": _object("One published probability.", **NAME, estimate=ESTIMATE)},
-            trust=TRUST,
-        ),
+        **FORECAST,
     },
     "what-if.schema.json": {
         "$schema": DRAFT,

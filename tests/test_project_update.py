@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
-from projects import AS_OF, MODEL, NOW, call, fitted_once, fresh, strict_json
+from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, fresh, issued_once, strict_json
 
 import forecast
 from forecast.fit import KEPT_FITS, Settings, load_record, prune_fits
@@ -301,6 +301,18 @@ def test_json_follows_the_schemas(root: Path) -> None:
         rows[0]["outcome"] = 3
         with pytest.raises(ValidationError):
             schema(name).validate(content)
+
+
+def test_report_data_follow_their_schema() -> None:
+    """The ``forecast.json`` of a report is what its schema describes; what lacks a part or has another is refused."""
+    report = json.loads((issued_once()[0] / REPORT / "forecast.json").read_text(encoding="utf-8"))
+    found = schema("report.schema.json")
+    found.validate(report)
+    for name in ("forecast", "cascade", "headline", "evidence"):
+        with pytest.raises(ValidationError):
+            found.validate({key: value for key, value in report.items() if key != name})
+    with pytest.raises(ValidationError):
+        found.validate(report | {"other": 1})
 
 
 def test_schemas_are_up_to_date() -> None:
