@@ -102,7 +102,9 @@ def issued_once() -> tuple[Path, Done]:
 @functools.cache
 def fitted_once() -> Path:
     """Make one project with one good fit, for all tests; it is never changed."""
-    root = fresh(issued_once()[0].parent / "fitted-home")
+    home = tempfile.TemporaryDirectory()
+    atexit.register(home.cleanup)
+    root = fresh(Path(home.name))
     forecast.open(root).update(as_of=AS_OF, now=NOW)
     return root
 

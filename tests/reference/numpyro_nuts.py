@@ -2,8 +2,8 @@
 
 Run as ``.venv/bin/python tests/reference/numpyro_nuts.py`` (extra ``bench``; a minute or two). The density is that
 of ``benchmarks/numpyro_model.py``, which reads the model file by itself; from the package come only the cells.
-Forecasts are made here from NumPyro's draws: the filtered state on the last day, brought forward by the same matrices over the
-rest of the running week, whole weeks, and what is left. Each value stands with its Monte Carlo standard error.
+Forecasts are made here from NumPyro's draws: the filtered state on the last day, brought forward by the same matrices
+over the rest of the running week, whole weeks, and what is left. Each value stands with its Monte Carlo standard error.
 """
 
 from __future__ import annotations
