@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 AS_OF ?= 2026-01-08
 
-.PHONY: report test test-slow lint bench docs pins clean
+.PHONY: report test test-slow lint bench docs validation pins clean
 
 # The main job on the article's evidence.
 report: $(VENV)/.ready
@@ -28,6 +28,10 @@ bench: $(VENV)/.bench
 # Documents generated from the model file, the rows and the code.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/build.py && $(BIN)/python docs/schemas.py
+
+# The whole engine on simulated worlds, for hours; it goes on where it was stopped. ARGUMENTS, such as --workers 8.
+validation: $(VENV)/.dev
+	$(BIN)/python docs/validation.py $(ARGUMENTS)
 
 # Exact versions for pyproject.toml's lower bounds, for every Python that is supported; no addresses.
 pins: $(BIN)/uv

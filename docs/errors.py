@@ -196,6 +196,25 @@ def _no_model(root: Path) -> None:
         path.unlink()
 
 
+def _issue(root: Path) -> None:
+    """Archive a forecast that asks whether there will be a deal four weeks later."""
+    import json  # noqa: PLC0415 - most cases do without
+
+    from forecast.ledger import Issued  # noqa: PLC0415
+
+    project, model = _opened(root)
+    estimate = {"mean": 0.05, "mcse": 0.001}
+    asked = {"outcome": "deal", "kind": "at", "horizon_weeks": 4, "date": "2026-02-05", "estimate": estimate}
+    outcomes = {"deal": {"resolution": model.spec.outcomes["deal"].resolution}}
+    content = {"model": {"outcomes": outcomes}, "rules": [{**asked, "met_now": False}]}
+    project.ledger.archive(
+        Issued(
+            model=model.spec.name, as_of=AS_OF, issued_at=NOW, evidence_hash="", model_hash="", fit="", watermark=1,
+            content=json.dumps(content),
+        )
+    )  # fmt: skip
+
+
 FAULTY_ROWS = """\
 indicator,state,date,source,grade,url
 presidents_meeting,,2026-01-07,Press service,A1,
@@ -220,6 +239,9 @@ per_year = [0.4, 1.6]
 times = [2.5, 1]
 basis = [{ kind = "judgement", note = "A guess" }]
 """
+
+ANSWER = ("--answer", "void", "--reason", "The text is disputed", "--url")
+LINK = "https://example.org/why"
 
 CASES = (
     Case("An indicator that is not in the model", (*OBSERVE[:2], "presidents_meting", *OBSERVE[3:], "--grade", "A1")),
@@ -284,6 +306,24 @@ CASES = (
     Case("A limit of no time", (*RUN, "--timeout", "0")),
     Case("A unit for a time that is none", ("forecast", "schedule", "cron", "--at", "25:00")),
     Case("Withdrawing a row that is not there", ("forecast", "retract", "dushanbe-meting", "--reason", "misquoted")),
+    Case(
+        "An answer to a question that no forecast asks",
+        ("forecast", "resolve", "deal", "--date", "2026-02-06", *ANSWER, LINK),
+        _issue,
+    ),
+    Case(
+        "An answer about an outcome that is not in the model",
+        ("forecast", "resolve", "dael", "--date", "2026-02-05", *ANSWER, LINK),
+        _issue,
+    ),
+    Case(
+        "An answer that nobody can check",
+        ("forecast", "resolve", "deal", "--date", "2026-02-05", *ANSWER, "heard it"),
+        _issue,
+    ),
+    Case("An answer without a reason", ("forecast", "resolve", "deal", "--date", "2026-02-05", "--answer", "no")),
+    Case("Answers as of a day to come", ("forecast", "resolve", "--as-of", "2999-01-01")),
+    Case("A picture of too few answers", ("forecast", "score", "--output", "track.svg"), _issue),
     Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
     Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),
     Case("A project where there is one", ("forecast", "init", ".")),

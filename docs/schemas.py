@@ -177,6 +177,13 @@ REPORT = _object(
     ),
     alarm=_or_none(_answer("`Forecast.alarm`; none in the first weeks of a model.")),
     assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
+    rules=_rows(
+        "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
+        "(by); and whether it is met on `as_of`.",
+        outcome=TEXT, kind={"enum": ["at", "by"]}, horizon_weeks={"type": "integer", "minimum": 1}, date=DATE,
+        estimate=_object("By simulation.", mean=PROBABILITY, mcse={"type": "number", "minimum": 0}),
+        met_now={"type": "boolean"},
+    ),
     changes=_or_none(
         {
             "type": "object", "description": "What has changed since the issue before.",
@@ -185,7 +192,20 @@ REPORT = _object(
     ),
     headline=SENTENCES,
     track={
-        "type": "object", "properties": {"issues": WHOLE, "resolved": WHOLE, "sentences": TEXTS},
+        "type": "object",
+        "description": "How good earlier forecasts were (`Project.score`); older reports have sentences only.",
+        "properties": {
+            "issues": WHOLE, "resolved": WHOLE, "void": WHOLE, "open": WHOLE, "sentences": TEXTS,
+            "parts": {
+                "type": "array", "description": "Skill, of issues made live, and retrospective fit, of others.",
+                "items": {"type": "object", "required": ["name", "live", "pulled", "total", "groups", "reliability"]},
+            },
+            "overrules": _rows(
+                "Answers that analysts gave: to what, and why.",
+                outcome=TEXT, since=_or_none(DATE), date=DATE, answer={"enum": ["yes", "no", "void"]}, reason=TEXT,
+                url=TEXT,
+            ),
+        },
         "required": ["issues", "resolved", "sentences"],
     },
     health=SENTENCES,

@@ -14,6 +14,7 @@ from forecast.errors import InputError, UntrustworthyError, read_date
 from forecast.evidence import compile_evidence, step_days
 from forecast.issues import issued_of, last_date
 from forecast.question import Question
+from forecast.rules import find_rules
 from forecast.sensitivity import OfFit, find_sensitivity
 from forecast.transport import PARAMETERS, parameters_of
 from forecast.update import PRIOR, reweigh
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from forecast.fitter import Fitter
     from forecast.ledger import Entry, Issued
     from forecast.result import Estimate, Policy, WhatIf
+    from forecast.rules import Rules
     from forecast.sensitivity import Sensitivity
     from forecast.update import Anchor, Posterior
     from forecast.watch import Sightings, WatchList
@@ -144,6 +146,10 @@ class Asked:
     def sightings(self, *, ahead: int) -> Sightings:
         """Expect sightings."""
         return expect_sightings(self.posterior, self.entries, ahead)
+
+    def rules(self) -> Rules:
+        """Say how likely the rules are to be met."""
+        return find_rules(self.posterior, self.entries)
 
     def alarm(self, *, weeks: int, refit: Policy) -> Alarm:
         """Score the last weeks."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from forecast.update import Anchor, reweigh
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CONSTANT", "PRIOR_ONLY", "REPEATED", "Backtest", "Naive", "news"]
+__all__ = ["CONSTANT", "PRIOR_ONLY", "REPEATED", "Backtest", "Naive", "merge", "news"]
 
 PRIOR_ONLY, CONSTANT, REPEATED = "prior only", "constant rates", "last week repeated"
 SHARE = 0.5  # that the repeating forecaster gives to what it saw last; the rest goes to what is usual
@@ -130,6 +131,31 @@ class Backtest:
             "fits": self.fits,
             "sentences": list(self.sentences),
         }
+
+
+def merge(tests: Sequence[Backtest]) -> Backtest:
+    """Put back-tests of single models on the same weeks together: the first is the model, the others its rivals."""
+    first, *rivals = tests
+
+    def pairs(rows: Sequence[Week]) -> list[tuple[Backtest, Week]]:
+        return list(zip(rivals, rows[1:], strict=True))
+
+    weeks = [
+        replace(
+            rows[0],
+            scores={**rows[0].scores, **{one.model: row.scores[one.model] for one, row in pairs(rows)}},
+            mcse={**rows[0].mcse, **{one.model: row.mcse[one.model] for one, row in pairs(rows)}},
+        )
+        for rows in zip(*(one.weeks for one in tests), strict=True)
+    ]
+    return Backtest(
+        model=first.model,
+        as_of=first.as_of,
+        frozen=max(one.frozen for one in tests),
+        others=(*first.others, *(one.model for one in rivals)),
+        weeks=tuple(weeks),
+        fits=sum(one.fits for one in tests),
+    )
 
 
 def news(before: Evidence | None, after: Evidence) -> Cells:

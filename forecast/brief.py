@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from forecast.asking import Asked
     from forecast.ledger import Entry
     from forecast.result import Quantity
+    from forecast.score import Score
     from forecast.spec import ModelSpec
     from forecast.statespace import StateSpace
     from forecast.update import Posterior
@@ -73,16 +74,17 @@ def brief(asked: Asked, last: Mapping[str, Any] | None) -> dict[str, Any]:
         "covered": covered,
         "alarm": _alarm(asked),
         "assumptions": _assumptions(spec),
+        "rules": asked.rules().to_dict()["rows"],
     }
 
 
-def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, issues: int) -> dict[str, Any]:
-    """Say of a whole report, the one after ``issues`` others: headline, what changed, track record, health."""
+def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Score) -> dict[str, Any]:
+    """Say of a whole report, after others with the track ``record``: headline, what changed, track record, health."""
     changes = changes_since(last, report) if last else None
     return {
         "changes": changes,
         "headline": {"sentences": _headline(report, changes)},
-        "track": {"issues": issues + 1, "resolved": 0, "sentences": _track(report, issues + 1)},
+        "track": _track(report, record),
         "health": {"sentences": _health(report)},
     }
 
@@ -123,13 +125,19 @@ def _headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> l
     return [first, f"{since}, {words.spoken(most['outcome'])} has {verb} by {size}, the most of all."]
 
 
-def _track(report: Mapping[str, Any], issues: int) -> list[str]:
-    first = min(row["date"] for row in report["forecast"]["quantities"] if row["kind"] == "at")
-    have = "has" if issues == 1 else "have"
-    return [
-        f"{words.count(issues, 'forecast')} of this model {have} been issued; none is resolved.",
-        f"The first date that this one speaks of is {words.day(dt.date.fromisoformat(first))}.",
-    ]
+def _track(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
+    """Say how good earlier forecasts were; this one is counted among those that were issued."""
+    issues = record.issues + 1
+    issued = f"{words.count(issues, 'forecast')} of this model {'has' if issues == 1 else 'have'} been issued"
+    sentences = [f"{issued}; {record.state}.", *(line for part in record.parts for line in part.sentences)]
+    if not record.scored:
+        first = min(row["date"] for row in report["forecast"]["quantities"] if row["kind"] == "at")
+        sentences.append(f"The first date that this one speaks of is {words.day(dt.date.fromisoformat(first))}.")
+    found = record.to_dict()
+    return {name: found[name] for name in ("resolved", "void", "open", "parts", "overrules")} | {
+        "issues": issues,
+        "sentences": sentences,
+    }
 
 
 def _health(report: Mapping[str, Any]) -> list[str]:

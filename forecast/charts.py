@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-__all__ = ["SHADES", "Chart", "anchor", "charts", "colours"]
+__all__ = ["SHADES", "Chart", "anchor", "charts", "colours", "track"]
 
 Data = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -110,7 +110,7 @@ class Chart:
 def charts(data: Mapping[str, Any]) -> dict[str, Chart]:
     """Draw what the report data allow, in the order of the page; what is missing there has no picture."""
     makers: tuple[Callable[[Mapping[str, Any]], Chart | None], ...] = (
-        cascade, known, reached, drivers, support, watch, tornado, covered,
+        cascade, known, reached, drivers, support, watch, tornado, covered, track,
     )  # fmt: skip
     return {chart.name: chart for maker in makers if (chart := maker(data)) is not None}
 
@@ -867,3 +867,60 @@ def _apart(data: Mapping[str, Any], by: Mapping[tuple[str, str, int], Mapping[st
         return "With the rows read as systematically covered, no outcome moves by more than the draws can tell."
     gap, mcse, name = max(told, key=lambda row: abs(row[0]))
     return f"{_upper(moved('reading the rows as systematically covered', gap, mcse, name))}, the most of all outcomes."
+
+
+# The track record.
+
+
+def track(data: Mapping[str, Any]) -> Chart | None:
+    """Draw how often what was given a probability came true, with the band in which it lies if that is right."""
+    import altair as alt  # noqa: PLC0415
+
+    parts: Rows = [part for part in (data.get("track") or {}).get("parts", []) if part["reliability"]]
+    if not parts:
+        return None
+    part = parts[0]
+    found: Data = part["reliability"]
+    rows: Rows = [
+        {
+            "p": _round(p), "seen": _round(seen), "low": _round(low), "high": _round(high), "issued": chance(p),
+            "true": chance(seen), "band": f"{chance(low)} to {chance(high)}",
+        }
+        for p, seen, low, high in zip(
+            *(found[key] for key in ("probability", "observed", "low", "high")), strict=True
+        )
+    ]  # fmt: skip
+
+    def x(name: str) -> alt.X:
+        scale, axis = alt.Scale(domain=[0, 1], nice=False), alt.Axis(title="probability that was issued", format="%")
+        return alt.X(f"{name}:Q", scale=scale, axis=axis)
+
+    def y(name: str) -> alt.Y:
+        scale, axis = alt.Scale(domain=[0, 1], nice=False), alt.Axis(title="how often it came true", format="%")
+        return alt.Y(f"{name}:Q", scale=scale, axis=axis)
+
+    hue = _HUES[3][0]
+    tips = [alt.Tooltip(f"{field}:N", title=title) for field, title in _TRACK_TIPS.items()]
+    layers = [
+        _of(rows).mark_area(opacity=0.25, color=NEUTRAL[0]).encode(x=x("p"), y=y("low"), y2="high:Q"),
+        _of([{"p": 0, "seen": 0}, {"p": 1, "seen": 1}])
+        .mark_line(color=MUTED, strokeDash=[4, 4], strokeWidth=1.2)
+        .encode(x=x("p"), y=y("seen")),
+        _of(rows).mark_line(color=hue, strokeWidth=2.5).encode(x=x("p"), y=y("seen")),
+        _of(rows).mark_point(color=hue, size=40, filled=True, opacity=1).encode(x=x("p"), y=y("seen"), tooltip=tips),
+    ]
+    outside = sum(not row["low"] <= row["seen"] <= row["high"] for row in rows)
+    where = f"leaves the 90 % band of a calibrated forecaster at {outside} of {count(len(rows), 'point')}"
+    if part["few"]:
+        where += f", and {count(part['total']['clusters'], 'independent cluster')} are too few to conclude anything"
+    told = [f"{row['issued']} came true in {row['true']}" for row in (rows[0], rows[len(rows) // 2], rows[-1])]
+    return Chart(
+        "track",
+        _spec(layers, 360),
+        f"{_upper(part['name'])}: the curve of {count(found['questions'], 'resolved question')} {where}.",
+        "Curve of how often questions were answered yes against the probability that was issued, a diagonal on which "
+        f"both agree, and a 90 % band around it for a calibrated forecaster. What was given {listed(told)} of cases.",
+    )
+
+
+_TRACK_TIPS = {"issued": "issued", "true": "came true", "band": "if calibrated"}

@@ -43,6 +43,8 @@ from forecast.cli_common import (
 )
 from forecast.cli_schedule import INTERRUPTED, NotifyOption, TimeoutOption, unattended
 from forecast.cli_schedule import app as schedules
+from forecast.cli_score import app as scores
+from forecast.cli_study import app as studies
 from forecast.errors import FaultsError, ForecastError, InputError
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ app = typer.Typer(
 )
 app.add_typer(questions)
 app.add_typer(archive)
+app.add_typer(scores)
 app.add_typer(schedules)
+app.add_typer(studies)
 
 SHOWN_IDS = 5
 LONG = 300  # characters of a text in a list

@@ -42,10 +42,12 @@ from forecast.errors import InputError, UntrustworthyError
 app = typer.Typer()
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Generator, Mapping, Sequence
 
+    from forecast.backtest import Backtest
     from forecast.drivers import Driver
-    from forecast.result import Forecast, ForecastPath, Quantity
+    from forecast.result import Forecast, ForecastPath, Policy, Quantity
 
 OutcomeArgument = Annotated[str, typer.Argument(help="The outcome.", metavar="OUTCOME")]
 WeeksOption = Annotated[int | None, typer.Option("--weeks", help="One of the model's horizons (default: the longest).")]
@@ -433,6 +435,12 @@ def backtest(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     refit: RefitOption = Refit.auto,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Test models side by side in N processes.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Or on a Dask scheduler that sees the folder.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score each week's evidence by what was known before it, beside naive forecasters and rivals.
@@ -443,11 +451,20 @@ def backtest(
     """
     from forecast.project import open_project  # noqa: PLC0415 - quick --help
 
-    day = as_of_date(as_of)
-    with progress() as callbacks:
-        found = open_project(project, utc_now).backtest(
-            model, rivals or (), as_of=day, refit=refit.value, now=utc_now(), **callbacks
-        )
+    day, now, where = as_of_date(as_of), utc_now(), open_project(project, utc_now)
+    if workers or scheduler:
+        from forecast.backtest import merge  # noqa: PLC0415 - quick --help
+        from forecast.study import connect  # noqa: PLC0415
+
+        first = where.model(model)
+        where.require_comparable([first.spec.name, *(rivals or ())])
+        where.entries(first, now=now)  # the ledger has its rows before several processes read it
+        with connect(workers, scheduler) as client:
+            asked = [(where.root, name, day, refit.value, now) for name in (first.spec.name, *(rivals or ()))]
+            found = merge(client.gather([client.submit(_tested, *one, pure=False) for one in asked]))
+    else:
+        with progress() as callbacks:
+            found = where.backtest(model, rivals or (), as_of=day, refit=refit.value, now=now, **callbacks)
     if as_json:
         print_json(found.to_dict())
         return
@@ -460,6 +477,13 @@ def backtest(
     ]
     print_table(["", "nats", f"{found.model} leads by"], rows)
     print(f"\n{words.count(len(found.weeks), 'week')} of evidence; {words.count(found.fits, 'new fit')}.")
+
+
+def _tested(root: Path, name: str, day: dt.date, refit: Policy, now: dt.datetime) -> Backtest:
+    """Test one model, in a process of its own."""
+    from forecast.project import open_project  # noqa: PLC0415 - quick --help
+
+    return open_project(root, utc_now).backtest(name, as_of=day, refit=refit, now=now)
 
 
 def _print_side_by_side(forecasts: Mapping[str, Forecast]) -> None:

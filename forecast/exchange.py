@@ -32,6 +32,7 @@ __all__ = [
     "export_file",
     "import_file",
     "inert",
+    "is_web",
     "read_rows",
     "replace_file",
 ]
@@ -266,7 +267,7 @@ class _Check:
 
     def _common(self) -> dict[str, str]:
         url = self._cell("url")
-        if url and not _is_web(url):
+        if url and not is_web(url):
             self._fault("url", f"{url[:80]!r} is not a web address; it begins with https:// or http://")
         if not self._cell("source").strip():
             self._fault("source", "is empty; name who reported it")
@@ -329,7 +330,8 @@ class _Check:
         return date
 
 
-def _is_web(url: str) -> bool:
+def is_web(url: str) -> bool:
+    """Whether a text is the address of a page: http or https, with a host, without blanks."""
     try:
         parts = urlsplit(url)
     except ValueError:

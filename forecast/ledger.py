@@ -1,4 +1,4 @@
-"""The ledger: an append-only store of dated, sourced rows and of the forecasts that were issued.
+"""The ledger: an append-only store of dated, sourced rows, of the forecasts that were issued, and of what came of them.
 
 Nothing is changed or removed: a correction is a new row with the same ``id`` (it *supersedes*), a withdrawal is a row
 of its own (it *retracts*), and triggers refuse UPDATE and DELETE. What was known on a day is found by replaying the
@@ -40,6 +40,7 @@ __all__ = [
     "Ledger",
     "LogRecord",
     "Observation",
+    "Resolution",
     "credibility",
     "make_id",
     "with_id",
@@ -163,6 +164,40 @@ class Issued:
     content: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """How the world answered a question of issued forecasts of ``model``: whether the rule of ``outcome`` was met.
+
+    That is on the day ``date`` or, with ``since``, on any day after that one up to ``date``. A *rule* answers from the
+    rows that were public on ``as_of``, and its ``reason`` is its text; an *analyst* gives a reason and a link.
+    ``frozen`` is the day from which on the rule was not changed; ``seq`` is 0 until it is recorded.
+    """
+
+    seq: int = 0
+    model: str
+    outcome: str
+    since: dt.date | None = None
+    date: dt.date
+    answer: Literal["yes", "no", "void"]
+    how: Literal["rule", "analyst"]
+    reason: str
+    url: str = ""
+    as_of: dt.date
+    frozen: dt.date | None
+    model_hash: str
+    recorded_at: dt.datetime
+
+    @property
+    def question(self) -> tuple[str, str, dt.date | None, dt.date]:
+        """What is answered: model, outcome, since, date."""
+        return self.model, self.outcome, self.since, self.date
+
+    @property
+    def content(self) -> tuple[str, str, str, str]:
+        """What is said: answer, how, reason, url."""
+        return self.answer, self.how, self.reason, self.url
+
+
 _METADATA = sa.MetaData()
 _ROWS = sa.Table(
     "entries",
@@ -189,8 +224,20 @@ _ISSUED = sa.Table(
     sa.Index("forecasts_by_model", "model"),
     sqlite_autoincrement=True,
 )
+_RESOLVED = sa.Table(
+    "resolutions",
+    _METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model", "outcome", "answer", "how", "reason", "url")),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model_hash", "recorded_at")),
+    *(sa.Column(name, sa.Date, nullable=False) for name in ("date", "as_of")),
+    *(sa.Column(name, sa.Date) for name in ("since", "frozen")),
+    sa.CheckConstraint("answer IN ('yes', 'no', 'void') AND how IN ('rule', 'analyst')"),
+    sa.Index("resolutions_by_model", "model"),
+    sqlite_autoincrement=True,
+)
 # REPLACE deletes without firing a DELETE trigger, so INSERT must refuse a seq that is taken or passed.
-_NEVER = "CREATE TRIGGER {0}_no_{1} BEFORE {2} BEGIN SELECT RAISE(ABORT, '{0} is append-only: {3}'); END"
+_NEVER = "CREATE TRIGGER IF NOT EXISTS {0}_no_{1} BEFORE {2} BEGIN SELECT RAISE(ABORT, '{0} is append-only: {3}'); END"
 _TRIGGERS = (
     ("update", "UPDATE ON {0}", "nothing is changed; add a row that supersedes"),
     ("delete", "DELETE ON {0}", "nothing is deleted; add a row that retracts"),
@@ -373,6 +420,32 @@ class Ledger:
         """Give every issued forecast of ``model`` (of all, without one) in the order of issue."""
         return self._issued(sa.select(_ISSUED).order_by(_ISSUED.c.seq), model)
 
+    def resolve(self, answers: Iterable[Resolution]) -> tuple[Resolution, ...]:
+        """Record answers, all or none, and give those that were new or changed with their ``seq``.
+
+        An earlier answer to the same question stays and is superseded. A rule never supersedes an analyst, nor what was
+        known on a later day.
+        """
+        with self._writing() as connection:
+            current = _answers(connection, None)
+            recorded: list[Resolution] = []
+            for answer in answers:
+                before = current.get(answer.question)
+                if before is not None and (before.content == answer.content or not _supersedes(answer, before)):
+                    continue
+                values = {f.name: getattr(answer, f.name) for f in dataclasses.fields(answer) if f.name != "seq"}
+                values["recorded_at"] = _utc(answer.recorded_at)
+                key = connection.execute(sa.insert(_RESOLVED).values(values)).inserted_primary_key
+                current[answer.question] = dataclasses.replace(answer, seq=key[0] if key else 0)
+                recorded.append(current[answer.question])
+            return tuple(recorded)
+
+    def resolutions(self, model: str | None = None) -> tuple[Resolution, ...]:
+        """Give the answer in force to every question of ``model`` (of all, without one), in the order of recording."""
+        with self._reading() as connection:
+            found = _answers(connection, model)
+        return tuple(sorted(found.values(), key=lambda row: row.seq))
+
     def _issued(self, query: sa.Select[Any], model: str | None) -> tuple[Issued, ...]:
         if model is not None:
             query = query.where(_ISSUED.c.model == model)
@@ -413,6 +486,24 @@ class Ledger:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+
+def _answers(
+    connection: sa.Connection, model: str | None
+) -> dict[tuple[str, str, dt.date | None, dt.date], Resolution]:
+    """Read the answers by question: the last one of each counts."""
+    query = sa.select(_RESOLVED).order_by(_RESOLVED.c.seq)
+    if model is not None:
+        query = query.where(_RESOLVED.c.model == model)
+    rows = (
+        dataclasses.replace(Resolution(**row), recorded_at=dt.datetime.fromisoformat(row["recorded_at"]))
+        for row in connection.execute(query).mappings()
+    )
+    return {row.question: row for row in rows}
+
+
+def _supersedes(answer: Resolution, before: Resolution) -> bool:
+    return answer.how == "analyst" or (before.how == "rule" and answer.as_of >= before.as_of)
 
 
 def _history(dataset: str) -> sa.Select[Any]:
@@ -457,11 +548,14 @@ def _require_access(path: Path) -> None:
 
 
 def _is_ours(path: Path, connection: sa.Connection) -> bool:
-    """Tell a ledger (True) from an empty file (False); `LedgerError` for anything else."""
+    """Tell a ledger (True) from one without all its tables, or an empty file (False); `LedgerError` for anything else.
+
+    A table that came with a later version is missing in the ledger of an earlier one, which is not changed otherwise.
+    """
     application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if application == APPLICATION_ID and version == SCHEMA_VERSION:
-        return True
+        return set(_METADATA.tables) <= set(sa.inspect(connection).get_table_names())
     if application == APPLICATION_ID:
         fault = f"has schema {version}, this program knows {SCHEMA_VERSION}; install the version that wrote it"
         raise LedgerError(str(path), [fault])
@@ -474,7 +568,7 @@ def _is_ours(path: Path, connection: sa.Connection) -> bool:
 def _create(path: Path, connection: sa.Connection) -> None:
     if _is_ours(path, connection):  # another process was faster
         return
-    _METADATA.create_all(connection, checkfirst=False)
+    _METADATA.create_all(connection)
     for table in _METADATA.tables:
         for name, event, remedy in _TRIGGERS:
             connection.exec_driver_sql(_NEVER.format(table, name, event.format(table), remedy))

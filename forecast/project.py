@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from forecast.evidence import Evidence
     from forecast.exchange import Row, Vocabulary
     from forecast.fit import Fit, Settings
-    from forecast.ledger import Added, Entry, Issued, Ledger
+    from forecast.ledger import Added, Entry, Issued, Ledger, Resolution
     from forecast.replay import Replay
+    from forecast.resolve import Resolved, Stated
     from forecast.result import Forecast, ForecastPath, Policy
+    from forecast.score import Score
     from forecast.update import Posterior
 
 __all__ = ["Issue", "Project", "init", "open_project"]
@@ -390,18 +392,23 @@ class Project:
         others = (PRIOR_ONLY, CONSTANT, REPEATED, *list(models)[1:])
         return Backtest(name, replay.last, replay.frozen, others, tuple(weeks), replay.fits)
 
+    def require_comparable(self, names: Sequence[str]) -> None:
+        """Make sure that models speak of the same things; see `forecast.compare.require_comparable`."""
+        from forecast.compare import require_comparable  # noqa: PLC0415 - not needed to read a forecast
+
+        require_comparable([self.model(name).space for name in names])
+
     def _replay(  # noqa: PLR0913, PLR0917 - what an update depends on
         self, models: Sequence[Model], as_of: dt.date | str | None, now: dt.datetime | None,
         settings: Settings | None, accept_bad: bool, on_stage: Callable[[str], None],  # noqa: FBT001
         on_draw: Callable[[int, int], None] | None,
     ) -> Replay:  # fmt: skip
         """Get ready to go through the weeks again with ``models``, which must be comparable."""
-        from forecast.compare import require_comparable  # noqa: PLC0415 - not needed to read a forecast
-        from forecast.fit import Settings  # noqa: PLC0415
+        from forecast.fit import Settings  # noqa: PLC0415 - not needed to read a forecast
         from forecast.replay import Replay  # noqa: PLC0415
 
         first, last, now = self._given(models[0], as_of, now)
-        require_comparable([model.space for model in models])
+        self.require_comparable([model.spec.name for model in models])
         dataset = self.dataset(first, now=now)
         watermark = self.ledger.watermark(dataset)
         settings = settings or Settings()
@@ -465,7 +472,7 @@ class Project:
         asked = Asked(found, entries, fitter, self._known_on(dataset, watermark), lambda: issues)
         last = json.loads(issues[-1].content) if issues else None
         report = json.loads(json.dumps(core | brief(asked, last)))
-        report |= json.loads(json.dumps(sum_up(report, last, len(issues))))
+        report |= json.loads(json.dumps(sum_up(report, last, self.score(model.spec.name))))
         with self._report_ready(report) as folder:
             on_issue()
             issued = self.ledger.archive(
@@ -505,6 +512,111 @@ class Project:
         from forecast.hub import archive_table  # noqa: PLC0415 - not needed to read a forecast
 
         return archive_table(self.ledger.forecasts())
+
+    # Track record.
+
+    def resolve(
+        self, model: str | None = None, *, as_of: dt.date | str | None = None, now: dt.datetime | None = None
+    ) -> Resolved:
+        """Answer, by the rules, the questions of issued forecasts whose windows have closed by ``as_of`` (today).
+
+        Those of ``model``, or of all models. The rules read the rows that were public on ``as_of``. Answers that are
+        new or changed are recorded; an analyst's stand.
+
+        Raises
+        ------
+        InputError
+            If there is no such model, or ``as_of`` is in the future.
+
+        """
+        from forecast.resolve import Resolved, answers_by_rule, closes, stated  # noqa: PLC0415 - SQLAlchemy is slow
+
+        now = now or self._clock()
+        date = now.date() if as_of is None else read_date(as_of, "as of")
+        if date > now.date():
+            msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {now.date()}"
+            raise InputError(msg)
+        rows = stated(self.ledger.forecasts(self._scored(model) if model else None))
+        answers: list[Resolution] = []
+        left: list[Stated] = []
+        waiting: set[object] = set()
+        newest: dict[str, dt.date] = {}
+        for name in dict.fromkeys(row.model for row in rows):
+            of = self.model(name) if name in self.model_names else None
+            days = {row: closes(row.date, of.spec if of else None) for row in rows if row.model == name}
+            closed = [row for row, day in days.items() if day <= date]
+            waiting |= {row.question for row, day in days.items() if day > date}
+            if of is None:
+                left += closed
+            elif closed:
+                entries = self.entries(of, now=now, as_of=date)
+                newest[name] = max((row.reported_on for row in entries), default=dt.date.min)
+                found, others = answers_by_rule(of.space, entries, closed, date, now)
+                answers += found
+                left += others
+        recorded = self.ledger.resolve(answers)
+        known = {row.question for row in self.ledger.resolutions(model)}
+        return Resolved(
+            as_of=date,
+            recorded=recorded,
+            silent=sum(row.date > newest[row.model] for row in recorded),
+            answered=len(known),
+            open=len(waiting - known),
+            left=tuple(row for row in left if row.question not in known),
+        )
+
+    def overrule(  # noqa: PLR0913 - what an answer consists of
+        self, outcome: str, date: dt.date | str, *, answer: str, reason: str, url: str,
+        since: dt.date | str | None = None, model: str | None = None, now: dt.datetime | None = None,
+    ) -> Resolution:  # fmt: skip
+        """Answer a question by hand: ``answer`` is "yes", "no" or "void". It stands against any rule.
+
+        Whether the rule of ``outcome`` was met on ``date`` or, with ``since``, the date of a forecast, on any day after
+        that one up to ``date``.
+
+        Raises
+        ------
+        InputError
+            If no issued forecast asks this, its window has not closed, it has this very answer already, or the answer,
+            its reason or its link cannot be used.
+
+        """
+        from forecast.resolve import overruled, stated  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        of, now = self.model(model), now or self._clock()
+        day, start = read_date(date, "date"), None if since is None else read_date(since, "since")
+        issued = stated(self.ledger.forecasts(of.spec.name))
+        answered = overruled(of.spec, issued, outcome, day, start, answer=answer, reason=reason, url=url, now=now)
+        recorded = self.ledger.resolve([answered])
+        if not recorded:
+            msg = f"{outcome!r} on {day} has this very answer already, {answer!r} with the same reason and link"
+            raise InputError(msg)
+        return recorded[0]
+
+    def score(self, model: str | None = None) -> Score:
+        """Score every probability that was issued of ``model`` and whose question is resolved.
+
+        Raises
+        ------
+        InputError
+            If there is no such model.
+
+        """
+        from forecast.resolve import stated  # noqa: PLC0415 - SQLAlchemy is slow to import
+        from forecast.score import score  # noqa: PLC0415
+
+        name = self._scored(model)
+        issues = self.ledger.forecasts(name)
+        answers = {row.question: row for row in self.ledger.resolutions(name)}
+        return score(name, len(issues), stated(issues), answers)
+
+    def _scored(self, name: str | None) -> str:
+        """Name a model that has a file, or has been issued."""
+        name = name or self._only_model()
+        if name not in self.model_names and self.ledger.latest_forecast(name) is None:
+            msg = f"{self.root / 'models'}: there is no model {name!r}; {nearest(name, self.model_names)}"
+            raise InputError(msg)
+        return name
 
     def issued_report(self, model: Model, as_of: dt.date | None) -> dict[str, Any]:
         """Report data of the forecast issued last, as of a day or of any.

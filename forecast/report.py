@@ -310,7 +310,7 @@ def render_template(environment: Environment, template: str, data: Mapping[str, 
 
 PARTS = (  # of a report of today that older ones may lack
     "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known", "lead",
-    "lead_weeks", "reached", "sensitivity", "track", "watch", "what_if",
+    "lead_weeks", "reached", "rules", "sensitivity", "track", "watch", "what_if",
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.alarm import Alarm
     from forecast.compare import Experts
     from forecast.drivers import Drivers
+    from forecast.rules import Rules
     from forecast.sensitivity import Sensitivity
     from forecast.watch import Sightings, WatchList
 
@@ -267,6 +268,10 @@ class Source(Protocol):
         """Expect sightings."""
         ...
 
+    def rules(self) -> Rules:
+        """Say how likely the rules are to be met."""
+        ...
+
     def sensitivity(self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy) -> Sensitivity:
         """Move assumptions and leave out evidence."""
         ...
@@ -374,6 +379,17 @@ class Forecast:
 
         """
         return self._asked().sightings(ahead=ahead)
+
+    def rules(self) -> Rules:
+        """Say how likely the rule of each outcome is to be met on, and by, each horizon; by simulation, with its error.
+
+        Raises
+        ------
+        InputError
+            If the forecast was read back.
+
+        """
+        return self._asked().rules()
 
     def sensitivity(
         self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy = "auto"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["REPORT_MIX", "choose", "simulate_counts", "simulate_paths", "simulate_reports", "simulate_start"]
 
+MOST_LOG_RATE = 20.0  # of events a year: prior draws go far beyond what can be counted
+
 # How reports of true events are graded, as credibility: probability. A convention: it cancels from every posterior.
 REPORT_MIX = {0.96: 0.2, 0.81: 0.5, 0.56: 0.3}
 
@@ -69,7 +71,7 @@ def simulate_counts(  # noqa: PLR0913, PLR0917 - the arrays of a chain and of dr
 
     It is seen by one who always looks, and as often as it happens: one-offs too.
     """
-    rate, rows = np.exp(log_lambda), np.arange(len(path))[:, None]
+    rate, rows = np.exp(np.minimum(log_lambda, MOST_LOG_RATE)), np.arange(len(path))[:, None]
     counts = np.empty((*path.shape[:2], stages.size), dtype=np.int64)
     for k, (first, stage) in enumerate(zip(chain.emission_offset[:-1], stages, strict=True)):
         counts[:, :, k] = rng.poisson(rate[rows, first + path[:, :, stage]] * years)

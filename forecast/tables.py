@@ -28,9 +28,10 @@ class Table(NamedTuple):
 def tables(data: Mapping[str, Any]) -> dict[str, Table]:
     """Give the tables of a report by name; what the data lack, as in reports of older issues, has none."""
     makers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
-        "outcomes": _outcomes, "changes": _changes, "conditionals": _conditionals, "cascade": _cascade, "known": _known,
-        "states": _states, "reached": _reached, "drivers": _drivers, "support": _support, "watch": _watch,
-        "what_if": _what_if, "sensitivity": _sensitivity, "learned": _learned, "covered": _covered,
+        "outcomes": _outcomes, "rules": _rules, "changes": _changes, "conditionals": _conditionals, "cascade": _cascade,
+        "known": _known, "states": _states, "reached": _reached, "drivers": _drivers, "support": _support,
+        "watch": _watch, "what_if": _what_if, "sensitivity": _sensitivity, "learned": _learned, "covered": _covered,
+        "track": _track,
     }  # fmt: skip
     needs = {"outcomes": "forecast", "states": "path", "support": "drivers"}
     made = {name: make(data) for name, make in makers.items() if data.get(needs.get(name, name))}
@@ -66,6 +67,22 @@ def _outcomes(data: Mapping[str, Any]) -> Table:
         "Probability that the outcome holds on the date (at), and that it begins by then although it does not hold now "
         "(reached by), with 90 % intervals",
         ["outcome", "now", *_dated(data)],
+        rows,
+    )
+
+
+def _rules(data: Mapping[str, Any]) -> Table:
+    by = {(row["outcome"], row["kind"], row["horizon_weeks"]): row["estimate"] for row in data["rules"]}
+    now = {row["outcome"]: "met" if row["met_now"] else "not met" for row in data["rules"]}
+    weeks, rows = _horizons(data), list[list[str]]()
+    for name, outcome in data["model"]["outcomes"].items():
+        for kind, label in (("at", "on the day"), ("by", "on some day by then")):
+            cells = [chance(one["mean"], one["mcse"]) if (one := by.get((name, kind, w))) else "" for w in weeks]
+            rows.append([f"{outcome['label']}, rule met {label}", now.get(name, "") if kind == "at" else "", *cells])
+    return Table(
+        "Probability that the rule of the outcome is met on the date, and on at least one day from tomorrow to it, if "
+        "nothing that happens is missed",
+        ["rule", "today", *_dated(data)],
         rows,
     )
 
@@ -290,5 +307,25 @@ def _covered(data: Mapping[str, Any]) -> Table:
     return Table(
         "The same forecast as issued, and with the rows read as if somebody had looked for everything throughout",
         ["outcome", *_dated(data)],
+        rows,
+    )
+
+
+def _track(data: Mapping[str, Any]) -> Table:
+    parts: Sequence[Mapping[str, Any]] = data["track"].get("parts", [])
+    names = list(dict.fromkeys(row["name"] for part in parts for row in part["total"]["against"]))
+    rows: list[list[str]] = []
+    for part in parts:
+        for group in (*part["groups"], part["total"]):
+            about = "all"
+            if group["outcome"]:
+                about = f"{spoken(group['outcome'])} {group['kind']} {group['horizon_weeks']} weeks"
+            others = {row["name"]: f"{row['brier']:.3f} ({row['log']:.3f})" for row in group["against"]}
+            own = f"{group['brier']:.3f} ({group['log']:.3f})"
+            counts = [str(group["questions"]), str(group["yes"])]
+            rows.append([f"{part['name']}: {about}", *counts, own, *(others.get(name, "") for name in names)])
+    return Table(
+        "Mean Brier score (and log score in nats) of what was issued and of naive forecasters; lower is better",
+        ["questions about", "questions", "answered yes", "issued", *names],
         rows,
     )

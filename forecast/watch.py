@@ -417,7 +417,9 @@ def _futures(found: Posterior, silence: Cells) -> NDArray[np.int64]:
     """(S, I) how often each indicator is seen in one simulated future of each draw."""
     chain, draws = chain_of(found.space), found.anchor.blocks.draws
     rng = np.random.default_rng(SEED)
-    joint = choose(rng, found.evaluation.now)
+    now = np.nan_to_num(found.evaluation.now)
+    now[now.sum(axis=1) == 0] = 1.0  # draws that cannot explain the evidence: they have no weight
+    joint = choose(rng, now)
     states = np.stack(np.unravel_index(joint, tuple(found.space.sizes)), axis=1)
     path = simulate_paths(rng, chain, silence.years, draws.log_rate, states)
     return simulate_counts(rng, chain, found.space.indicator_stage, silence.years, draws.log_lambda, path).sum(axis=1)

@@ -14,7 +14,7 @@ import pytest
 from test_compare import AS_OF, DAY, NOW, START, made, prior_draws
 from worlds import draw_values, draws_of, tiny_spec
 
-from forecast.backtest import CHANGE, CONSTANT, PRIOR_ONLY, REPEATED, SHARE, Backtest, Naive, news
+from forecast.backtest import CHANGE, CONSTANT, PRIOR_ONLY, REPEATED, SHARE, Backtest, Naive, merge, news
 from forecast.compare import Week, score_week
 from forecast.errors import InputError
 from forecast.evaluate import evaluate
@@ -197,6 +197,12 @@ def test_a_backtest_scores_as_a_comparison_does(rivals: Project) -> None:
     frame = found.to_frame()
     assert len(frame) == 5 * len(found.weeks)
     assert frame.groupby("name")["score"].sum().to_dict() == pytest.approx(found.totals)
+
+
+def test_models_tested_apart_give_the_same(rivals: Project) -> None:
+    """As processes of their own do: put together, they are what one process finds."""
+    apart = [rivals.backtest(name, as_of=AS_OF, refit="never", now=NOW) for name in ("tiny", "slow")]
+    assert merge(apart) == rivals.backtest("tiny", ["slow"], as_of=AS_OF, refit="never", now=NOW)
 
 
 def test_wrong_questions_are_refused(rivals: Project) -> None:

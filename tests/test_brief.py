@@ -97,6 +97,31 @@ def test_events_drivers_watch_list_and_suppositions_speak_of_the_rows(report: di
             assert change["after"] - change["difference"] == pytest.approx(now[name], abs=1e-9)
 
 
+def test_rules_stand_beside_the_states(report: dict[str, Any]) -> None:
+    """Each outcome at and by each horizon, and whether it is met now; the rule of a deal is its state."""
+    rules = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in report["rules"]}
+    assert set(rules) == {(name, kind, w) for name in report["model"]["outcomes"] for kind in ("at", "by")
+                          for w in (4, 13, 26, 52)}  # fmt: skip
+    assert {row["outcome"] for row in report["rules"] if row["met_now"]} == {"truce"}
+    for (name, kind, weeks), row in rules.items():
+        state = "at" if kind == "at" else "reached"
+        assert row["date"] == (AS_OF + dt.timedelta(weeks=weeks)).isoformat()
+        if name == "deal":
+            state = estimate(report, name, state, weeks)
+            assert row["estimate"]["mean"] == pytest.approx(
+                state["mean"], abs=4 * (row["estimate"]["mcse"] + state["mcse"])
+            )
+
+
+def test_rules_can_be_asked_of_a_forecast_that_was_just_made() -> None:
+    """The same each time, with the forecast's own trust."""
+    result = forecast.open(fitted_once()).update(as_of=AS_OF, now=NOW)
+    rules = result.rules()
+    assert rules == result.rules()
+    assert rules.to_frame()["mean"].between(0, 1).all()
+    assert (rules.model, rules.as_of, rules.trust) == ("russia_azerbaijan", AS_OF, result.trust)
+
+
 def test_every_basis_of_the_model_file_is_there(report: dict[str, Any]) -> None:
     """Each entry with its numbers and reasons, in the order of the file."""
     spec = forecast.open(issued_once()[0]).model("russia_azerbaijan").spec

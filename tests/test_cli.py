@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 COMMANDS = typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
 EXAMPLES = {name: re.search(r"Example: `(forecast .*?)`", command.help or "") for name, command in COMMANDS.items()}
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "A1")
-LONG = ("alarm", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "update", "what-if")
+LONG = ("alarm", "backtest", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "study")
+LONG += ("update", "what-if")
 HEAVY = ("pymc", "arviz", "arviz_stats", "pytensor", "xarray", "pandas", "numba", "nutpie")
 
 

@@ -20,21 +20,21 @@ MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (R
 
 # A module imports only from ranks below its own (docs/decisions.md, Layout); what stands in one rank is independent.
 RANKS = (
-    {"errors", "_jit", "chains", "reweight", "words"},
+    {"errors", "_jit", "calibration", "chains", "reweight", "words"},
     {"spec", "hmm", "ledger", "publish", "result"},
     {"extends", "faults", "statespace", "exchange", "evidence", "blocks", "tables"},
-    {"modelfile", "evaluate", "propagate", "simulate", "stories", "hub"},
-    {"model", "predict"},
+    {"modelfile", "evaluate", "propagate", "simulate", "stories", "hub", "worlds"},
+    {"model", "predict", "rules"},
     {"sampler"},
     {"fit"},
     {"update"},
-    {"fitter", "issues", "question", "report", "transport"},
-    {"alarm", "charts", "compare", "drivers", "explain", "sensitivity", "watch"},
-    {"asking", "backtest", "index", "page", "replay"},
+    {"fitter", "issues", "question", "report", "resolve", "transport"},
+    {"alarm", "charts", "compare", "drivers", "explain", "score", "sensitivity", "watch"},
+    {"asking", "backtest", "index", "page", "replay", "study"},
     {"brief", "schedule"},
     {"project", "units"},
     {"cli_common"},
-    {"cli_ask", "cli_archive", "cli_schedule"},
+    {"cli_ask", "cli_archive", "cli_schedule", "cli_study", "cli_score"},
     {"cli", "__init__"},
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -156,3 +156,14 @@ def test_counts_are_as_many_as_rates_and_states_say(rng: np.random.Generator) ->
         rate = np.exp(log_lambda[0, space.emission_offset[k] :])[path[:, :, stage]] * years
         error = np.sqrt(rate.sum(axis=0)) + 1e-9
         assert (np.abs(counts[:, :, k].sum(axis=0) - rate.sum(axis=0)) < 6 * error).all()
+
+
+def test_rates_beyond_counting_are_counted(rng: np.random.Generator) -> None:
+    """A prior may draw a rate that no sampler can count; it gives very many."""
+    world = small_world(3)
+    space, chain = world.space, chain_of(world.space)
+    log_rate, log_lambda, start = draws_of(world, 5)
+    years = np.full(3, 7 / 365.25)
+    path = simulate_paths(rng, chain, years, log_rate, simulate_start(rng, chain, start))
+    counts = simulate_counts(rng, chain, space.indicator_stage, years, np.full_like(log_lambda, 80.0), path)
+    assert counts.min() > 1e6

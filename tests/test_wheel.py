@@ -79,7 +79,7 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
         ROOT / "data" / "russia_azerbaijan" / "observations.csv",
     ]
     assert packed == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in expected}
-    assert sorted(others) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("forecast/*.py"))
+    assert sorted(others) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("forecast/*.*"))
 
 
 def test_the_first_commands_work(installed: Installed, tmp_path: Path) -> None:
