@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["CREDIBLE", "RuleProbability", "Rules", "find_rules", "met", "met_between", "rule_probabilities", "told"]
 
 CREDIBLE = 0.5  # of a grade (`forecast.ledger.CREDIBILITY`): as likely so as not
-PATHS = 48_000  # simulated in all, as many from each draw
+PATHS = 16_000  # simulated in all, as many from each draw
 MOST = 1000  # events a year of one indicator: more make no difference to any rule, and their number may be endless
 SEED = 1
 
