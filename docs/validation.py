@@ -18,11 +18,12 @@ import altair as alt
 import numpy as np
 
 from forecast.calibration import LEVEL, band, judge_calibration, judge_ranks, places_of
+from forecast.fit import Settings
 from forecast.fitter import Model
 from forecast.hmm import ASSESSMENT, COVERED, SELECTIVE
 from forecast.ledger import Coverage
 from forecast.modelfile import load_spec
-from forecast.study import SETTINGS, about, connect, run_worlds, study_spec, work_of
+from forecast.study import about, connect, run_worlds, study_spec, work_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 REFERENCE = HERE.parent / "models" / "russia_azerbaijan.toml"
 SEED = 1
+SETTINGS = Settings()
 CERTAIN = 0.999  # a credibility as good as one, under which two assessments may still contradict each other
 SHOWN = 8  # rows of a table of the worst
 
@@ -99,7 +101,6 @@ class Runs:
         self, name: str, kind: str, spec: ModelSpec, worlds: int, make: type[Model] = Model
     ) -> list[dict[str, NDArray[Any]]]:
         """Give the figures of the worlds of one study."""
-        settings = SETTINGS[kind]
         folder = Path(self.options.output) / name.replace(" ", "-")
         begun: list[float] = []
 
@@ -109,9 +110,9 @@ class Runs:
             if len(begun) > 2:  # noqa: PLR2004 - what was there before, and the first, which pays for the start
                 self._note(folder, begun[-1] - begun[-2])
 
-        header = {**about(kind, spec, settings, SEED), "engine": make.__name__}
+        header = {**about(kind, spec, SETTINGS, SEED), "engine": make.__name__}
         figures = run_worlds(
-            folder, header, work_of(kind, spec, settings, SEED, make), worlds,
+            folder, header, work_of(kind, spec, SETTINGS, SEED, make), worlds,
             partial(connect, self.options.workers, self.options.scheduler), on_world=on_world,
         )  # fmt: skip
         print()
@@ -245,10 +246,7 @@ def _page(
 ) -> str:  # fmt: skip
     sbc, reference = verdicts["sbc"], verdicts["reference"]
     heads = ["study", "worlds", "rejected", "least p-value", "omnibus p", "spread"]
-    curves = [
-        [name, f"{c.brier:.4f}", f"{c.miscalibration:.4f}", f"{c.discrimination:.4f}", f"{c.uncertainty:.4f}"]
-        for name, c in calibration.curves.items()
-    ]
+    curves = [[name, *(f"{part:.4f}" for part in c.parts)] for name, c in calibration.curves.items()]
     excesses = [
         [name, e.forecasts, f"{e.mean:+.4f} ± {e.error:.4f}", _p(calibration.adjusted[f"{name}: mean"]),
          _p(calibration.adjusted[f"{name}: slope"])]
@@ -276,7 +274,7 @@ is `forecast/study.toml`: two stages of two states, six indicators (one a one-of
 ## True values among posterior draws
 
 Simulation-based calibration: each world is a year, compiled and fitted as a project's evidence is
-({SETTINGS["sbc"].chains} chains of {SETTINGS["sbc"].tune} + {SETTINGS["sbc"].draws}). The true value of every
+({SETTINGS.chains} chains of {SETTINGS.tune} + {SETTINGS.draws}). The true value of every
 parameter, the log-likelihood and every forecast quantity is placed among 100 draws; the places are uniform if the
 engine is right. *Rejected* counts quantities that leave the simultaneous band of their empirical distribution
 (Säilynoja et al. 2022) at a family-wise {100 * LEVEL:.0f} % (Holm). *Omnibus* tests the *spread*, the mean squared

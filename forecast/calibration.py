@@ -29,9 +29,11 @@ __all__ = [
     "Reliability",
     "Uniformity",
     "band",
+    "brier_parts",
     "excess",
     "holm",
     "interval_coverage",
+    "isotonic",
     "judge_calibration",
     "judge_ranks",
     "place",
@@ -161,20 +163,23 @@ def judge_ranks(places: Mapping[str, Floats]) -> Uniformity:
 # Probabilities.
 
 
-class Reliability(NamedTuple):
-    """How often came true what was said to be so probable: the line at ``said``, its 90 % band, and its parts.
+class BrierParts(NamedTuple):
+    """The Brier score, which is ``miscalibration`` − ``discrimination`` + ``uncertainty`` (Dimitriadis et al.)."""
 
-    The Brier score is ``miscalibration`` − ``discrimination`` + ``uncertainty``.
-    """
+    brier: float
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+
+
+class Reliability(NamedTuple):
+    """How often came true what was said to be so probable: the line at ``said``, its 90 % band, and its parts."""
 
     said: Floats  # (G,)
     came_true: Floats  # (G,)
     low: Floats  # (G,)
     high: Floats  # (G,)
-    brier: float
-    miscalibration: float
-    discrimination: float
-    uncertainty: float
+    parts: BrierParts
 
 
 class Excess(NamedTuple):
@@ -219,17 +224,20 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
-        plain = {name: row._asdict() for name, row in self.curves.items()}
         curves = {
-            name: {part: value if isinstance(value, float) else value.tolist() for part, value in row.items()}
-            for name, row in plain.items()
-        }
+            name: {"said": row.said.tolist(), "came_true": row.came_true.tolist(), "low": row.low.tolist(),
+                   "high": row.high.tolist(), **row.parts._asdict()}
+            for name, row in self.curves.items()
+        }  # fmt: skip
         excesses = {name: row._asdict() for name, row in self.excesses.items()}
         return {**asdict(self), "excesses": excesses, "curves": curves, "rejected": self.rejected}
 
 
-def _isotonic(said: Floats, outcome: Floats) -> tuple[Floats, Floats]:
-    """Give the sorted forecasts and the share that came true, forced to rise with them."""
+def isotonic(said: Floats, outcome: Floats) -> tuple[Floats, Floats]:
+    """Give the sorted forecasts without repetition and the share that came true, forced to rise with them.
+
+    That is what pooling adjacent violators gives.
+    """
     from scipy.optimize import isotonic_regression  # noqa: PLC0415 - slow to import
 
     values, where = np.unique(said, return_inverse=True)
@@ -238,25 +246,25 @@ def _isotonic(said: Floats, outcome: Floats) -> tuple[Floats, Floats]:
     return values, np.asarray(isotonic_regression(share, weights=count).x, dtype=np.float64)
 
 
+def brier_parts(said: Floats, outcome: Floats) -> BrierParts:
+    """Take the Brier score of forecasts (n,) of outcomes (n,), 0 or 1, apart by isotonic regression."""
+    recalibrated = float(np.square(np.interp(said, *isotonic(said, outcome)) - outcome).mean())
+    base = float(outcome.mean())
+    brier, uncertainty = float(np.square(said - outcome).mean()), base * (1 - base)
+    return BrierParts(brier, brier - recalibrated, uncertainty - recalibrated, uncertainty)
+
+
 def reliability(said: Sequence[Floats], outcome: Sequence[Floats], grid: Floats) -> Reliability:
     """Draw the reliability curve of the forecasts of each world; the band is from resampling worlds."""
     every, came = np.concatenate(said), np.concatenate(outcome)
-    values, share = _isotonic(every, came)
-    fitted = np.interp(every, values, share)
-    base = float(came.mean())
-    brier, recalibrated = float(np.square(every - came).mean()), float(np.square(fitted - came).mean())
-    uncertainty = base * (1 - base)
     rng = np.random.default_rng(SEED)
     curves = np.empty((RESAMPLED, grid.size))
     for k in range(RESAMPLED):
         drawn = rng.integers(0, len(said), len(said))
-        curves[k] = np.interp(grid, *_isotonic(np.concatenate([said[w] for w in drawn]),
+        curves[k] = np.interp(grid, *isotonic(np.concatenate([said[w] for w in drawn]),
                                                np.concatenate([outcome[w] for w in drawn])))  # fmt: skip
     low, high = np.quantile(curves, [0.05, 0.95], axis=0)
-    return Reliability(
-        grid, np.interp(grid, values, share), low, high, brier, brier - recalibrated, uncertainty - recalibrated,
-        uncertainty,
-    )  # fmt: skip
+    return Reliability(grid, np.interp(grid, *isotonic(every, came)), low, high, brier_parts(every, came))
 
 
 def excess(said: Sequence[Floats], outcome: Sequence[Floats]) -> Excess:

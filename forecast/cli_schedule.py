@@ -174,7 +174,8 @@ def _in_utc() -> bool:
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
-    from forecast.publish import write_whole  # noqa: PLC0415 - quick --help
+    from forecast.publish import make_folder, replace_file  # noqa: PLC0415 - quick --help
 
+    make_folder(folder)
     for name, text in files.items():
-        write_whole(folder / name, text.encode())
+        replace_file(folder / name, text.encode())

@@ -163,7 +163,7 @@ def _line(group: Group, names: Sequence[str]) -> list[str]:
 
 
 def _write(result: Score, path: Path) -> None:
-    from forecast.publish import write_whole  # noqa: PLC0415 - quick --help
+    from forecast.publish import replace_file  # noqa: PLC0415 - quick --help
 
     match path.suffix.lower():
         case ".csv":
@@ -180,4 +180,4 @@ def _write(result: Score, path: Path) -> None:
         case _:
             msg = f"{path}: {path.suffix!r} is not a format for the track record; use .csv or .svg"
             raise InputError(msg)
-    write_whole(path, content.encode())
+    replace_file(path, content.encode())

@@ -56,11 +56,12 @@ def study(
     Example: `forecast study sbc --worlds 20 --workers 2`
     """
     from forecast.calibration import judge_calibration, judge_ranks, places_of  # noqa: PLC0415 - quick --help
-    from forecast.study import SETTINGS, about, connect, run_worlds, study_spec, work_of  # noqa: PLC0415
+    from forecast.fit import Settings  # noqa: PLC0415
+    from forecast.study import about, connect, run_worlds, study_spec, work_of  # noqa: PLC0415
 
     spec = study_spec() if model is None else open_model(project, model)[1].spec
     folder = output or Path(f"study-{kind}")
-    settings = SETTINGS[kind]
+    settings = Settings()
     with _progress() as on_world:
         figures = run_worlds(
             folder, about(kind, spec, settings, seed), work_of(kind, spec, settings, seed), worlds,

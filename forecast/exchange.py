@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from forecast.errors import InputError, LedgerError, nearest
 from forecast.ledger import CREDIBILITY, Added, Coverage, Entry, Ledger, Observation, with_id
+from forecast.publish import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,6 @@ __all__ = [
     "inert",
     "is_web",
     "read_rows",
-    "replace_file",
 ]
 
 COLUMNS = {
@@ -422,21 +421,3 @@ def _escaped(text: str) -> str:
     """Escape, as Excel does, what its XML cannot hold and what would read as such an escape."""
     pattern = r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-F]{4}_)"
     return re.sub(pattern, lambda found: f"_x{ord(found[0]):04X}_", text)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put ``content`` in place of ``path`` at once, so that nobody ever sees half a file; `InputError` if it cannot."""
-    path = path.resolve()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror}); choose another place or mend its permissions"
-        raise InputError(msg) from error

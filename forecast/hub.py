@@ -17,7 +17,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecast.errors import InputError, nearest
-from forecast.exchange import csv_text, inert, replace_file
+from forecast.exchange import csv_text, inert
+from forecast.publish import make_folder, replace_file
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -104,17 +105,9 @@ def write_hub(issues: Iterable[Issued], folder: Path, *, team: str, location: st
         table = csv_text([HUB_COLUMNS, *_hub_rows(issued, content, location)])
         written.append((HubFile(path, issued, content["forecast"]["trust"]["trusted"]), table))
     for (path, _, _), table in written:
-        _make_folder(path.parent)
+        make_folder(path.parent)
         replace_file(path, table.encode())
     return tuple(file for file, _ in written)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{folder}: cannot be made ({error.strerror}); choose another place or mend its permissions"
-        raise InputError(msg) from error
 
 
 def _require_names(team: str, location: str, models: Sequence[str]) -> None:

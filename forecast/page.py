@@ -70,7 +70,7 @@ SCRIPT = """
 
 
 def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str, bytes]:
-    """Give the files of a report by name: the page, the Markdown with its pictures beside it, and the data.
+    """Give the files of a report by name: the page, the Markdown with its pictures beside it, and last the data.
 
     Each template is that of the first of the folders ``templates`` that has it. A picture's name says its content, so
     that two issues can stand in one folder.

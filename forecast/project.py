@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple
 
 from forecast.errors import FaultsError, ForecastError, InputError, LedgerError, UntrustworthyError, nearest, read_date
 from forecast.fitter import Fitter, Model
-from forecast.publish import clear_drafts, published, write_whole
+from forecast.publish import clear_drafts, make_folder, published, replace_file
 from forecast.schedule import RunLock
 
 if TYPE_CHECKING:
@@ -657,23 +657,16 @@ class Project:
 
         So what cannot be written is never issued, and what is to be seen has been issued.
         """
+        from forecast.page import render_files  # noqa: PLC0415 - only where a report is written
+
         folder = self._folder(report)
         self._index()  # a faulty template is found before anything is issued
-        with published(folder, self._files(report), REPORT_FILES):
+        with published(folder, render_files(report, self._templates), REPORT_FILES):
             yield folder
         self.write_index()
 
     def _folder(self, report: dict[str, Any]) -> Path:
         return self.root / "reports" / report["model"]["name"] / report["forecast"]["as_of"]
-
-    def _files(self, report: dict[str, Any]) -> dict[str, bytes]:
-        """Render the files of a report; its data comes last, so that where it is, the others are."""
-        from forecast.page import render_files  # noqa: PLC0415 - only where a report is written
-
-        files = render_files(report, self._templates)
-        return {name: content for name, content in files.items() if name != REPORT_DATA} | {
-            REPORT_DATA: files[REPORT_DATA]
-        }
 
     @property
     def _templates(self) -> list[Path]:
@@ -690,7 +683,8 @@ class Project:
 
         """
         path = self.root / "reports" / "index.html"
-        write_whole(path, self._index())
+        make_folder(path.parent)
+        replace_file(path, self._index())
         return path
 
     def _index(self) -> bytes:

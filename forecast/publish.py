@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["clear_drafts", "published", "write_whole"]
+__all__ = ["clear_drafts", "make_folder", "published", "replace_file"]
 
 DRAFT = re.compile(r"\..+\.\d+\.draft")
 PART = re.compile(r"\..+\.(\d+)\.part")
@@ -52,10 +52,29 @@ def published(folder: Path, files: Mapping[str, bytes], patterns: Iterable[str] 
                 draft.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write one file; `InputError` if it cannot be written."""
-    with published(path.parent, {path.name: content}):
-        pass
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; `InputError` if it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made ({error.strerror}); choose another place or mend its permissions"
+        raise InputError(msg) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in place of ``path``, or of what it is a link to; `InputError` if it cannot."""
+    path = path.resolve()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        try:
+            _write(draft, content)
+            draft.replace(path)
+            _settle(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror}); choose another place or mend its permissions"
+        raise InputError(msg) from error
 
 
 def clear_drafts(root: Path) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Masks = NDArray[np.bool_]
 
-__all__ = ["CREDIBLE", "RuleProbability", "Rules", "find_rules", "met", "met_between", "rule_probabilities", "told"]
+__all__ = ["CREDIBLE", "RuleProbability", "Rules", "find_rules", "met", "rule_probabilities", "told"]
 
 CREDIBLE = 0.5  # of a grade (`forecast.ledger.CREDIBILITY`): as likely so as not
 PATHS = 16_000  # simulated in all, as many from each draw
@@ -103,13 +103,6 @@ def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt
         return False
     last = max(rows, key=lambda row: (row.date, row.id))
     return (last.state or "").partition(".")[2] in space.spec.stages[stage].observable
-
-
-def met_between(space: StateSpace, entries: Iterable[Entry], outcome: str, first: dt.date, last: dt.date) -> bool:
-    """Whether the rule of ``outcome`` is met on at least one day after ``first``, up to and including ``last``."""
-    entries = tuple(entries)
-    days = (first + dt.timedelta(days=k) for k in range(1, (last - first).days + 1))
-    return any(met(space, entries, outcome, day) for day in days)
 
 
 # Probabilities.

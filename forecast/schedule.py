@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecast.errors import BusyError, InputError, OutOfTimeError, nearest
-from forecast.publish import write_whole
+from forecast.publish import replace_file
 
 if TYPE_CHECKING:
     import io
@@ -307,7 +307,7 @@ def find_moves(notices: Iterable[Notice], issued: Issued, archive: Sequence[Issu
 def leave_word(path: Path, word: str | None) -> None:
     """Write a word to a file, whole, or delete the file without one; `InputError` if that cannot be done."""
     if word:
-        write_whole(path, f"{word}\n".encode())
+        replace_file(path, f"{word}\n".encode())
         return
     try:
         path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import words
+from forecast.calibration import brier_parts, isotonic
 from forecast.exchange import csv_text, inert
 from forecast.resolve import pulled
 from forecast.result import FORMAT
@@ -450,33 +451,18 @@ def reliability(probability: Floats, answer: Floats, clusters: Ints) -> Reliabil
 
     The band comes from answers drawn anew as if the probabilities were right; those of a cluster share their luck.
     """
-    levels, place = np.unique(probability, return_inverse=True)
-    weights = np.bincount(place).astype(np.float64)
-
-    def curve(answers: Floats) -> Floats:
-        return _increasing(np.bincount(place, weights=answers) / weights, weights)
-
-    observed = curve(answer)
+    levels, observed = isotonic(probability, answer)
     rng = np.random.default_rng(SEED)
     luck = rng.random((RESAMPLES, int(clusters.max()) + 1))
-    drawn = np.array([curve((row[clusters] < probability).astype(np.float64)) for row in luck])
+    drawn = np.array([isotonic(probability, (row[clusters] < probability).astype(np.float64))[1] for row in luck])
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    base = float(answer.mean())
-    uncertainty = base * (1 - base)
-    recalibrated = float(np.square(observed[place] - answer).mean())
+    parts = brier_parts(probability, answer)
     kept = np.unique(np.linspace(0, levels.size - 1, min(levels.size, POINTS)).astype(np.int64))
     columns = (tuple(row[kept].tolist()) for row in (levels, observed, low, high))
     return Reliability(
         *columns,
         questions=answer.size,
-        miscalibration=float(np.square(probability - answer).mean()) - recalibrated,
-        discrimination=uncertainty - recalibrated,
-        uncertainty=uncertainty,
+        miscalibration=parts.miscalibration,
+        discrimination=parts.discrimination,
+        uncertainty=parts.uncertainty,
     )
-
-
-def _increasing(means: Floats, weights: Floats) -> Floats:
-    """Pool adjacent violators."""
-    from scipy.optimize import isotonic_regression  # noqa: PLC0415 - slow to import
-
-    return isotonic_regression(means, weights=weights).x

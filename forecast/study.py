@@ -31,7 +31,7 @@ from forecast.fitter import Fitter, Model
 from forecast.hmm import chain_of
 from forecast.modelfile import load_spec
 from forecast.predict import answers, ask, horizons_of
-from forecast.publish import write_whole
+from forecast.publish import make_folder, replace_file
 from forecast.worlds import Truth, World, is_in, simulate_world
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     Work = Callable[[int], Figures]
 
 __all__ = [
-    "SETTINGS",
     "about",
     "calibration_world",
     "connect",
@@ -65,7 +64,6 @@ __all__ = [
     "work_of",
 ]
 
-SETTINGS = {"sbc": Settings(draws=500, tune=500), "calibration": Settings()}
 WEEKS = 52
 EXTRA_DAYS = 3  # of the last step of a world that is fitted: it is not a whole one
 PLACED = 100  # draws that a true value is placed among; so few of two thousand are as good as independent
@@ -364,7 +362,8 @@ def _open(folder: Path, header: Mapping[str, Any]) -> None:
         if any(folder.glob("world-*.npz")):
             msg = f"{folder}: holds worlds without a study.json that says whose; give another --output"
             raise InputError(msg)
-        write_whole(path, json.dumps(header, indent=1).encode())
+        make_folder(folder)
+        replace_file(path, json.dumps(header, indent=1).encode())
         return
     try:
         found = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -381,7 +380,7 @@ def _open(folder: Path, header: Mapping[str, Any]) -> None:
 def _write(path: Path, figures: Figures) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **figures)
-    write_whole(path, buffer.getvalue())
+    replace_file(path, buffer.getvalue())
 
 
 def _read(path: Path) -> Figures:

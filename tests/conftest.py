@@ -10,22 +10,28 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from oracle import derived
+from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
 
 from forecast.evidence import compile_evidence
 from forecast.exchange import Vocabulary, check_entries, read_rows
+from forecast.fitter import Model
 from forecast.modelfile import load_spec
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from worlds import World
 
     from forecast.blocks import Draws
     from forecast.evidence import Evidence
     from forecast.fit import Fit
     from forecast.ledger import Entry
+    from forecast.project import Project
     from forecast.sampler import Sampler
     from forecast.spec import ModelSpec
+    from forecast.update import Anchor
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "models" / "russia_azerbaijan.toml"
@@ -134,3 +140,21 @@ def sampler(compiled_world: World) -> Sampler:
     from forecast.sampler import Sampler  # noqa: PLC0415 - slow to import
 
     return Sampler(compiled_world.space, compiled_world.evidence)
+
+
+# Rivals.
+
+
+@pytest.fixture(scope="module")
+def rivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Make the project of rivals, each of which draws from its prior once."""
+    kept: dict[str, Anchor] = {}
+
+    def prior(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
+        if model.spec.name not in kept:
+            kept[model.spec.name] = prior_draws(model, count, folder, evidence)
+        return kept[model.spec.name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Model, "prior", prior)
+        yield made(tmp_path_factory.mktemp("rivals"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import oracle
 import pytest
-from test_compare import AS_OF, DAY, NOW, START, made, prior_draws
+from rivals import AS_OF, DAY, NOW, START
 from worlds import draw_values, draws_of, tiny_spec
 
 from forecast.backtest import CHANGE, CONSTANT, PRIOR_ONLY, REPEATED, SHARE, Backtest, Naive, merge, news
@@ -19,15 +19,12 @@ from forecast.compare import Week, score_week
 from forecast.errors import InputError
 from forecast.evaluate import evaluate
 from forecast.evidence import compile_evidence
-from forecast.fitter import Model
 from forecast.ledger import Coverage, Observation, credibility
 from forecast.statespace import StateSpace
 from forecast.update import PRIOR, Anchor, reweigh
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
-    from pathlib import Path
 
     from forecast.evidence import Evidence
     from forecast.ledger import Entry
@@ -164,21 +161,6 @@ def test_a_change_of_what_is_on_record_is_rare() -> None:
 
 
 # A project.
-
-
-@pytest.fixture(scope="module")
-def rivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Make the project, whose prior draws are made in no time."""
-    kept: dict[str, Anchor] = {}
-
-    def quick(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
-        if model.spec.name not in kept:
-            kept[model.spec.name] = prior_draws(model, count, folder, evidence)
-        return kept[model.spec.name]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Model, "prior", quick)
-        yield made(tmp_path_factory.mktemp("rivals"))
 
 
 def test_a_backtest_scores_as_a_comparison_does(rivals: Project) -> None:

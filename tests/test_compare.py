@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import json
 import math
@@ -11,17 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import oracle
 import pytest
+from rivals import AS_OF, DAY, NOW, START, made
 from scipy import optimize, stats
-from worlds import SEEDS, TINY, draw_values, draws_of, small_world, tiny_spec
+from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
 
 from forecast.compare import Week, compare, pool_experts, require_comparable, score_week, stack
 from forecast.errors import InputError
 from forecast.evaluate import evaluate
 from forecast.evidence import compile_evidence
-from forecast.fitter import Model
 from forecast.ledger import Coverage, Observation, credibility
 from forecast.predict import possible
-from forecast.project import open_project
 from forecast.reweight import Weights
 from forecast.spec import Expert, assumptions, log_normal, with_intervals
 from forecast.statespace import StateSpace
@@ -29,20 +27,16 @@ from forecast.transport import Parameters
 from forecast.update import PRIOR, Anchor, Posterior, reweigh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from forecast.blocks import Draws
     from forecast.compare import Comparison
-    from forecast.evidence import Evidence
     from forecast.ledger import Entry
     from forecast.project import Project
     from forecast.spec import ModelSpec
 
-DAY = dt.timedelta(days=1)
-START = dt.date(2025, 1, 1)
-AS_OF = dt.date(2025, 2, 11)
-NOW = dt.datetime(2025, 2, 12, tzinfo=dt.UTC)
 RATE = "stages.near.transitions.calm>tense"
 CLASS = "priors.classes.news"
 
@@ -453,59 +447,6 @@ def test_no_experts_is_refused() -> None:
 
 
 # A project.
-
-HEAD = "id,indicator,state,date,precision,reported_on,source,url,grade,story,distinct,note\n"
-RIVAL = """
-extends = "tiny"
-
-[model]
-name = "{name}"
-title = "A rival"
-description = "It differs."
-"""
-SLOW = """
-[[stages.near.transitions]]
-from = "calm"
-to = "tense"
-per_year = [0.01, 0.03]
-basis = [{ kind = "judgement", note = "made up" }]
-"""
-
-
-def made(root: Path) -> Project:
-    """Make a project with the tiny model, a copy under another name, and a rival in which tension hardly begins."""
-    for folder in ("models", "data/tiny", "reports"):
-        (root / folder).mkdir(parents=True)
-    (root / "models" / "tiny.toml").write_text(TINY, encoding="utf-8")
-    (root / "models" / "copy.toml").write_text(RIVAL.format(name="copy"), encoding="utf-8")
-    (root / "models" / "slow.toml").write_text(RIVAL.format(name="slow") + SLOW, encoding="utf-8")
-    days = [START + (10 + 4 * k) * DAY for k in range(6)]
-    rows = [f"r{k},{'shot' if k % 2 else 'march'},,{day},day,{day},us,,A1,,," for k, day in enumerate(days)]
-    (root / "data" / "tiny" / "observations.csv").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
-    return open_project(root, lambda: NOW)
-
-
-def prior_draws(model: Model, _count: int, _folder: Path, _evidence: Evidence) -> Anchor:
-    """Draw from the prior without compiling anything; of models that are the same, the same."""
-    space, rng = model.space, np.random.default_rng(11)
-    values = [draw_values(model.spec, rng, of_prior=True) for _ in range(3000)]
-    draws = draws_of(space, [oracle.derived(model.spec, one) for one in values])
-    return Anchor(space, PRIOR, lambda: draws)
-
-
-@pytest.fixture(scope="module")
-def rivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Make the project, whose prior draws are made in no time."""
-    kept: dict[str, Anchor] = {}
-
-    def prior(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
-        if model.spec.name not in kept:
-            kept[model.spec.name] = prior_draws(model, count, folder, evidence)
-        return kept[model.spec.name]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Model, "prior", prior)
-        yield made(tmp_path_factory.mktemp("rivals"))
 
 
 @pytest.fixture(scope="module")

@@ -22,14 +22,14 @@ from forecast.evidence import compile_evidence
 from forecast.hmm import OBSERVABLE
 from forecast.ledger import Observation
 from forecast.reweight import Weights, equal_weights
-from forecast.rules import find_rules, met, met_between, rule_probabilities, told
+from forecast.rules import find_rules, met, rule_probabilities, told
 from forecast.spec import Rule
 from forecast.statespace import StateSpace
 from forecast.tables import tables
 from forecast.update import PRIOR, Anchor, Posterior
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from forecast.evidence import Evidence
     from forecast.ledger import Entry
@@ -468,6 +468,11 @@ def test_records_are_read_as_the_evidence_reads_them() -> None:
         assert met(space, rows, "far", AS_OF) == bool(last)
         seen.add(bool(last))
     assert seen == {False, True}
+
+
+def met_between(space: StateSpace, entries: Iterable[Entry], outcome: str, first: dt.date, last: dt.date) -> bool:
+    """Whether a rule is met on at least one day after the first, up to and including the last."""
+    return any(met(space, entries, outcome, first + k * DAY) for k in range(1, (last - first).days + 1))
 
 
 def test_all_clauses_have_to_hold() -> None:
