@@ -201,6 +201,16 @@ def memory(bench: Bench) -> dict[str, Any]:
     return {name: middle([bench.cost([*forecast_command(), *rest], "")]) for name, rest in commands.items()}
 
 
+def backtest(bench: Bench) -> dict[str, Any]:
+    """Back-test the article's weeks in new projects, with a fit where one is due and with one for every week."""
+    found = {}
+    for refit in ("auto", "always"):
+        project = bench.project()
+        command = [*forecast_command(), "backtest", "-C", str(project), "--as-of", AS_OF, "--refit", refit]
+        found[refit] = middle([bench.cost(command, "")])
+    return found | {"always_over_auto": found["always"]["wall_s"] / found["auto"]["wall_s"]}
+
+
 def table(title: str, found: dict[str, Any]) -> list[str]:
     """Lay out nested figures, a line each."""
     lines = [title]
@@ -235,6 +245,8 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "explain": inside("explain.py"),
     "path": inside("path.py", "article"),
     "path-simulated": inside("path.py", "simulated"),
+    "backtest": backtest,
+    "studies": inside("studies.py"),
 }
 
 

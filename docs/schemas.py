@@ -179,9 +179,10 @@ REPORT = _object(
     assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
     rules=_rows(
         "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
-        "(by); and whether it is met on `as_of`.",
+        "(by); and whether it is met on `as_of`. `prior` is what the theory says without any row.",
         outcome=TEXT, kind={"enum": ["at", "by"]}, horizon_weeks={"type": "integer", "minimum": 1}, date=DATE,
         estimate=_object("By simulation.", mean=PROBABILITY, mcse={"type": "number", "minimum": 0}),
+        prior=PROBABILITY,
         met_now={"type": "boolean"},
     ),
     changes=_or_none(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from forecast.alarm import raise_alarm
+from forecast.blocks import Draws
 from forecast.compare import pool_experts
 from forecast.drivers import Known, find_drivers
 from forecast.errors import InputError, UntrustworthyError, read_date
@@ -17,7 +18,7 @@ from forecast.question import Question
 from forecast.rules import find_rules
 from forecast.sensitivity import OfFit, find_sensitivity
 from forecast.transport import PARAMETERS, parameters_of
-from forecast.update import PRIOR, reweigh
+from forecast.update import PRIOR, Anchor, reweigh
 from forecast.watch import expect_sightings, watch_list
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from forecast.result import Estimate, Policy, WhatIf
     from forecast.rules import Rules
     from forecast.sensitivity import Sensitivity
-    from forecast.update import Anchor, Posterior
+    from forecast.update import Posterior
     from forecast.watch import Sightings, WatchList
 
 __all__ = ["Asked"]
 
 LAST = "last"
+ALONE = 4000  # draws of the prior by which rules are met without evidence
 MOST_WEEKS_AHEAD = 8
 
 
@@ -149,7 +151,10 @@ class Asked:
 
     def rules(self) -> Rules:
         """Say how likely the rules are to be met."""
-        return find_rules(self.posterior, self.entries)
+        found = self.posterior
+        nothing = compile_evidence(found.space, (), found.evidence.as_of)
+        few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
+        return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
 
     def alarm(self, *, weeks: int, refit: Policy) -> Alarm:
         """Score the last weeks."""

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CONSTANT", "PRIOR_ONLY", "REPEATED", "Backtest", "Naive", "merge", "news"]
+__all__ = ["CONSTANT", "NAIVE", "PRIOR_ONLY", "REPEATED", "Backtest", "Naive", "merge", "news"]
 
-PRIOR_ONLY, CONSTANT, REPEATED = "prior only", "constant rates", "last week repeated"
+NAIVE = PRIOR_ONLY, CONSTANT, REPEATED = words.PRIOR_ONLY, "constant rates", "last week repeated"
 SHARE = 0.5  # that the repeating forecaster gives to what it saw last; the rest goes to what is usual
 CHANGE = 0.02  # that it gives to a change of what is on record, a week
 

@@ -369,7 +369,7 @@ class Project:
             If there is no week to score, or a rival does not speak of the same things.
 
         """
-        from forecast.backtest import CONSTANT, PRIOR_ONLY, REPEATED, Backtest, Naive  # noqa: PLC0415
+        from forecast.backtest import NAIVE, Backtest, Naive  # noqa: PLC0415
         from forecast.compare import score_week  # noqa: PLC0415
 
         first = model if isinstance(model, Model) else self.model(model)
@@ -389,7 +389,7 @@ class Project:
         if not weeks:
             msg = f"no week of {name!r} can be scored yet: it has run for one step; test as of a later day"
             raise InputError(msg)
-        others = (PRIOR_ONLY, CONSTANT, REPEATED, *list(models)[1:])
+        others = (*NAIVE, *list(models)[1:])
         return Backtest(name, replay.last, replay.frozen, others, tuple(weeks), replay.fits)
 
     def require_comparable(self, names: Sequence[str]) -> None:
@@ -606,9 +606,13 @@ class Project:
         from forecast.score import score  # noqa: PLC0415
 
         name = self._scored(model)
-        issues = self.ledger.forecasts(name)
+        issues = self.ledger.forecasts()
         answers = {row.question: row for row in self.ledger.resolutions(name)}
-        return score(name, len(issues), stated(issues), answers)
+        said = stated(issues)
+        return score(
+            name, sum(row.model == name for row in issues), (row for row in said if row.model == name), answers,
+            rivals=(row for row in said if row.model != name),
+        )  # fmt: skip
 
     def _scored(self, name: str | None) -> str:
         """Name a model that has a file, or has been issued."""

@@ -326,8 +326,10 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     model, found = data["model"], _views(data)
     by, weeks, prose = found["by"], found["weeks"], min(width, READABLE)
     lines = textwrap.wrap(one_line(model["title"]), prose)
+    rules = data.get("rules") or ()
+    scored = " A rule counts what anybody can see, and is what gets scored." if rules else ""
     lines += textwrap.wrap(
-        f"As of {_day(data['forecast']['as_of'])}, {_issued(data['issued_at'])}. Brackets hold 90 % intervals.",
+        f"As of {_day(data['forecast']['as_of'])}, {_issued(data['issued_at'])}. Brackets hold 90 % intervals.{scored}",
         prose,
     )
     groups: list[_Group] = [
@@ -336,6 +338,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
             [
                 ("on the day", [spread(by[name, "already", None, None]), *_cells(by, (name, "at", None), weeks)]),
                 ("reached by it", ["", *_cells(by, (name, "reached", None), weeks)]),
+                *_rule(rules, name, weeks),
             ],
         )
         for name, outcome in model["outcomes"].items()
@@ -377,6 +380,15 @@ _Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows
 
 def _cells(by: Mapping[Any, Any], key: tuple[str, str, str | None], weeks: Sequence[int]) -> list[str]:
     return [spread(by[*key, week]) if (*key, week) in by else "" for week in weeks]
+
+
+def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
+    """Say how likely the rule of an outcome is to be met; forecasts that were not issued and old ones do not tell."""
+    rows = {row["horizon_weeks"]: row for row in rules if (row["outcome"], row["kind"]) == (outcome, "by")}
+    if rows:
+        now = "met" if next(iter(rows.values()))["met_now"] else "not met"
+        estimates = [rows[week]["estimate"] for week in weeks]
+        yield "rule met by", [now, *(percent(one["mean"]) for one in estimates)]
 
 
 def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:

@@ -43,7 +43,8 @@ class Stated:
     """What an issue stated of a question: the ``probability`` that the ``rule``, given by its words, is met.
 
     That is on ``date`` or, with ``since``, on any day after that one up to ``date``. ``met_now`` says whether it was
-    met on ``as_of``; ``before`` is what the issue before stated of the same question, None where it did not.
+    met on ``as_of``; ``prior`` is what the theory says without any evidence, and ``before`` what the issue before
+    stated of the same question: None where an issue does not say.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Stated:
     rule: str
     probability: float
     met_now: bool
+    prior: float | None
     before: float | None
 
     @property
@@ -108,7 +110,8 @@ def _read(issued: Issued, before: Sequence[Stated]) -> list[Stated]:
                 model=issued.model, outcome=outcome, since=since, date=date, horizon_weeks=row["horizon_weeks"],
                 as_of=issued.as_of, issue=issued.seq, issued_on=issued.issued_at.date(),
                 rule=content["model"]["outcomes"][outcome]["resolution"], probability=row["estimate"]["mean"],
-                met_now=row["met_now"], before=None if since else _between(before, outcome, date),
+                met_now=row["met_now"], prior=row.get("prior"),
+                before=None if since else _between(before, outcome, date),
             )
         )  # fmt: skip
     return found

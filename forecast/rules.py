@@ -122,19 +122,26 @@ class RuleProbability:
 
 @dataclass(frozen=True)
 class Rules:
-    """How likely each rule is to be met, and whether it is ``met_now``, as of the day of the forecast."""
+    """How likely each rule is to be met, and whether it is ``met_now``, as of the day of the forecast.
+
+    ``prior`` says the same in the same order by the theory alone: under draws of the prior, and without any row.
+    """
 
     model: str
     as_of: dt.date
     rows: tuple[RuleProbability, ...]
+    prior: tuple[RuleProbability, ...]
     met_now: Mapping[str, bool]
     trust: Trust
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy: a row a probability; columns outcome, kind, horizon_weeks, date, mean, mcse, met_now."""
+        """Tidy: a row a probability; columns outcome, kind, horizon_weeks, date, mean, mcse, prior, met_now."""
         import pandas as pd  # noqa: PLC0415 - slow to import
 
-        rows = [{**asdict(row), "met_now": self.met_now[row.outcome]} for row in self.rows]
+        rows = [
+            {**asdict(row), "prior": alone.mean, "met_now": self.met_now[row.outcome]}
+            for row, alone in zip(self.rows, self.prior, strict=True)
+        ]
         return pd.DataFrame(rows).astype({"date": "datetime64[s]"})
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,21 +157,26 @@ class Rules:
                     "horizon_weeks": row.horizon_weeks,
                     "date": row.date.isoformat(),
                     "estimate": {"mean": row.mean, "mcse": row.mcse},
+                    "prior": alone.mean,
                     "met_now": self.met_now[row.outcome],
                 }
-                for row in self.rows
+                for row, alone in zip(self.rows, self.prior, strict=True)
             ],
             "trust": self.trust.to_dict(),
         }
 
 
-def find_rules(found: Posterior, entries: Iterable[Entry]) -> Rules:
-    """Say of every rule whether it is met now and how likely it is to be met at the model's horizons."""
+def find_rules(found: Posterior, entries: Iterable[Entry], alone: Posterior) -> Rules:
+    """Say of every rule whether it is met now and how likely it is to be met at the model's horizons.
+
+    ``alone`` are draws of the prior under evidence as of the same day that holds no row.
+    """
     entries, spec, as_of = tuple(entries), found.space.spec, found.evidence.as_of
     return Rules(
         model=spec.name,
         as_of=as_of,
         rows=rule_probabilities(found, entries, seed=SEED),
+        prior=rule_probabilities(alone, (), seed=SEED),
         met_now={name: met(found.space, entries, name, as_of) for name in spec.outcomes},
         trust=found.trust,
     )

@@ -49,7 +49,7 @@ __all__ = [
     "score",
 ]
 
-PERSISTENCE, LAST_ISSUE = "persistence", "last issue repeated"
+PERSISTENCE, LAST_ISSUE = "persistence", "last issue repeated"  # and `forecast.words.PRIOR_ONLY`
 STAYS, BEGINS = 0.95, 0.05  # that persistence gives to what is so on the date of the forecast, and to what is not
 CLUSTERS = 8  # with fewer nothing is concluded
 DRAWN = 10  # questions from which on reliability is estimated
@@ -62,12 +62,13 @@ CUT = 300  # characters of a reason in a report
 
 @dataclass(frozen=True)
 class Scored:
-    """A probability that was issued, and the answer to its question.
+    """A probability that was issued, what ``others`` give by name (None: nothing), and the answer to its question.
 
     ``live`` is one that was issued on its date or the day after, when the rule was frozen: only these measure skill.
     """
 
     stated: Stated
+    others: Mapping[str, float | None]
     resolution: Resolution
 
     @property
@@ -80,11 +81,6 @@ class Scored:
     def void(self) -> bool:
         """Whether the question fell through."""
         return self.resolution.answer == "void"
-
-    @property
-    def naive(self) -> float:
-        """Probability that persistence gives: what is so stays so."""
-        return STAYS if self.stated.met_now else BEGINS
 
     @property
     def cluster(self) -> tuple[str, int, int]:
@@ -225,8 +221,9 @@ class Part:
 
 COLUMNS = (
     "issue", "as_of", "model", "outcome", "kind", "since", "date", "horizon_weeks", "live", "probability", "answer",
-    "brier", "log", PERSISTENCE, LAST_ISSUE.replace(" ", "_"), "how", "reason", "url",
+    "brier", "log", "how", "reason", "url",
 )  # fmt: skip
+NUMBERS = ("probability", "brier", "log")
 
 
 @dataclass(frozen=True)
@@ -284,12 +281,13 @@ class Score:
         """Tidy: one row a probability whose question is resolved; scores of void ones are missing.
 
         Columns issue, as_of, model, outcome, kind, since, date, horizon_weeks, live, probability, answer, brier, log,
-        persistence, last_issue_repeated, how, reason, url.
+        how, reason, url, then the probabilities of others: persistence, prior_only, last_issue_repeated, and by name
+        the rivals that were issued for the same date.
         """
         import pandas as pd  # noqa: PLC0415 - slow to import
 
-        frame = pd.DataFrame(list(self._rows()), columns=list(COLUMNS))
-        numbers = ("probability", "brier", "log", *COLUMNS[13:15])
+        frame = pd.DataFrame(list(self._rows()), columns=self._columns)
+        numbers = (*NUMBERS, *self._columns[len(COLUMNS) :])
         return frame.astype(
             dict.fromkeys(("as_of", "since", "date"), "datetime64[s]") | dict.fromkeys(numbers, "float64")
         )
@@ -297,7 +295,15 @@ class Score:
     def to_csv(self) -> str:
         """Write the table of `to_frame`; no text in it can be taken for a formula."""
         rows = ([_cell(value) for value in row] for row in self._rows())
-        return csv_text([list(COLUMNS), *rows])
+        return csv_text([self._columns, *rows])
+
+    @property
+    def _others(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.scored for name in row.others))
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*COLUMNS, *(name.replace(" ", "_") for name in self._others)]
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
@@ -325,13 +331,14 @@ class Score:
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
         brier, log = _scores(_issued(self.scored), _answers(self.scored))
+        others = self._others
         for row, first, second in zip(self.scored, brier.tolist(), log.tolist(), strict=True):
             said, answer = row.stated, row.resolution
             scores = (None, None) if row.void else (first, second)
             yield (
                 said.issue, said.as_of, said.model, said.outcome, said.kind, said.since, said.date, said.horizon_weeks,
-                row.live, said.probability, answer.answer, *scores, row.naive, said.before, answer.how, answer.reason,
-                answer.url,
+                row.live, said.probability, answer.answer, *scores, answer.how, answer.reason, answer.url,
+                *(row.others.get(name) for name in others),
             )  # fmt: skip
 
 
@@ -356,19 +363,27 @@ def _scores(probability: Floats, answer: Floats) -> tuple[Floats, Floats]:
 # Scoring.
 
 
-def score(model: str, issues: int, stated: Iterable[Stated], resolutions: Mapping[Any, Resolution]) -> Score:
+def score(
+    model: str, issues: int, stated: Iterable[Stated], resolutions: Mapping[Any, Resolution],
+    rivals: Iterable[Stated] = (),
+) -> Score:  # fmt: skip
     """Score what a model ``stated`` in its ``issues`` by the answers, given by question.
 
-    An answer by rule counts for those who issued the rule in the same words.
+    An answer by rule counts for those who issued the rule in the same words. ``rivals`` are what other models stated;
+    one counts where it was asked the same, of the same day and by the same rule, and not issued late if the model was
+    prompt.
     """
     rows: list[Scored] = []
+    beside: dict[tuple[Any, ...], dict[str, Stated]] = {}
+    for row in rivals:
+        beside.setdefault(_asked(row), {})[row.model] = row
     open_: set[tuple[Any, ...]] = set()
     for row in stated:
         found = resolutions.get(row.question)
         if found is None or (found.how == "rule" and found.reason != row.rule):
             open_.add(row.question)
         else:
-            rows.append(Scored(row, found))
+            rows.append(Scored(row, _others(row, beside.get(_asked(row), {})), found))
     parts = [_part([row for row in rows if row.live is live and not row.void], live=live) for live in (True, False)]
     return Score(
         model=model,
@@ -378,6 +393,21 @@ def score(model: str, issues: int, stated: Iterable[Stated], resolutions: Mappin
         scored=tuple(rows),
         parts=tuple(part for part in parts if part is not None),
     )
+
+
+def _asked(row: Stated) -> tuple[Any, ...]:
+    """Say what was asked, whomever."""
+    return row.outcome, row.since, row.date, row.as_of, row.rule
+
+
+def _others(row: Stated, rivals: Mapping[str, Stated]) -> dict[str, float | None]:
+    """Give the probabilities of other forecasters: naive ones, and rivals by name."""
+    return {
+        PERSISTENCE: STAYS if row.met_now else BEGINS,
+        words.PRIOR_ONLY: row.prior,
+        LAST_ISSUE: row.before,
+        **{name: rivals[name].probability for name in sorted(rivals) if rivals[name].prompt or not row.prompt},
+    }
 
 
 def _part(rows: Sequence[Scored], *, live: bool) -> Part | None:
@@ -406,12 +436,9 @@ def _group(
     rows: Sequence[Scored], outcome: str | None = None, kind: str | None = None, weeks: int | None = None
 ) -> Group:
     brier, log = _scores(_issued(rows), _answers(rows))
-    others: dict[str, list[float | None]] = {
-        PERSISTENCE: [row.naive for row in rows],
-        LAST_ISSUE: [row.stated.before for row in rows],
-    }
     against: list[Against] = []
-    for name, given in others.items():
+    for name in dict.fromkeys(name for row in rows for name in row.others):
+        given = [row.others.get(name) for row in rows]
         here = np.array([p is not None for p in given])
         if here.any():
             kept = [row for row, there in zip(rows, here, strict=True) if there]

@@ -13,6 +13,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+import os
 import zipfile
 from contextlib import contextmanager
 from functools import partial
@@ -68,6 +69,7 @@ WEEKS = 52
 EXTRA_DAYS = 3  # of the last step of a world that is fitted: it is not a whole one
 PLACED = 100  # draws that a true value is placed among; so few of two thousand are as good as independent
 SCHEDULER_SECONDS = 5
+PROCESSORS = "PYTHON_CPU_COUNT"  # an environment variable that Python reads when it starts
 EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # stands in the fits of simulated worlds, which are thrown away
 
 
@@ -287,7 +289,9 @@ def about(kind: str, spec: ModelSpec, settings: Settings, seed: int) -> dict[str
 
 @contextmanager
 def connect(workers: int | None, scheduler: str | None) -> Generator[Any]:
-    """Connect to a Dask scheduler, or start ``workers`` processes here; gives the client.
+    """Connect to a Dask scheduler, or start ``workers`` processes here, one a processor by default; gives the client.
+
+    The processors are shared among the processes (from Python 3.13 on; before that each takes all of them in turn).
 
     Raises
     ------
@@ -301,7 +305,9 @@ def connect(workers: int | None, scheduler: str | None) -> Generator[Any]:
         msg = "a study needs Dask; install the extra: pip install 'scenario-cascade[cluster]'"
         raise InputError(msg) from error
     if scheduler is None:
+        workers = workers or os.cpu_count() or 1
         with (
+            _shared_processors(workers),
             LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
@@ -314,6 +320,20 @@ def connect(workers: int | None, scheduler: str | None) -> Generator[Any]:
         raise InputError(msg) from error
     with client:
         yield client
+
+
+@contextmanager
+def _shared_processors(processes: int) -> Generator[None]:
+    """Have processes that are started now, or again, take an equal share of the processors and not all of them."""
+    before = os.environ.get(PROCESSORS)
+    os.environ[PROCESSORS] = str(max((os.cpu_count() or 1) // processes, 1))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PROCESSORS]
+        else:
+            os.environ[PROCESSORS] = before
 
 
 def run_worlds(  # noqa: PLR0913 - what a study is made of

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bits", "chance", "count", "day", "listed", "moved", "multiple", "number", "points", "signed", "spoken"]
 
+PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 LEAST = 0.005  # half a percentage point; less is said in words
 UNITS = (1, 2, 5, 10, 20, 50, 100)  # of percentage points, to which numbers are rounded

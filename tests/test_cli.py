@@ -31,6 +31,7 @@ from projects import (
 import forecast.ledger
 from forecast.cli import app
 from forecast.project import Project
+from forecast.result import percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +133,12 @@ def test_show_is_as_wide_as_the_terminal(issued: Path, columns: int | None) -> N
     rows = [line for line in lines if line.startswith(("  on the day", "  reached by it", "  given "))]
     assert len(rows) == 2 * 5 + 4
     assert all(line.count("%") in {4, 5} for line in rows)
+    rules = [line.split()[3:] for line in lines if line.startswith("  rule met by ")]
+    assert [line[:2] for line in rules[:4]] == [["not", "met"]] * 4
+    assert rules[4][0] == "met"
+    archived = strict_json(call("show", "--json", cwd=issued).out)["rules"]
+    by = [percent(row["estimate"]["mean"]) for row in archived if row["kind"] == "by"]
+    assert [cell for line in rules for cell in line if "%" in cell] == by
 
 
 @pytest.mark.parametrize("columns", [40, 60])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.evidence import Evidence
     from forecast.ledger import Entry
+    from forecast.rules import RuleProbability
     from forecast.spec import ModelSpec
 
 AS_OF = dt.date(2025, 3, 7)  # in the middle of a step
@@ -230,10 +231,8 @@ SCENES: dict[str, tuple[int, int, dict[str, list[int]], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("outcome", RULES)
-def test_the_exact_sum_is_met(scene: str, outcome: str) -> None:
-    """All draws alike: the share of paths lies within four standard errors of the sum over all futures."""
+def compared(scene: str, outcome: str) -> list[tuple[RuleProbability, float]]:
+    """Simulate a scene whose draws are all alike; beside each probability its exact value."""
     seed, step_days, past, closed = SCENES[scene]
     spec = world_spec(step_days=step_days)
     p = parameters_of(spec, seed)
@@ -243,8 +242,14 @@ def test_the_exact_sum_is_met(scene: str, outcome: str) -> None:
     expected = exact(only, p, found.evaluation.now[0], outcome, past, closed)
     rows = rule_probabilities(found, entries, seed=seed)
     assert {(row.kind, row.horizon_weeks) for row in rows} == set(expected)
-    for row in rows:
-        truth = expected[row.kind, row.horizon_weeks]
+    return [(row, expected[row.kind, row.horizon_weeks]) for row in rows]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("outcome", RULES)
+def test_the_exact_sum_is_met(scene: str, outcome: str) -> None:
+    """The share of paths lies within four standard errors of the sum over all futures."""
+    for row, truth in compared(scene, outcome):
         error = math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
         assert abs(row.mean - truth) <= 4 * error, f"{row.kind} {row.horizon_weeks}: {row.mean} for {truth}"
         assert row.mcse <= 1.1 * error
@@ -521,7 +526,11 @@ def test_the_reference_model_has_a_rule_beside_each_state(
         reference, reference_evidence, anchor, evaluate(anchor.blocks, reference_evidence.cells),
         equal_weights(reference_prior.size),
     )  # fmt: skip
-    asked = find_rules(found, article_rows)
+    nothing = compile_evidence(reference, (), found.evidence.as_of)
+    alone = Posterior(
+        reference, nothing, anchor, evaluate(anchor.blocks, nothing.cells), equal_weights(reference_prior.size)
+    )
+    asked = find_rules(found, article_rows, alone)
     keys = [(row.outcome, row.kind, row.horizon_weeks) for row in asked.rows]
     assert keys == [(o, k, w) for o in reference.spec.outcomes for k in ("at", "by") for w in (4, 13, 26, 52)]
     assert [name for name, yes in asked.met_now.items() if yes] == ["truce"]
@@ -535,6 +544,12 @@ def test_the_reference_model_has_a_rule_beside_each_state(
     assert frame["mean"].tolist() == [row["estimate"]["mean"] for row in given["rows"]]
     assert frame["date"].dt.strftime("%Y-%m-%d").tolist() == [row["date"] for row in given["rows"]]
     assert given["as_of"] == "2026-01-08"
+    assert frame["prior"].tolist() == [row["prior"] for row in given["rows"]]
+    state = {(row.outcome, row.kind, row.horizon_weeks): row.estimate.mean for row in alone.quantities}
+    for row in given["rows"]:
+        if (row["outcome"], row["kind"]) == ("deal", "at"):
+            expected = state["deal", "at", row["horizon_weeks"]]
+            assert row["prior"] == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(rules.PATHS))
 
 
 # In a report.

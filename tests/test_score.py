@@ -68,7 +68,7 @@ def rows_of(as_of: dt.date, probabilities: dict[tuple[str, str, int], float], no
         {
             "outcome": outcome, "kind": kind, "horizon_weeks": weeks,
             "date": (as_of + dt.timedelta(weeks=weeks)).isoformat(),
-            "estimate": {"mean": p, "mcse": 0.001}, "met_now": outcome in set(now),
+            "estimate": {"mean": p, "mcse": 0.001}, "prior": 0.1, "met_now": outcome in set(now),
         }
         for (outcome, kind, weeks), p in probabilities.items()
     ]  # fmt: skip
@@ -221,7 +221,7 @@ def test_windows_are_answered_as_the_rules_define_them(world: World) -> None:
         Stated(
             model=MODEL, outcome=name, since=asked + dt.timedelta(days=k), horizon_weeks=0, issue=1, issued_on=asked,
             date=asked + dt.timedelta(days=k + span), as_of=asked, rule=world.texts[name], probability=0.5,
-            met_now=False, before=None,
+            met_now=False, prior=None, before=None,
         )
         for name in outcomes for k in range(0, 280, 35) for span in (1, 20)
     ]  # fmt: skip
@@ -474,7 +474,7 @@ def scored(  # noqa: PLR0913 - what is scored
     said = Stated(
         model="m", outcome=outcome, since=None, date=date, horizon_weeks=weeks, as_of=as_of, issue=1,
         issued_on=more.get("issued_on", as_of), rule="r", probability=probability, met_now=more.get("met_now", False),
-        before=more.get("before"),
+        prior=more.get("prior"), before=more.get("before"),
     )  # fmt: skip
     return said, answer(outcome=outcome, date=date, answer=result, frozen=more.get("frozen", as_of))
 
@@ -497,7 +497,7 @@ def test_scores_are_those_of_a_hand() -> None:
         [
             scored(0.25, "no", date=month(0), as_of=start),
             scored(0.5, "yes", date=month(1), as_of=start, before=0.25),
-            scored(1.0, "no", date=month(3), as_of=start, met_now=True),
+            scored(1.0, "no", date=month(3), as_of=start, met_now=True, prior=0.3),
             scored(0.9, "void", date=month(4), as_of=start),
         ]
     )
@@ -509,7 +509,8 @@ def test_scores_are_those_of_a_hand() -> None:
     assert total.log == pytest.approx(sum(logs) / 3, abs=1e-9)
     assert part.pulled == 1
     assert any("pulled in by half a simulated path" in line for line in part.sentences)
-    persistence, last = total.against
+    persistence, alone, last = total.against
+    assert (alone.name, alone.questions, alone.brier) == ("prior only", 1, pytest.approx(0.09))
     naive = (0.05**2, 0.95**2, 0.95**2)
     assert persistence.brier == pytest.approx(sum(naive) / 3, abs=1e-12)
     assert persistence.log == pytest.approx((-math.log(0.95) - 2 * math.log(0.05)) / 3, abs=1e-12)
@@ -525,6 +526,8 @@ def test_scores_are_those_of_a_hand() -> None:
     assert frame["brier"].tolist()[:3] == pytest.approx([0.0625, 0.25, 1.0])
     assert math.isnan(frame["brier"].tolist()[3])
     assert math.isnan(frame["last_issue_repeated"].tolist()[0])
+    assert list(frame.columns)[-3:] == ["persistence", "prior_only", "last_issue_repeated"]
+    assert frame["prior_only"].tolist()[2] == 0.3
 
 
 def test_scores_are_those_of_scoringrules() -> None:
@@ -642,10 +645,36 @@ def test_a_rival_that_is_as_good_is_told_apart_as_seldom_as_promised() -> None:
                     scored(p, result, date=month(3 * k) + dt.timedelta(days=j), as_of=start, before=1 - p)
                     for j in range(6)
                 ]
-            verdict = record(rows).parts[0].total.against[1].verdict
+            verdict = next(
+                row.verdict for row in record(rows).parts[0].total.against if row.name == "last issue repeated"
+            )
             assert verdict in {"better", "worse", "level"}
             wrong += verdict != "level"
     assert abs(wrong / 400 - 0.1) < 3 * math.sqrt(0.1 * 0.9 / 400)
+
+
+def test_rivals_are_scored_where_they_were_asked_the_same(world: World) -> None:
+    """Of the same day, by the same rule, and not late; questions of one model alone count for that one only."""
+    texts = {**world.texts, "deal": "Another rule."}
+    world.issue(AS_OF, {("deal", "at", 4): 0.2, ("deal", "by", 4): 0.5, ("truce", "at", 4): 0.7})
+    world.issue(later(1), {("deal", "at", 4): 0.3})
+    world.issue(later(2), {("deal", "at", 4): 0.3})
+    rows = rows_of(AS_OF, {("deal", "at", 4): 0.6, ("deal", "at", 13): 0.5})
+    archive = world.project.ledger.archive
+    archive(issue(world.texts, AS_OF, rows, model="doves"))
+    archive(issue(texts, later(1), rows_of(later(1), {("deal", "at", 4): 0.9}), model="doves"))
+    late = rows_of(later(2), {("deal", "at", 4): 0.9})
+    archive(issue(world.texts, later(2), late, model="doves", issued=later(20)))
+    world.deal(later(3))
+    world.resolve(later(40) + LAG, model=MODEL)
+    frame = world.project.score(MODEL).to_frame()
+    assert frame["doves"].notna().sum() == 1
+    beside = frame[frame["doves"].notna()].iloc[0]
+    assert (beside["outcome"], beside["kind"], beside["probability"], beside["doves"]) == ("deal", "at", 0.2, 0.6)
+    (part,) = world.project.score(MODEL).parts
+    rival = next(row for row in part.total.against if row.name == "doves")
+    assert (rival.questions, rival.brier) == (1, pytest.approx(0.16))
+    assert rival.brier_difference == pytest.approx(0.64 - 0.16)
 
 
 # Calibration.
@@ -784,7 +813,7 @@ def test_a_report_tells_the_record(world: World, report: dict[str, Any]) -> None
         == "31 forecasts of this model have been issued; 239 questions resolved, 1 more (less than 1%) void."
     )
     part = track["parts"][0]
-    assert {row["name"] for row in part["total"]["against"]} == {"persistence", "last issue repeated"}
+    assert {row["name"] for row in part["total"]["against"]} == {"persistence", "prior only", "last issue repeated"}
     for shown in (page, text):
         assert f"Brier score {part['total']['brier']:.3f}" in shown
         assert "Answers given by hand" in shown
@@ -826,11 +855,12 @@ def test_hostile_text_is_inert(world: World, report: dict[str, Any]) -> None:
 def test_a_scored_question_knows_its_cluster() -> None:
     """An outcome in a calendar quarter; another outcome, quarter or year is another."""
     keys = [
-        Scored(*scored(0.5, "no", date=date, outcome=name, as_of=AS_OF)).cluster
+        Scored(said, {}, result).cluster
         for date, name in (
             (dt.date(2026, 1, 1), "deal"), (dt.date(2026, 3, 31), "deal"), (dt.date(2026, 4, 1), "deal"),
             (dt.date(2027, 1, 1), "deal"), (dt.date(2026, 1, 1), "truce"),
         )
+        for said, result in [scored(0.5, "no", date=date, outcome=name, as_of=AS_OF)]
     ]  # fmt: skip
     assert keys[0] == keys[1]
     assert len(set(keys)) == 4

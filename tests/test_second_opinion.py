@@ -59,21 +59,21 @@ def test_the_values_are_of_this_model_and_evidence(theirs: dict[str, Any], ours:
     assert theirs["diverging"] == 0
 
 
-def test_rates_agree(theirs: dict[str, Any], ours: Posterior) -> None:
-    """Posterior means of every transition's log rate."""
-    path = next(fitted_once().glob(f"data/*/fits/{ours.anchor.name}.nc"))
-    rates = load_arrays(path, ("transition_log_rate",))["transition_log_rate"]
+def rates_apart(theirs: dict[str, Any], ours: Posterior, fits: Path) -> dict[str, float]:
+    """Differences of every transition's mean log rate, in Monte Carlo standard errors; ``fits`` holds the fit."""
+    rates = load_arrays(fits / f"{ours.anchor.name}.nc", ("transition_log_rate",))["transition_log_rate"]
     assert list(theirs["transitions"]) == list(ours.space.transitions)
-    for k, there in enumerate(theirs["transitions"].values()):
+    found = {}
+    for k, (name, there) in enumerate(theirs["transitions"].items()):
         chains = rates[:, :, k]
         mcse = float(chains.std() / np.sqrt(array_stats.ess(chains)))
-        assert errors(float(chains.mean()), mcse, there) < MANY_ERRORS
+        found[name] = errors(float(chains.mean()), mcse, there)
+    return found
 
 
-def test_forecasts_agree(theirs: dict[str, Any], ours: Posterior) -> None:
-    """Every state of every stage, now and at three horizons; what nobody can be in is 0 for both."""
-    space = ours.space
-    asked = 0
+def states_apart(theirs: dict[str, Any], ours: Posterior) -> dict[str, float]:
+    """Differences of every state's probability, in Monte Carlo standard errors, now and at three horizons."""
+    space, found = ours.space, dict[str, float]()
     for weeks in (4, 26, 52):
         question = Question(space, "confrontation", weeks, AS_OF, stages=True)
         reading = question.ask(ours)
@@ -81,21 +81,35 @@ def test_forecasts_agree(theirs: dict[str, Any], ours: Posterior) -> None:
             there = theirs["states"][f"{name} after {weeks} weeks"]
             mean = float(part @ reading.weights.values)
             mcse = float(part.std() / math.sqrt(part.size * ours.anchor.efficiency))
-            assert errors(mean, mcse, there) < MANY_ERRORS, (name, weeks)
+            found[f"{name} after {weeks} weeks"] = errors(mean, mcse, there)
             assert mean == pytest.approx(there["mean"], abs=0.015)
-            asked += 1
-    assert asked == 3 * len(space.stage_states)
     now = ours.evaluation.now
     now /= now.sum(axis=1, keepdims=True)
     for name in space.stage_states:
         stage, state = name.split(".")
         part = now[:, space.members({stage: (state,)})].sum(axis=1)
         there = theirs["states"][f"{name} after 0 weeks"]
-        if there["mean"] < 1e-12:
+        if there["mean"] < 1e-12:  # what nobody can be in is 0 for both
             assert part.max() < 1e-12
             continue
         mcse = float(part.std() / math.sqrt(part.size * ours.anchor.efficiency))
-        assert errors(float(part.mean()), mcse, there) < MANY_ERRORS, name
+        found[name] = errors(float(part.mean()), mcse, there)
+    return found
+
+
+def test_rates_agree(theirs: dict[str, Any], ours: Posterior) -> None:
+    """Posterior means of every transition's log rate."""
+    (fits,) = fitted_once().glob("data/*/fits")
+    found = rates_apart(theirs, ours, fits)
+    assert len(found) == len(ours.space.transitions)
+    assert max(found.values()) < MANY_ERRORS
+
+
+def test_forecasts_agree(theirs: dict[str, Any], ours: Posterior) -> None:
+    """Every state of every stage, now and at three horizons; what nobody can be in is 0 for both."""
+    found = states_apart(theirs, ours)
+    assert 3 * len(ours.space.stage_states) < len(found) <= 4 * len(ours.space.stage_states)
+    assert max(found.values()) < MANY_ERRORS, max(found, key=lambda name: found[name])
 
 
 def test_a_wrong_forecast_would_be_seen(theirs: dict[str, Any], ours: Posterior) -> None:

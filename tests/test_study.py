@@ -574,6 +574,16 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     assert [row["x"].tolist() for row in found] == [toy(k)["x"].tolist() for k in range(5)]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="processors cannot be shared before Python 3.13")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_share_the_processors(workers: int) -> None:
+    """One has all of them; two have half of them each, and never none."""
+    with connect(workers, None) as client:
+        assert set(client.run(os.cpu_count).values()) == {max((os.cpu_count() or 1) // workers, 1)}
+        assert len(client.run(os.cpu_count)) == workers
+    assert "PYTHON_CPU_COUNT" not in os.environ
+
+
 # The command.
 
 
