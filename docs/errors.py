@@ -133,13 +133,14 @@ def _opened(root: Path) -> tuple[Project, Model]:
     return project, project.model()
 
 
-def _fit_file(root: Path) -> Path:
-    """Path of the fit that `RUN` looks for."""
+def _fit_file(root: Path, *, careful: bool = False) -> Path:
+    """Path of the fit that `RUN` looks for, or of the one that takes its place if it is bad."""
     from forecast.fit import Settings, fit_id  # noqa: PLC0415 - slow to import
 
+    settings = Settings().careful if careful else Settings()
     project, model = _opened(root)
     evidence = model.evidence(project.entries(model, now=NOW, as_of=AS_OF), AS_OF)
-    return root / "data" / model.spec.model.dataset / "fits" / f"{fit_id(model.space, evidence, Settings())}.nc"
+    return root / "data" / model.spec.model.dataset / "fits" / f"{fit_id(model.space, evidence, settings)}.nc"
 
 
 def _corrupted_fit(root: Path) -> None:
@@ -148,7 +149,7 @@ def _corrupted_fit(root: Path) -> None:
     path.write_bytes(b"half a file")
 
 
-def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000.0) -> None:
+def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000.0, careful: bool = False) -> None:
     """Put a fit where `RUN` looks for one, without sampling."""
     import numpy as np  # noqa: PLC0415 - most cases do without
     import xarray as xr  # noqa: PLC0415
@@ -157,7 +158,7 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
     from forecast.fit import Diagnostics, Fit, Settings, save_fit  # noqa: PLC0415
     from forecast.hmm import Cells  # noqa: PLC0415
 
-    path = _fit_file(root)
+    path = _fit_file(root, careful=careful)
     _, model = _opened(root)
     arrays = {name: (("chain", "draw", name + "_axis"), np.zeros((4, 2, 3))) for name in Draws._fields}
     fit = Fit(
@@ -167,7 +168,7 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
         evidence_hash="",
         as_of=AS_OF,
         watermark=1,
-        settings=Settings(),
+        settings=Settings().careful if careful else Settings(),
         diagnostics=Diagnostics(0, 1.0, "transition_log_rate", min_ess, "departure_scale", 1.0, 2000.0, 1.0),
         learned=(),
         versions={},
@@ -185,6 +186,7 @@ def _other_fit(root: Path) -> None:
 
 def _bad_fit(root: Path) -> None:
     _put_fit(root, min_ess=231.0)
+    _put_fit(root, min_ess=262.0, careful=True)
 
 
 def _unprojected(root: Path) -> None:
@@ -331,7 +333,8 @@ CASES = (
         "A fit that cannot be trusted",
         RUN,
         _bad_fit,
-        "Exit code 3. The fit is kept, so that accepting it costs no time.",
+        "Exit code 3. It is the second one: a fit that fails its checks is made again, twice as long. Both are kept, "
+        "so that accepting the first costs no time.",
         exit_code=3,
     ),
 )  # fmt: skip

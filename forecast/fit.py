@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +63,21 @@ KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 @dataclass(frozen=True)
 class Settings:
-    """How to sample: ``chains`` × (``tune`` + ``draws``) from ``seed``."""
+    """How to sample: ``chains`` × (``tune`` + ``draws``) from ``seed``, with so much acceptance.
+
+    At the usual 0.8 a year of some 300 reports of the reference model gives divergences (docs/decisions.md).
+    """
 
     draws: int = 1000
     tune: int = 1000
     chains: int = 4
     seed: int = 1
+    target_accept: float = 0.9
+
+    @property
+    def careful(self) -> Settings:
+        """Twice as long, in smaller steps: for a fit that failed its checks."""
+        return replace(self, draws=2 * self.draws, tune=2 * self.tune, target_accept=(1 + self.target_accept) / 2)
 
 
 @dataclass(frozen=True)
@@ -199,7 +208,7 @@ def check_fit[F: FitRecord](fit: F) -> F:
     if complaints:
         msg = (
             f"the fit of {fit.model!r} as of {fit.as_of} cannot be trusted: {'; '.join(complaints)}; "
-            "sample more (--tune, --draws), or look at it anyway with --accept-bad-fit"
+            "sample more still (--tune, --draws), or look at it anyway with --accept-bad-fit"
         )
         raise UntrustworthyError(msg)
     return fit

@@ -160,37 +160,44 @@ class Fitter:
     made: int = 0
 
     def fit(self, evidence: Evidence) -> Fit:
-        """Fit, or load the fit if this very one was made before."""
-        from forecast.fit import (  # noqa: PLC0415 - slow to import
-            check_fit,
-            fit_id,
-            fit_model,
-            load_fit,
-            prune_fits,
-            save_fit,
-        )
+        """Fit, or load the fit if this very one was made before; one that fails its checks is made again, carefully.
+
+        Raises
+        ------
+        UntrustworthyError
+            If that one fails them too; never if bad fits are accepted.
+
+        """
+        from forecast.fit import check_fit  # noqa: PLC0415 - slow to import
+
+        found = self._fit(evidence, self.settings)
+        if self.accept_bad or not found.diagnostics.complaints(self.settings):
+            return found
+        return check_fit(self._fit(evidence, self.settings.careful))
+
+    def _fit(self, evidence: Evidence, settings: Settings) -> Fit:
+        from forecast.fit import fit_id, fit_model, load_fit, prune_fits, save_fit  # noqa: PLC0415 - slow to import
 
         model, folder = self.model, self.folder
-        name = fit_id(model.space, evidence, self.settings)
+        name = fit_id(model.space, evidence, settings)
         path = folder / f"{name}.nc"
         if path.exists():
             found = load_fit(path, model.space)
             if found.id != name:
                 msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
                 raise InputError(msg)
-        else:
-            _require_possible(model, evidence)
-            self.on_stage("compiling the model")
-            sampler = model.sampler(evidence)
-            self.on_stage("sampling")
-            found = fit_model(
-                model.space, evidence, sampler, self.settings, watermark=self.watermark, now=self.now,
-                on_draw=self.on_draw,
-            )  # fmt: skip
-            save_fit(found, folder)
-            self.made += 1
-            prune_fits(model.space, folder, {*self.issued(model.spec.name), name})
-        return found if self.accept_bad else check_fit(found)
+            return found
+        _require_possible(model, evidence)
+        self.on_stage("compiling the model")
+        sampler = model.sampler(evidence)
+        self.on_stage("sampling" if settings == self.settings else "sampling again, longer")
+        found = fit_model(
+            model.space, evidence, sampler, settings, watermark=self.watermark, now=self.now, on_draw=self.on_draw
+        )
+        save_fit(found, folder)
+        self.made += 1
+        prune_fits(model.space, folder, {*self.issued(model.spec.name), name})
+        return found
 
     def anchor(self, evidence: Evidence) -> Anchor:
         """Fit, and give the anchor that the fit is."""

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sampler"]
 
-TARGET_ACCEPT = 0.9  # at 0.8 a year of some 300 reports of the reference model gives divergences (docs/decisions.md)
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
 
@@ -141,7 +140,7 @@ class Sampler:
         )  # fmt: skip
         running = nutpie.sample(
             compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains, seed=settings.seed,
-            target_accept=TARGET_ACCEPT, save_warmup=False, progress_bar=False, blocking=False,
+            target_accept=settings.target_accept, save_warmup=False, progress_bar=False, blocking=False,
         )  # fmt: skip
         trace = _wait(running, table, settings.chains * (settings.draws + settings.tune), on_draw)
         del alive  # until here: the table holds addresses of these arrays

@@ -16,6 +16,7 @@ import json
 import os
 import zipfile
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,7 +138,7 @@ def sbc_world(model: Model, settings: Settings, seed: int, world: int) -> Figure
     rng, fit_seed = _rng(seed, world)
     true = simulate_world(model.spec, days, rng)
     evidence = model.evidence(true.entries, model.spec.model.start + dt.timedelta(days=days - 1))
-    settings = Settings(settings.draws, settings.tune, settings.chains, fit_seed)
+    settings = replace(settings, seed=fit_seed)
     fit = fit_model(space, evidence, model.sampler(evidence), settings, watermark=0, now=EPOCH)
     assert fit.posterior is not None  # noqa: S101 - it was just sampled
     every = np.linspace(0, fit.draws.size - 1, PLACED).round().astype(int)
@@ -189,7 +190,7 @@ def calibration_world(model: Model, settings: Settings, seed: int, world: int) -
         first = model.evidence((), spec.model.start)
         save_prior(space, model.prior(1, folder, first).blocks.draws, folder)
         fitter = Fitter(
-            _Shared(model), folder, lambda _: set(), Settings(settings.draws, settings.tune, settings.chains, fit_seed),
+            _Shared(model), folder, lambda _: set(), replace(settings, seed=fit_seed),
             watermark=0, now=EPOCH, accept_bad=False, on_stage=lambda _: None, on_draw=None,
         )  # fmt: skip
         for k in range(1, WEEKS + 1):
@@ -282,8 +283,7 @@ def about(kind: str, spec: ModelSpec, settings: Settings, seed: int) -> dict[str
     return {
         "kind": kind, "model": spec.name, "model_hash": spec.hash,
         "outcomes_hash": hashlib.sha256(asked.encode()).hexdigest()[:12],
-        "horizons_weeks": list(spec.model.horizons_weeks), "draws": settings.draws, "tune": settings.tune,
-        "chains": settings.chains, "seed": seed,
+        "horizons_weeks": list(spec.model.horizons_weeks), **asdict(settings), "seed": seed,
     }  # fmt: skip
 
 

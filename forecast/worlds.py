@@ -242,7 +242,18 @@ class _Teller:
             weights[""] = max(1 - sum(weights.values()), 0.0)
             grade = str(self.rng.choice(list(weights), p=list(weights.values())))
             if grade:
-                yield _Told(int(self.rng.choice(days)), row.stage, name, grade)
+                days_on = self._known_by(self.truth.intensity(name, states[row.stage]), name, grade, len(days))
+                yield _Told(int(self.rng.choice(days, p=days_on)), row.stage, name, grade)
+
+    def _known_by(self, intensity: float, indicator: str, grade: str, days: int) -> NDArray[np.float64]:
+        """(days,) on which of them a report is dated: by each day as often as watching up to it alone would give one.
+
+        So a forecast from the middle of the span, to which later days are not known, is told what it should be.
+        """
+        years, w = np.arange(days + 1) / DAYS_A_YEAR, credibility(grade)
+        nothing, odds = np.exp(-intensity * years), np.expm1(self._median(indicator) * years)
+        told = np.maximum(np.diff(1 - nothing + nothing * odds * (1 - w) / w), 0.0)
+        return told / told.sum()
 
     def _median(self, indicator: str) -> float:
         """Rate per year that the prior gives the indicator's class: what false reports go by."""

@@ -24,6 +24,7 @@ from forecast.fit import (
     load_posterior,
     save_fit,
 )
+from forecast.fitter import Fitter, Model
 from forecast.statespace import StateSpace
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from worlds import World
 
+    from forecast.evidence import Evidence
     from forecast.sampler import Sampler
 
 NOW = dt.datetime(2026, 1, 9, 8, 30, tzinfo=dt.UTC)
@@ -195,6 +197,42 @@ def test_bad_fit_is_refused(fit: Fit, change: dict, complaint: str) -> None:
         check_fit(bad)
     assert "--draws" in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+def test_a_fit_that_fails_is_made_again_carefully(
+    fit: Fit, compiled_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, twice as long and in smaller steps; bad fits that are accepted and good ones are made once."""
+    asked: list[Settings] = []
+
+    def sampled(space: StateSpace, evidence: Evidence, _: object, settings: Settings, **_more: object) -> Fit:
+        asked.append(settings)
+        bad = settings == SHORT or settings.seed == 13
+        diagnostics = dataclasses.replace(GOOD, divergences=1000) if bad else GOOD
+        return dataclasses.replace(
+            fit, id=fit_id(space, evidence, settings), settings=settings, diagnostics=diagnostics
+        )
+
+    monkeypatch.setattr("forecast.fit.fit_model", sampled)
+    monkeypatch.setattr(Model, "sampler", lambda *_: None)
+    evidence, stages = compiled_world.evidence, list[str]()
+
+    def fitter(settings: Settings, *, accept_bad: bool) -> Fitter:
+        return Fitter(
+            Model(compiled_world.spec), tmp_path, lambda _: set(), settings, 12, NOW, accept_bad, stages.append, None
+        )
+
+    careful = Settings(draws=120, tune=200, chains=2, seed=7, target_accept=0.95)
+    one = fitter(SHORT, accept_bad=False)
+    assert one.fit(evidence).settings == careful
+    assert (asked, one.made, stages[-1]) == ([SHORT, careful], 2, "sampling again, longer")
+    assert fitter(SHORT, accept_bad=False).fit(evidence).settings == careful
+    assert fitter(SHORT, accept_bad=True).fit(evidence).settings == SHORT
+    assert fitter(careful, accept_bad=False).fit(evidence).settings == careful
+    assert len(asked) == 2, "what was made is loaded"
+    with pytest.raises(UntrustworthyError, match="1000 divergent"):
+        fitter(dataclasses.replace(SHORT, seed=13), accept_bad=False).fit(evidence)
+    assert len(asked) == 4
 
 
 def test_short_fit_has_honest_diagnostics(fit: Fit) -> None:

@@ -368,10 +368,12 @@ def test_a_program_sees_what_the_command_line_saw(root: Path, content: dict[str,
 
 
 def test_a_bad_fit_is_kept_and_refused(root: Path) -> None:
-    """A fit that fails its checks is refused with what to do, and accepting it later needs no sampling."""
+    """The one at hand fails its checks, so a careful one is made; that fails too and is kept as well."""
+    before = set(root.glob("data/*/fits/*.nc"))
     done = call(*[part for part in RUN if part != "--accept-bad-fit"], cwd=root)
     assert done.code == 3
     assert "--accept-bad-fit" in done.err
+    assert len(set(root.glob("data/*/fits/*.nc")) - before) == 1
     assert call(*RUN, cwd=root).code == 0
 
 

@@ -160,7 +160,7 @@ def first_tellings(entries: tuple) -> Iterator[Observation]:
 
 
 def test_reports_of_what_is_watched(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under coverage a step has a report of each grade as often as the cell of the likelihood says.
+    """Under coverage the first days of a step have a report of each grade as often as the cell of the likelihood says.
 
     The cell's value for a row of credibility w is w p + (1 - w) p0 (1 - p) / (1 - p0), and what is seen at grade w has
     probability share / w times that.
@@ -168,7 +168,7 @@ def test_reports_of_what_is_watched(spec: ModelSpec, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(worlds, "ALWAYS", 1.0)
     truth, steps = truth_of(spec), 52
     p, path = parameters(truth), constant(spec, steps, pressure="low", relations="good")
-    counts = dict.fromkeys(MIX, 0)
+    counts = {(grade, days): 0 for grade in MIX for days in (1, 3, 5, 7)}
     size = 0
     for seed in range(20):
         entries = simulate_ledger(truth, path, 7 * steps, np.random.default_rng(seed))
@@ -177,12 +177,14 @@ def test_reports_of_what_is_watched(spec: ModelSpec, monkeypatch: pytest.MonkeyP
         size += steps - 1  # the last is cut short
         for row in first_tellings(entries):
             if row.indicator == "call" and row.date < spec.model.start + dt.timedelta(weeks=steps - 1):
-                counts[row.grade] += 1
+                day = (row.date - spec.model.start).days % 7
+                for days in (1, 3, 5, 7):
+                    counts[row.grade, days] += day < days
     assert size > 500
-    for grade, share in MIX.items():
-        cell = oracle.Covered(0, "pressure", "call", 7, (credibility(grade),))
-        expected = share / credibility(grade) * oracle.likelihood(spec, p, cell)["low"]
-        assert agrees(counts[grade], size, expected), grade
+    for (grade, days), count in counts.items():
+        cell = oracle.Covered(0, "pressure", "call", days, (credibility(grade),))
+        expected = MIX[grade] / credibility(grade) * oracle.likelihood(spec, p, cell)["low"]
+        assert agrees(count, size, expected), (grade, days)
 
 
 def test_stories_tell_what_the_method_says(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
