@@ -19,7 +19,7 @@ from pathlib import Path
 from forecast.fit import Settings
 from forecast.study import PROCESSORS, about, connect, run_worlds, study_spec, work_of
 
-WORLDS = 24
+WORLDS = 12
 ROUNDS = 2
 WARM = 10_000  # number of a world that is not timed
 
