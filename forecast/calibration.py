@@ -255,8 +255,12 @@ def brier_parts(said: Floats, outcome: Floats) -> BrierParts:
 
 
 def reliability(said: Sequence[Floats], outcome: Sequence[Floats], grid: Floats) -> Reliability:
-    """Draw the reliability curve of the forecasts of each world; the band is from resampling worlds."""
+    """Draw the reliability curve of the forecasts of each world; the band is from resampling worlds.
+
+    Points of ``grid`` beyond the least and the greatest forecast are left out.
+    """
     every, came = np.concatenate(said), np.concatenate(outcome)
+    grid = grid[(grid >= every.min()) & (grid <= every.max())]
     rng = np.random.default_rng(SEED)
     curves = np.empty((RESAMPLED, grid.size))
     for k in range(RESAMPLED):

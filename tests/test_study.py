@@ -383,6 +383,9 @@ def test_reliability_finds_overconfidence(rng: np.random.Generator) -> None:
     assert wrong.parts.miscalibration > 0.05
     assert excess(said, outcome).p_mean < 1e-6
     assert excess(said, outcome).mean == pytest.approx(-0.25, abs=0.03)
+    few = reliability([0.2 + 0.3 * p for p in said], outcome, grid)
+    assert few.said == pytest.approx([0.3, 0.4])
+    assert few.came_true.size == few.low.size == few.high.size == 2
 
 
 def test_excess_that_goes_with_the_probability_is_found(rng: np.random.Generator) -> None:
