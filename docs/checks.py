@@ -21,6 +21,7 @@ from forecast.project import init
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from build import table
 from test_rules import RULES, SCENES, compared
 from test_second_opinion import VALUES, rates_apart, states_apart
 
@@ -46,13 +47,8 @@ def sections() -> str:
         return "\n".join([_rules(found), _second(project, found), _backtest(project)])
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
-
-
 def _rules(found: Forecast) -> str:
     rows: list[list[str]] = []
-    everything: list[float] = []
     for scene in SCENES:
         errors = [
             abs(row.mean - truth) / row.mcse
@@ -60,7 +56,6 @@ def _rules(found: Forecast) -> str:
             for row, truth in compared(scene, outcome)
             if CERTAIN < truth < 1 - CERTAIN
         ]
-        everything += errors
         rows.append([scene, str(len(errors)), f"{np.sqrt(np.square(errors).mean()):.2f}", f"{max(errors):.1f}"])
     times: list[float] = []
     for _ in range(ROUNDS):
@@ -75,8 +70,7 @@ How likely rules are to be met, simulated, against sums over every path, day and
 (`pytest tests/test_rules.py`); differences in the Monte Carlo standard errors that are reported with them, which should
 have a root mean square near 1. What is all but certain, either way, is left out.
 
-{_table(["scene", "probabilities", "root mean square", "greatest"], rows)}
-
+{table(["scene", "probabilities", "root mean square", "greatest"], rows)}
 All {len(asked.rows)} probabilities of the reference model, and as many by the theory alone, took
 {statistics.median(times):.1f} s; their standard errors are at most {100 * worst:.1f} percentage points.
 """
@@ -97,8 +91,7 @@ def _second(project: Project, found: Forecast) -> str:
 The reference model on the article's rows, sampled by NumPyro's NUTS on a density that was written without the package
 (`tests/reference/numpyro_nuts.py`); differences of means in Monte Carlo standard errors of both.
 
-{_table(["what", "values", "root mean square", "greatest"], rows)}
-
+{table(["what", "values", "root mean square", "greatest"], rows)}
 At fixed parameters the likelihood, the present states and the forecasts are those of dynamax and hmmlearn
 (`tests/reference/make.py`; `pytest tests/test_reference_values.py` holds them to 1e-8).
 """
@@ -117,7 +110,6 @@ Each week's evidence foreseen by what was known before it, in nats over {len(fou
 (`forecast backtest base_rate_sceptic baku_hedges --model {MODEL} --as-of {AS_OF}`; {found.fits} fits,
 {seconds:.0f} s). The models were written with the article in view, so all of it is retrospective fit.
 
-{_table(["forecaster", "log score"], rows)}
-
+{table(["forecaster", "log score"], rows)}
 {said}
 """

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
+from build import table
 
 from forecast.calibration import LEVEL, band, judge_calibration, judge_ranks, places_of
 from forecast.fit import Settings
@@ -218,14 +219,6 @@ def _reliability_chart(found: Calibration) -> alt.ConcatChart:
 # Words.
 
 
-def _row(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    return "\n".join([_row(heads), _row(["---"] * len(heads)), *map(_row, rows)])
-
-
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - as many digits as are shown
 
@@ -285,8 +278,7 @@ quantities that leave the simultaneous band of their empirical distribution (Sä
 {100 * LEVEL:.0f} % (Holm). *Omnibus* tests the *spread*, the mean squared normal score of all quantities of
 a world, which is 1 if they are uniform.
 
-{_table(heads, [_verdict("the engine, small model", sbc), _verdict("the engine, reference model", reference)])}
-
+{table(heads, [_verdict("the engine, small model", sbc), _verdict("the engine, reference model", reference)])}
 Fits that pass the checks a project asks for: {100 * trusted["sbc"]:.0f} % of the small model's and
 {100 * trusted["reference"]:.0f} % of the reference model's; all are counted above. A world took {seconds["sbc"]} and
 {seconds["reference"]} (medians of the time between finished worlds, with all workers).
@@ -298,8 +290,7 @@ Fits that pass the checks a project asks for: {100 * trusted["sbc"]:.0f} % of th
 The same study with something wrong in what the engine is given; *nothing* is the engine on as many worlds. They are the
 same worlds, so chance is shared by the rows: a bug is caught where it is rejected and *nothing* is far from it.
 
-{_table(heads, [*(_verdict(name, verdicts[name]) for name in BUGS), _verdict("nothing", verdicts["none"])])}
-
+{table(heads, [*(_verdict(name, verdicts[name]) for name in BUGS), _verdict("nothing", verdicts["none"])])}
 ## Forecasts that come true
 
 {calibration.worlds} years of weekly forecasts at every horizon through the path of updates: draws of the prior (in
@@ -311,18 +302,15 @@ Excess of outcomes over probabilities, with its standard error over worlds, whic
 p-values are of its mean and of its going with the probability, by Holm over everything that is tested in this section.
 Off at a family-wise {100 * LEVEL:.0f} %: {off}.
 
-{_table(["quantity", "forecasts", "excess", "p of the mean", "p of the slope"], excesses)}
-
+{table(["quantity", "forecasts", "excess", "p of the mean", "p of the slope"], excesses)}
 90 % intervals of four weeks of each year hold the probability under the true parameters in
 {100 * calibration.coverage:.1f} % of cases; the least p-values of everything that is tested:
 
-{_table(["test", "family-wise p"], _least(calibration.adjusted))}
-
+{table(["test", "family-wise p"], _least(calibration.adjusted))}
 Brier scores in their parts (isotonic regression; score = miscalibration − discrimination + uncertainty). Even right
 probabilities get some miscalibration from the fitted curve.
 
-{_table(["forecast", "Brier", "miscalibration", "discrimination", "uncertainty"], curves)}
-
+{table(["forecast", "Brier", "miscalibration", "discrimination", "uncertainty"], curves)}
 ![Reliability](validation-reliability.svg)
 
 Bands are 90 % from resampling worlds.

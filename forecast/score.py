@@ -57,7 +57,6 @@ LEVEL = 0.9  # of intervals and bands
 RESAMPLES = 1000
 SEED = 1
 POINTS = 100  # of a curve, at most
-CUT = 300  # characters of a reason in a report
 
 
 @dataclass(frozen=True)
@@ -164,12 +163,6 @@ class Reliability:
     miscalibration: float
     discrimination: float
     uncertainty: float
-
-    @property
-    def outside(self) -> float:
-        """Share of the probabilities at which the curve leaves the band."""
-        rows = zip(self.observed, self.low, self.high, strict=True)
-        return sum(not low <= seen <= high for seen, low, high in rows) / len(self.probability)
 
 
 @dataclass(frozen=True)
