@@ -18,7 +18,7 @@ from numpyro_model import model as numpyro_model
 from numpyro_model import read
 from reference import reference
 
-from forecast.sampler import Sampler
+from forecast.inference.sampler import Sampler
 
 POINTS = 20
 SPREAD = 0.5  # of the random points around the initial one; far wider ones overflow a float in exp(τ ζ)

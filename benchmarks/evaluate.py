@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from synthetic import DRAWS, STEPS, joint_matrices, problem
 
-from forecast.blocks import Blocks
-from forecast.evaluate import evaluate
+from forecast.engine.blocks import Blocks
+from forecast.engine.evaluation import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from reference import AS_OF, NOW
 
 import forecast
-from forecast import drivers
-from forecast.fit import Settings, fit_model
-from forecast.project import Project
+from forecast.answers import drivers
+from forecast.inference.fit import fit_model
+from forecast.inference.settings import Settings
+from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ def seconds(run: Callable[[], object], rounds: int = ROUNDS) -> float:
     return statistics.median(times)
 
 
-def what_ifs(result: forecast.result.Forecast, indicators: list[str]) -> None:
+def what_ifs(result: forecast.quantities.forecast.Forecast, indicators: list[str]) -> None:
     """Suppose every indicator seen and not seen."""
     for name in indicators:
         for seen, not_seen in (((f"{name}@2026-03-05",), {}), ((), {name: "2026-03-05"})):

@@ -16,14 +16,15 @@ import pytensor.tensor as pt
 from reference import reference
 from scan_model import scan_log_likelihood
 
-from forecast.hmm import chain_of, log_likelihood_and_gradient
-from forecast.model import ReportsLogp
+from forecast.engine.gradient import log_likelihood_and_gradient
+from forecast.inference.pymc_model import ReportsLogp
+from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.evidence import Evidence
-    from forecast.statespace import StateSpace
+    from forecast.evidence.compilation import Evidence
+    from forecast.theory.statespace import StateSpace
 
 ROUNDS = 31
 CALLS = 200

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from forecast.ledger import Entry, Observation
+    from forecast.ledger.rows import Entry, Observation
 
 CALLS = 2000
 seconds: dict[str, float] = {}
@@ -32,7 +32,7 @@ def timed(name: str) -> Generator[None]:
 
 def newest_sighting(entries: Sequence[Entry]) -> Observation:
     """Give the latest row of an indicator, to be repeated."""
-    from forecast.ledger import Observation  # noqa: PLC0415 - imports are timed
+    from forecast.ledger.rows import Observation  # noqa: PLC0415 - imports are timed
 
     rows = [row for row in entries if isinstance(row, Observation) and row.indicator is not None]
     return max(rows, key=lambda row: (row.date, row.id))
@@ -42,20 +42,21 @@ def main() -> None:
     """Fit twice, print."""
     whole = time.perf_counter()
     with timed("imports"):
-        from arviz_stats.base import array_stats  # noqa: F401, PLC0415
-
         import forecast.sampler  # noqa: PLC0415
+        from arviz_stats.base import array_stats  # noqa: F401, PLC0415
     import numpy as np  # noqa: PLC0415
     from reference import AS_OF, NOW, reference  # noqa: PLC0415
 
-    from forecast.fit import Settings, fit_model, save_fit  # noqa: PLC0415
+    from forecast.inference.fit import fit_model  # noqa: PLC0415
+    from forecast.inference.fit_files import save_fit  # noqa: PLC0415
+    from forecast.inference.settings import Settings  # noqa: PLC0415
 
     with timed("model file, ledger, evidence"):
         model, entries, evidence = reference()
     with timed("statement of the pm.Model (once more than a fit needs)"):
         point = np.zeros(sum(np.size(part) for part in model.to_pymc(evidence).initial_point(0).values()))
     with timed("compilation"):
-        sampler = forecast.sampler.Sampler(model.space, evidence)
+        sampler = forecast.inference.sampler.Sampler(model.space, evidence)
     settings = Settings()
     with timed("sampling and derived quantities"):
         sampler.sample(evidence, settings)

@@ -18,15 +18,18 @@ import numpy as np
 from reference import AS_OF, NOW
 
 import forecast
-from forecast.evidence import compile_evidence, step_days
-from forecast.hmm import COVERED, chain_of
-from forecast.ledger import CREDIBILITY, Coverage, Observation
-from forecast.simulate import simulate_reports, simulate_start
+from forecast.engine.arrays import COVERED
+from forecast.engine.simulate import simulate_reports, simulate_start
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.grid import step_days
+from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.rows import Coverage, Observation
+from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
-    from forecast.fitter import Model
-    from forecast.ledger import Entry
-    from forecast.project import Project
+    from forecast.inference.model import Model
+    from forecast.ledger.rows import Entry
+    from forecast.project.project import Project
 
 SEED = 5
 

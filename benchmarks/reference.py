@@ -12,9 +12,9 @@ import forecast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.evidence import Evidence
-    from forecast.fitter import Model
-    from forecast.ledger import Entry
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.model import Model
+    from forecast.ledger.rows import Entry
 
 AS_OF = dt.date(2026, 1, 8)
 NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)

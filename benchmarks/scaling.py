@@ -12,8 +12,8 @@ import time
 
 from synthetic import DRAWS, STEPS, problem
 
-from forecast.blocks import Blocks
-from forecast.evaluate import evaluate
+from forecast.engine.blocks import Blocks
+from forecast.engine.evaluation import evaluate
 
 ROUNDS = 7
 

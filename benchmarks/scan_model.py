@@ -12,19 +12,19 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 
-from forecast.hmm import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE
+from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE
 
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
-    from forecast.hmm import Cells
-    from forecast.statespace import StateSpace
+    from forecast.engine.arrays import Cells
+    from forecast.theory.statespace import StateSpace
 
 
 def scan_log_likelihood(
     space: StateSpace, cells: Cells, log_rate: TensorVariable, log_lambda: TensorVariable, start: TensorVariable
 ) -> TensorVariable:
-    """Log-likelihood of one draw as a symbolic scalar; arguments as in `forecast.hmm.log_likelihood`."""
+    """Log-likelihood of one draw as a symbolic scalar; arguments as in `forecast.engine.gradient.log_likelihood`."""
     durations, which = np.unique(cells.years, return_inverse=True)
     matrices = pt.stack([_matrix(space, log_rate, float(years)) for years in durations])
     states = np.array(list(np.ndindex(*space.sizes)))

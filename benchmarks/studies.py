@@ -16,8 +16,10 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from forecast.fit import Settings
-from forecast.study import PROCESSORS, about, connect, run_worlds, study_spec, work_of
+from forecast.inference.settings import Settings
+from forecast.studies.calibrate import study_spec
+from forecast.studies.cluster import PROCESSORS, connect
+from forecast.studies.run import about, run_worlds, work_of
 
 WORLDS = 12
 ROUNDS = 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.blocks import Draws
-from forecast.hmm import OBSERVABLE, SELECTIVE, Cells, Chain, transition_tables
+from forecast.engine.arrays import OBSERVABLE, SELECTIVE, Cells, Chain
+from forecast.engine.blocks import Draws
+from forecast.engine.gradient import transition_tables
 
 __all__ = ["DRAWS", "STEPS", "joint_matrices", "problem"]
 

@@ -23,8 +23,8 @@ import forecast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.fitter import Model
-    from forecast.project import Project
+    from forecast.inference.model import Model
+    from forecast.project.project import Project
 
 ROUNDS = 20
 NAMES = ("presidents_meeting", "cyberattack", "arms_purchase_from_russia", "envoys_say_close", "talks_collapse")
@@ -49,8 +49,9 @@ def pymc_refit(model: Model, project: Project) -> None:
     """Sample with PyMC and forecast from the draws."""
     import pymc as pm  # noqa: PLC0415 - imports are not timed
 
-    from forecast.blocks import Draws  # noqa: PLC0415
-    from forecast.update import Anchor, reweigh  # noqa: PLC0415
+    from forecast.engine.blocks import Draws  # noqa: PLC0415
+    from forecast.inference.anchor import Anchor  # noqa: PLC0415
+    from forecast.inference.reweighting import reweigh  # noqa: PLC0415
 
     evidence = model.evidence(project.entries(model, now=NOW, as_of=AS_OF), AS_OF)
     with model.to_pymc(evidence), warnings.catch_warnings():

@@ -23,27 +23,30 @@ from unittest import mock
 
 import numpy as np
 
-from forecast import alarm
-from forecast.alarm import FUTURES, SAME, SEED, WEEKS, tail_of
-from forecast.blocks import Blocks, Draws, split
-from forecast.evaluate import evaluate
-from forecast.evidence import compile_evidence, steps_between
-from forecast.fitter import Model
-from forecast.hmm import ASSESSMENT, COVERED, SELECTIVE, Cells, chain_of, transition_tables
-from forecast.ledger import CREDIBILITY, Coverage, Observation
-from forecast.modelfile import load_spec
-from forecast.reweight import Weights
-from forecast.simulate import REPORT_MIX, choose, simulate_paths, simulate_start
-from forecast.statespace import StateSpace
-from forecast.update import PRIOR, Anchor, Posterior
+from forecast.answers import alarm
+from forecast.answers.alarm import FUTURES, SAME, SEED, WEEKS, tail_of
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, Cells, steps_between
+from forecast.engine.blocks import Blocks, Draws, split
+from forecast.engine.evaluation import evaluate
+from forecast.engine.gradient import transition_tables
+from forecast.engine.pareto import Weights
+from forecast.engine.simulate import REPORT_MIX, choose, simulate_paths, simulate_start
+from forecast.evidence.compilation import compile_evidence
+from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.model import Model
+from forecast.inference.reweighting import Posterior
+from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.rows import Coverage, Observation
+from forecast.theory.modelfile import load_spec
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from forecast.evidence import Evidence
-    from forecast.ledger import Entry
+    from forecast.evidence.compilation import Evidence
+    from forecast.ledger.rows import Entry
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -250,7 +253,7 @@ def _world(space: StateSpace, draw: Draws, kind: str, weeks: int, rows: list[Obs
 
 
 class Known:
-    """One draw: what `forecast.alarm.tail_of` does, for a thousand futures at once."""
+    """One draw: what `forecast.answers.alarm.tail_of` does, for a thousand futures at once."""
 
     def __init__(self, space: StateSpace, draw: Draws) -> None:
         """Take the first of the draws."""
@@ -545,7 +548,7 @@ def text(
     worse = min(found, key=found.__getitem__)
     limit = float(f"{found[worse]:.2g}")
     if limit != alarm.LIMIT:
-        print(f"forecast.alarm.LIMIT is {alarm.LIMIT:g} and should be {limit:g}")
+        print(f"forecast.answers.alarm.LIMIT is {alarm.LIMIT:g} and should be {limit:g}")
     at = int(np.argmin(np.abs(LIMITS - limit)))
     rows = [
         f"| {LIMITS[k]:g} | " + " | ".join(

@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import typer.main
 
-from forecast.blocks import BLOCK, Blocks, Draws
-from forecast.cli import app
-from forecast.exchange import read_rows
-from forecast.hmm import chain_of
-from forecast.ledger import CREDIBILITY, INFORMATION, RELIABILITY
-from forecast.modelfile import load_spec
-from forecast.propagate import Ahead, Horizons, Questions, Read
-from forecast.spec import GRADES, ClassPrior, Effect, Transition, assumptions, bases, log_normal
-from forecast.statespace import StateSpace
+from forecast.cli.app import app
+from forecast.engine.blocks import BLOCK, Blocks, Draws
+from forecast.engine.propagate import Ahead, Horizons, Questions, Read
+from forecast.ledger.admiralty import CREDIBILITY, INFORMATION, RELIABILITY
+from forecast.ledger.files import read_rows
+from forecast.theory.assumptions import assumptions, bases
+from forecast.theory.modelfile import load_spec
+from forecast.theory.spec import GRADES, ClassPrior, Effect, Transition, log_normal
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from forecast.spec import Basis, GradePrior, Indicator, ModelSpec, Outcome, Rule, Sign, Stage
+    from forecast.theory.spec import Basis, GradePrior, Indicator, ModelSpec, Outcome, Rule, Sign, Stage
 
     Floats = NDArray[np.float64]
     Conditions = Mapping[str, tuple[str, ...]]

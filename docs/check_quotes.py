@@ -13,14 +13,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forecast.errors import ForecastError
-from forecast.modelfile import load_spec
-from forecast.spec import QUOTE_WORDS, bases
+from forecast.base.errors import ForecastError
+from forecast.theory.assumptions import bases
+from forecast.theory.modelfile import load_spec
+from forecast.theory.spec import QUOTE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecast.spec import ModelSpec
+    from forecast.theory.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ("tests/passages.csv", "tests/claims.csv")

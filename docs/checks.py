@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import forecast
-from forecast.project import init
+from forecast.project.starter import init
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS / folder) for folder in ("oracles", "answers", "inference")]
 
-from build import table
-from test_rules import RULES, SCENES, compared
-from test_second_opinion import VALUES, rates_apart, states_apart
+from build import table  # noqa: E402
+from test_rules import RULES, SCENES, compared  # noqa: E402
+from test_second_opinion import VALUES, rates_apart, states_apart  # noqa: E402
 
 if TYPE_CHECKING:
-    from forecast.project import Project
-    from forecast.result import Forecast
+    from forecast.project.project import Project
+    from forecast.quantities.forecast import Forecast
 
 __all__ = ["sections"]
 
@@ -67,8 +68,8 @@ def _rules(found: Forecast) -> str:
 ## Rules
 
 How likely rules are to be met, simulated, against sums over every path, day and event of a small model
-(`pytest tests/test_rules.py`); differences in the Monte Carlo standard errors that are reported with them, which should
-have a root mean square near 1. What is all but certain, either way, is left out.
+(`pytest tests/answers/test_rules.py`); differences in the Monte Carlo standard errors that are reported with them,
+which should have a root mean square near 1. What is all but certain, either way, is left out.
 
 {table(["scene", "probabilities", "root mean square", "greatest"], rows)}
 All {len(asked.rows)} probabilities of the reference model, and as many by the theory alone, took
@@ -77,7 +78,7 @@ All {len(asked.rows)} probabilities of the reference model, and as many by the t
 
 
 def _second(project: Project, found: Forecast) -> str:
-    ours = found._source.posterior  # noqa: SLF001 - as the tests take it
+    ours = found.posterior
     theirs = json.loads(VALUES.read_text(encoding="utf-8"))
     rates = rates_apart(theirs, ours, project.fits(project.model(MODEL)))
     states = states_apart(theirs, ours)
@@ -93,7 +94,7 @@ The reference model on the article's rows, sampled by NumPyro's NUTS on a densit
 
 {table(["what", "values", "root mean square", "greatest"], rows)}
 At fixed parameters the likelihood, the present states and the forecasts are those of dynamax and hmmlearn
-(`tests/reference/make.py`; `pytest tests/test_reference_values.py` holds them to 1e-8).
+(`tests/reference/make.py`; `pytest tests/engine/test_reference_values.py` holds them to 1e-8).
 """
 
 

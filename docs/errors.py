@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.fitter import Model
-    from forecast.project import Project
+    from forecast.inference.model import Model
+    from forecast.project.project import Project
 
 PAGE = Path(__file__).with_name("errors.md")
 AS_OF = dt.date(2026, 1, 8)
@@ -135,7 +135,8 @@ def _opened(root: Path) -> tuple[Project, Model]:
 
 def _fit_file(root: Path, *, careful: bool = False) -> Path:
     """Path of the fit that `RUN` looks for, or of the one that takes its place if it is bad."""
-    from forecast.fit import Settings, fit_id  # noqa: PLC0415 - slow to import
+    from forecast.inference.fit import fit_id  # noqa: PLC0415 - slow to import
+    from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import
 
     settings = Settings().careful if careful else Settings()
     project, model = _opened(root)
@@ -154,9 +155,11 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
     import numpy as np  # noqa: PLC0415 - most cases do without
     import xarray as xr  # noqa: PLC0415
 
-    from forecast.blocks import Draws  # noqa: PLC0415
-    from forecast.fit import Diagnostics, Fit, Settings, save_fit  # noqa: PLC0415
-    from forecast.hmm import Cells  # noqa: PLC0415
+    from forecast.engine.arrays import Cells  # noqa: PLC0415
+    from forecast.engine.blocks import Draws  # noqa: PLC0415
+    from forecast.inference.fit import Fit  # noqa: PLC0415
+    from forecast.inference.fit_files import save_fit  # noqa: PLC0415
+    from forecast.inference.settings import Diagnostics, Settings  # noqa: PLC0415
 
     path = _fit_file(root, careful=careful)
     _, model = _opened(root)
@@ -202,7 +205,7 @@ def _issue(root: Path) -> None:
     """Archive a forecast that asks whether there will be a deal four weeks later."""
     import json  # noqa: PLC0415 - most cases do without
 
-    from forecast.ledger import Issued  # noqa: PLC0415
+    from forecast.ledger.records import Issued  # noqa: PLC0415
 
     project, model = _opened(root)
     estimate = {"mean": 0.05, "mcse": 0.001}
@@ -357,7 +360,7 @@ called PROJECT here, on the day TODAY.
 
 def run_case(case: Case, home: Path) -> Result:
     """Run the case in a new project in ``home``."""
-    from forecast.project import init  # noqa: PLC0415 - quick --help
+    from forecast.project.starter import init  # noqa: PLC0415 - quick --help
 
     root = home / "PROJECT"
     init(root)

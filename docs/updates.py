@@ -1,7 +1,7 @@
 """Compare updates with fits to the same evidence over many scenarios; writes ``docs/updates.md``.
 
 Each scenario changes the evidence of the reference model. The update is what an anchor's draws give when they are
-weighted (`forecast.update.reweigh`, whatever the gate says); the refit is NUTS on the very evidence. Two forecasts
+weighted (`reweigh`, whatever the gate says); the refit is NUTS on the very evidence. Two forecasts
 agree if every probability lies within 4 Monte Carlo standard errors of the difference, or within 0.01 and 0.1 in
 log-odds. It takes some ten minutes.
 """
@@ -16,19 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import forecast
-from forecast.evidence import compile_evidence
-from forecast.fit import Settings, fit_model
-from forecast.ledger import Coverage, Observation
-from forecast.result import Change, changes_between
-from forecast.update import Anchor, contains, reweigh
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.containment import contains
+from forecast.inference.anchor import Anchor
+from forecast.inference.fit import fit_model
+from forecast.inference.reweighting import reweigh
+from forecast.inference.settings import Settings
+from forecast.ledger.rows import Coverage, Observation
+from forecast.quantities.forecast import changes_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from forecast.evidence import Evidence
-    from forecast.fitter import Model
-    from forecast.ledger import Entry
-    from forecast.result import Trust
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.model import Model
+    from forecast.ledger.rows import Entry
+    from forecast.quantities.estimate import Change, Trust
 
 HERE = Path(__file__).parent
 AS_OF = dt.date(2026, 1, 8)

@@ -18,13 +18,15 @@ import altair as alt
 import numpy as np
 from build import table
 
-from forecast.calibration import LEVEL, band, judge_calibration, judge_ranks, places_of
-from forecast.fit import Settings
-from forecast.fitter import Model
-from forecast.hmm import ASSESSMENT, COVERED, SELECTIVE
-from forecast.ledger import Coverage
-from forecast.modelfile import load_spec
-from forecast.study import about, connect, run_worlds, study_spec, work_of
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE
+from forecast.inference.model import Model
+from forecast.inference.settings import Settings
+from forecast.ledger.rows import Coverage
+from forecast.studies.calibrate import study_spec
+from forecast.studies.cluster import connect
+from forecast.studies.judge import LEVEL, band, judge_calibration, judge_ranks, places_of
+from forecast.studies.run import about, run_worlds, work_of
+from forecast.theory.modelfile import load_spec
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from forecast.calibration import Calibration, Uniformity
-    from forecast.evidence import Evidence
-    from forecast.ledger import Entry
-    from forecast.spec import ModelSpec
+    from forecast.evidence.compilation import Evidence
+    from forecast.ledger.rows import Entry
+    from forecast.studies.judge import Calibration, Uniformity
+    from forecast.theory.spec import ModelSpec
 
 HERE = Path(__file__).parent
 REFERENCE = HERE.parent / "models" / "russia_azerbaijan.toml"
@@ -311,7 +313,7 @@ Brier scores in their parts (isotonic regression; score = miscalibration − dis
 probabilities get some miscalibration from the fitted curve.
 
 {table(["forecast", "Brier", "miscalibration", "discrimination", "uncertainty"], curves)}
-![Reliability](validation-reliability.svg)
+![WorldsReliability](validation-reliability.svg)
 
 Bands are 90 % from resampling worlds.
 
@@ -319,7 +321,7 @@ Bands are 90 % from resampling worlds.
 ## What this does not show
 
 - Rows dated to the month, several independent stories in one week of coverage, and records that are graded or late are
-  not simulated; [the tests](../tests/oracle.py) compare those rules with a second implementation.
+  not simulated; [the tests](../tests/oracles/oracle.py) compare those rules with a second implementation.
 - The worlds obey the model. Whether the world does is another question.
 """
 

@@ -9,8 +9,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from forecast.errors import BusyError, ForecastError, InputError, LedgerError, ModelFileError, UntrustworthyError
-from forecast.project import Project, init, open_project
+from forecast.base.errors import BusyError, ForecastError, InputError, LedgerError, ModelFileError, UntrustworthyError
+from forecast.project.project import Project, open_project
+from forecast.project.starter import init
 
 __all__ = [
     "BusyError",

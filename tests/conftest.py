@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from oracle import derived
+from places import MODEL, ROWS
 from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
 
-from forecast.evidence import compile_evidence
-from forecast.exchange import Vocabulary, check_entries, read_rows
-from forecast.fitter import Model
-from forecast.modelfile import load_spec
-from forecast.statespace import StateSpace
+from forecast.evidence.compilation import compile_evidence
+from forecast.inference.model import Model
+from forecast.ledger.check import Vocabulary, check_entries
+from forecast.ledger.files import read_rows
+from forecast.theory.modelfile import load_spec
+from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from worlds import World
 
-    from forecast.blocks import Draws
-    from forecast.evidence import Evidence
-    from forecast.fit import Fit
-    from forecast.ledger import Entry
-    from forecast.project import Project
-    from forecast.sampler import Sampler
-    from forecast.spec import ModelSpec
-    from forecast.update import Anchor
+    from forecast.engine.blocks import Draws
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
+    from forecast.inference.fit import Fit
+    from forecast.inference.sampler import Sampler
+    from forecast.ledger.rows import Entry
+    from forecast.project.project import Project
+    from forecast.theory.spec import ModelSpec
 
-ROOT = Path(__file__).parents[1]
-MODEL = ROOT / "models" / "russia_azerbaijan.toml"
-ROWS = ROOT / "data" / "russia_azerbaijan" / "observations.csv"
 AS_OF = dt.date(2026, 1, 8)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -117,8 +116,9 @@ def reference_medians(reference: StateSpace) -> Draws:
 @pytest.fixture(scope="session")
 def reference_fit(reference: StateSpace, reference_evidence: Evidence) -> Fit:
     """Fit the article's model to the article's events, at the default length."""
-    from forecast.fit import Settings, fit_model  # noqa: PLC0415 - slow to import
-    from forecast.sampler import Sampler  # noqa: PLC0415
+    from forecast.inference.fit import fit_model  # noqa: PLC0415 - slow to import
+    from forecast.inference.sampler import Sampler  # noqa: PLC0415
+    from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import
 
     sampler = Sampler(reference, reference_evidence)
     now = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
@@ -137,7 +137,7 @@ def compiled_world() -> World:
 @pytest.fixture(scope="session")
 def sampler(compiled_world: World) -> Sampler:
     """Compile the small world."""
-    from forecast.sampler import Sampler  # noqa: PLC0415 - slow to import
+    from forecast.inference.sampler import Sampler  # noqa: PLC0415 - slow to import
 
     return Sampler(compiled_world.space, compiled_world.evidence)
 

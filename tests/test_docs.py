@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer.main
 
-from forecast.cli import app
+from forecast.cli.app import app
 
 if TYPE_CHECKING:
     from types import ModuleType

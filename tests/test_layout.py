@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import importlib
+import os
 import re
+import shutil
+import statistics
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from forecast import _jit, evaluate
+from forecast.engine import evaluation
+from forecast.engine.kernel import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "forecast").glob("*.py")}
-
-# A module imports only from ranks below its own (docs/decisions.md, Layout); what stands in one rank is independent.
-RANKS = (
-    {"errors", "_jit", "calibration", "chains", "reweight", "words"},
-    {"spec", "hmm", "ledger", "publish", "result"},
-    {"extends", "faults", "statespace", "exchange", "evidence", "blocks", "tables"},
-    {"modelfile", "evaluate", "propagate", "simulate", "stories", "hub", "worlds"},
-    {"model", "predict", "rules"},
-    {"sampler"},
-    {"fit"},
-    {"update"},
-    {"fitter", "issues", "question", "report", "resolve", "transport"},
-    {"alarm", "charts", "compare", "drivers", "explain", "score", "sensitivity", "watch"},
-    {"asking", "backtest", "index", "page", "replay", "study"},
-    {"brief", "schedule"},
-    {"project", "units"},
-    {"cli_common"},
-    {"cli_ask", "cli_archive", "cli_schedule", "cli_study", "cli_score"},
-    {"cli", "__init__"},
-)
-RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+PACKAGE = ROOT / "forecast"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
+    for path in PACKAGE.rglob("*.py")
+}
+STUBS = {path.parent.name: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*/__init__.pyi")}
+LONGEST = 450  # lines of a module; a longer one says why at its top
 
 
 def _typing_only(tree: ast.AST) -> set[ast.AST]:
@@ -64,31 +56,101 @@ def imported(tree: ast.AST) -> Iterator[str]:
                 yield from (f"forecast.{alias.name}" for alias in node.names)
 
 
-def test_every_module_has_a_rank() -> None:
-    """A new module is given its place in the order of imports."""
-    assert set(MODULES) == set(RANK)
+def _lint(root: Path) -> subprocess.CompletedProcess[str]:
+    """Hold the source in ``root`` against the floors that pyproject.toml lists."""
+    program = Path(sys.executable).with_name("lint-imports")
+    command = [program, "--config", ROOT / "pyproject.toml", "--no-cache"]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        command, cwd=root, env=kept | {"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False
+    )
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_imports_run_one_way(name: str) -> None:
-    """A module imports only from below, lazily or not."""
-    found = {part.split(".")[1] for part in imported(MODULES[name]) if part.startswith("forecast.")}
-    upward = {part for part in found if RANK[part] >= RANK[name]}
-    assert not upward
+WRONG = {
+    "a floor above": ("engine/pareto.py", "from forecast.report import page", "floors"),
+    "a type of a floor above": (
+        "ledger/rows.py",
+        "if TYPE_CHECKING:\n    from forecast.project import project",
+        "floors",
+    ),
+    "a circle within a package": ("engine/arrays.py", "from forecast.engine import gradient", "circle"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_planted_wrong_import_breaks_the_contract(name: str, tmp_path: Path) -> None:
+    """The contract holds as the source stands, and notices an import of each wrong kind."""
+    file, line, contract = WRONG[name]
+    shutil.copytree(PACKAGE, tmp_path / "forecast", ignore=shutil.ignore_patterns("__pycache__"))
+    assert _lint(tmp_path).returncode == 0
+    path = tmp_path / "forecast" / file
+    path.write_text(f"{path.read_text()}\nfrom typing import TYPE_CHECKING\n{line}\n")
+    done = _lint(tmp_path)
+    assert done.returncode == 1
+    assert any(contract in row.lower() and "broken" in row.lower() for row in done.stdout.splitlines()), done.stdout
+
+
+def test_no_module_is_long_without_a_reason() -> None:
+    """A module of more lines than fit a head says in its docstring why it is not split."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert statistics.median(lengths.values()) <= 180
+    long = {path.name for path, lines in lengths.items() if lines > LONGEST}
+    assert long <= {path.name for path in lengths if "is not split" in path.read_text(encoding="utf-8")}
+
+
+def test_a_lazy_name_never_shares_its_name_with_a_module() -> None:
+    """What a package hands out by name would be hidden by a module of that name, once that is imported."""
+    for package, tree in STUBS.items():
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        assert not names & {path.stem for path in (PACKAGE / package).iterdir()}
+
+
+@pytest.mark.parametrize("package", STUBS)
+def test_every_name_of_a_package_is_there_and_used(package: str) -> None:
+    """A package hands out what other packages reach through it, and nothing else."""
+    module = importlib.import_module(f"forecast.{package}")
+    names = {
+        alias.name for node in ast.walk(STUBS[package]) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert names == set(module.__all__)
+    assert all(hasattr(module, name) for name in names)
+    if package != "cli":  # its name is the command's
+        used = set[str]()
+        for tree in MODULES.values():
+            local = {
+                alias.asname or alias.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.module == "forecast"
+                for alias in node.names if alias.name == package
+            }  # fmt: skip
+            used |= {
+                node.attr for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in local
+            }  # fmt: skip
+        assert names <= used
+
+
+def test_tests_mirror_the_packages() -> None:
+    """Each package has a folder of tests, and each folder of tests is of a package, or holds what tests share."""
+    shared = {"data", "oracles", "reference", "vendor", "__pycache__"}
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} - shared == packages
 
 
 def test_only_two_modules_import_pymc() -> None:
-    """A compiler is loaded by `model` and `sampler` alone."""
+    """A compiler is loaded by the PyMC model and the sampler alone."""
     heavy = {"pymc", "pytensor", "nutpie"}
     users = {name for name, tree in MODULES.items() if {part.partition(".")[0] for part in imported(tree)} & heavy}
-    assert users == {"model", "sampler"}
+    assert users == {"inference.pymc_model", "inference.sampler"}
 
 
 def test_kernels_know_of_each_other() -> None:
-    """Every file with a kernel is among those whose content stamps what numba keeps."""
-    users = {name for name, tree in MODULES.items() if "forecast._jit" in set(imported(tree))}
-    assert {*users, "_jit"} == set(_jit._SOURCES)
-    assert evaluate._evaluate_range._cache._cache_file._source_stamp == _jit._STAMP  # type: ignore[attr-defined]
+    """What numba keeps is stamped with the content of every file that may hold a kernel: those of the engine."""
+    users = {name for name, tree in MODULES.items() if "forecast.engine.kernel" in set(imported(tree))}
+    assert {name for name in users if not name.startswith("engine.")} == {"inference.pymc_model"}  # for the stamp
+    content = b"".join(path.read_bytes() for path in sorted((PACKAGE / "engine").glob("*.py")))
+    assert hashlib.sha256(content).hexdigest() == STAMP
+    assert evaluation._evaluate_range._cache._cache_file._source_stamp == STAMP  # type: ignore[attr-defined]
 
 
 def _uses(tree: ast.AST) -> Iterator[str]:
@@ -101,7 +163,7 @@ def _uses(tree: ast.AST) -> Iterator[str]:
                 yield f"{node.value.id}.{node.attr}"
 
 
-@pytest.mark.parametrize("name", sorted(name for name in MODULES if not name.startswith("cli")))
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if not name.startswith("cli.")))
 def test_only_the_faces_print_and_read_the_clock(name: str) -> None:
     """Only the command line prints or writes to a standard stream; only it and `forecast.open` ask for the time."""
     used = set(_uses(MODULES[name]))

@@ -12,7 +12,12 @@ import pytest
 import forecast
 
 PACKAGE = Path(forecast.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+)
+PACKAGES = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
 
 
 def test_the_names_of_the_package() -> None:
@@ -55,10 +60,10 @@ def test_exports_exist_and_are_sorted(name: str) -> None:
     assert exported == sorted(exported, key=lambda part: (not part.isupper(), not part[0].isupper(), part))
 
 
-@pytest.mark.parametrize("name", ["__init__", *MODULES])
+@pytest.mark.parametrize("name", ["__init__", *(f"{name}.__init__" for name in PACKAGES), *MODULES])
 def test_everything_public_is_described(name: str) -> None:
     """Every module, and every public class, function and method, has a docstring."""
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(PACKAGE.joinpath(*name.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     public = [node for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]

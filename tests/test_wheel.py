@@ -24,7 +24,11 @@ class Installed(NamedTuple):
 
     def run(self, *command: str, cwd: Path) -> str:
         """Run one of its programs."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "VIRTUAL_ENV", "COLUMNS"))
+        }
         done = subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
             cwd=cwd,
@@ -79,7 +83,11 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
         ROOT / "data" / "russia_azerbaijan" / "observations.csv",
     ]
     assert packed == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in expected}
-    assert sorted(others) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("forecast/*.*"))
+    assert sorted(others) == sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("forecast/**/*.*")
+        if path.suffix in {".py", ".pyi", ".toml", ".typed"}
+    )
 
 
 def test_the_first_commands_work(installed: Installed, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests" / "oracles")]
 
 import numpyro_model as second  # noqa: E402 - the path comes first; it sets double precision
 import oracle  # noqa: E402
@@ -26,7 +26,8 @@ from hmmlearn import _hmmc  # noqa: E402
 from reference import reference  # noqa: E402
 from worlds import draw_values  # noqa: E402
 
-from forecast.ledger import Coverage, credibility  # noqa: E402
+from forecast.ledger.admiralty import credibility  # noqa: E402
+from forecast.ledger.rows import Coverage  # noqa: E402
 
 MODEL = ROOT / "models" / "russia_azerbaijan.toml"
 POINTS = 5

@@ -1,0 +1,165 @@
+"""Conflict alarm: whether a model is being contradicted by what it did not expect.
+
+The score of the last weeks is the log-probability of what was observed in them under the draws of before; how rare a
+score as low is comes from futures simulated under the same draws. A model may be wrong without an alarm, where what was
+observed could hardly have spoken against it.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.engine.arrays import steps_between
+from forecast.engine.blocks import Blocks, Draws, split
+from forecast.engine.evaluation import evaluate
+from forecast.engine.simulate import choose, simulate_reports
+from forecast.quantities.estimate import FORMAT, Trust
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import pandas as pd
+
+    from forecast.engine.arrays import Cells, Floats
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.reweighting import Posterior
+
+__all__ = ["LIMIT", "WEEKS", "Alarm", "raise_alarm", "tail_of"]
+
+
+WEEKS = 8  # steps that are scored together
+LIMIT = 0.017  # one false alarm in two years of weekly checks (0.0171 ± 0.0023): docs/alarm.md
+UNUSUAL = 0.1
+DRAWS = 1000  # of which the predictive distribution is made
+FUTURES = 1000
+SEED = 1
+SAME = 1e-9  # scores nearer than this are the same: what could be observed is often discrete
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """How surprising the last weeks were: ``tail`` is the mid-p probability of a score as low as ``score`` (in nats).
+
+    ``expected`` is the mean score of simulated weeks, ``since`` the day behind which observations were scored,
+    ``cells`` how many there were. It rings where ``tail`` is below `LIMIT`, once in two years if the model is right.
+    """
+
+    model: str
+    as_of: dt.date
+    since: dt.date
+    weeks: int
+    cells: int
+    score: float
+    expected: float
+    tail: float
+    trust: Trust
+
+    @property
+    def rings(self) -> bool:
+        """Whether the model is being contradicted."""
+        return self.tail < LIMIT
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say it in words."""
+        span = f"Since {prose.day(self.since)}"
+        if not self.cells:
+            return (f"{span}, nothing was observed that could contradict the model.",)
+        seldom = prose.chance(self.tail)
+        if self.rings:
+            return (
+                f"{span}, what was observed contradicts the model: {seldom} of its futures were as surprising.",
+                "Do not rely on its numbers before the reason is known.",
+            )
+        if self.tail < UNUSUAL:
+            return (f"{span}, what was observed is unusual, but no alarm: {seldom} of its futures were as surprising.",)
+        return (f"{span}, nothing contradicts the model: {seldom} of its futures were as surprising.",)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row; columns as_of, since, weeks, cells, score, expected, tail, rings."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        row = {name: value for name, value in asdict(self).items() if name not in {"model", "trust"}}
+        return pd.DataFrame([{**row, "rings": self.rings}]).astype(dict.fromkeys(("as_of", "since"), "datetime64[s]"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {
+            "format": FORMAT,
+            **asdict(self),
+            "as_of": self.as_of.isoformat(),
+            "since": self.since.isoformat(),
+            "rings": self.rings,
+            "limit": LIMIT,
+            "trust": self.trust.to_dict(),
+            "sentences": list(self.sentences),
+        }
+
+
+def raise_alarm(before: Posterior, evidence: Evidence) -> Alarm:
+    """Score what ``evidence`` holds behind the last step of ``before``, the posterior of some weeks ago.
+
+    Raises
+    ------
+    InputError
+        If ``evidence`` does not reach behind it.
+
+    """
+    first, last = before.evidence.steps, evidence.steps
+    if last <= first:
+        msg = f"as of {evidence.as_of}: no week has passed since {before.evidence.as_of}; there is nothing to score"
+        raise InputError(msg)
+    cells = steps_between(evidence.cells, first, last)
+    rng = np.random.default_rng(SEED)
+    score, tail, expected = 0.0, 0.5, 0.0
+    if cells.what.size:
+        score, expected, tail = tail_of(before, cells, rng)
+    return Alarm(
+        model=before.space.spec.name,
+        as_of=evidence.as_of,
+        since=before.evidence.as_of,
+        weeks=last - first,
+        cells=len(cells.what),
+        score=score,
+        expected=expected,
+        tail=tail,
+        trust=before.trust,
+    )
+
+
+def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Score of ``cells``, mean score of simulated ones, and the mid-p probability of a score as low."""
+    chain, draws = chain_of(before.space), before.anchor.blocks.draws
+    rows = rng.choice(draws.size, size=DRAWS, p=before.weights.values)
+    blocks = Blocks(chain, Draws(*(np.ascontiguousarray(part[rows]) for part in draws)))
+    now = before.evaluation.now[rows]
+    start = split(now)
+    futures = rng.integers(DRAWS, size=FUTURES)
+    states = np.stack(np.unravel_index(choose(rng, now[futures]), tuple(chain.sizes)), axis=1)
+    reports = simulate_reports(
+        rng, chain, cells, blocks.draws.log_rate[futures], blocks.draws.log_lambda[futures], states
+    )
+    score = _score(blocks, cells, start)
+
+    def scored(report: Floats) -> float:
+        return _score(blocks, cells._replace(observed=report), start)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        others = np.array(list(pool.map(scored, reports)))
+    same = np.abs(others - score) <= SAME * max(1.0, abs(score))
+    return score, float(others.mean()), float(((others < score) & ~same).mean() + same.mean() / 2)
+
+
+def _score(blocks: Blocks, cells: Cells, start: Floats) -> float:
+    """Log predictive probability of the cells: draws count alike, for they were chosen by their weights."""
+    each = evaluate(blocks, cells, start=start).log_likelihood
+    top = each.max()
+    return float(top + np.log(np.exp(each - top).mean())) if np.isfinite(top) else -np.inf

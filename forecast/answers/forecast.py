@@ -1,0 +1,300 @@
+"""A forecast that can be asked: each question brought together with what it needs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from forecast.answers.alarm import raise_alarm
+from forecast.answers.drivers import Known, find_drivers
+from forecast.answers.experts import pool_experts
+from forecast.answers.rule_chance import find_rules
+from forecast.answers.sensitivity import OfFit, find_sensitivity
+from forecast.answers.sightings import expect_sightings
+from forecast.answers.suppose import Asker
+from forecast.answers.target import Question
+from forecast.answers.watch import watch_list
+from forecast.base.errors import InputError, UntrustworthyError, read_date
+from forecast.engine.blocks import Draws
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.grid import step_days
+from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.reweighting import reweigh
+from forecast.inference.shifted_prior import PARAMETERS, parameters_of
+from forecast.quantities.forecast import Forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from forecast.answers.alarm import Alarm
+    from forecast.answers.baseline import Baseline
+    from forecast.answers.drivers import Drivers
+    from forecast.answers.experts import Experts
+    from forecast.answers.rule_chance import Rules
+    from forecast.answers.sensitivity import Sensitivity
+    from forecast.answers.sightings import Sightings
+    from forecast.answers.watch import WatchList
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.fitter import Fitter
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+    from forecast.quantities.estimate import Estimate, Policy
+    from forecast.quantities.forecast import WhatIf
+
+__all__ = ["LiveForecast"]
+
+
+LAST = "last"
+ALONE = 4000  # draws of the prior by which rules are met without evidence
+MOST_WEEKS_AHEAD = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LiveForecast(Forecast):
+    """A forecast that was just made and can be asked more: its posterior, and where that came from.
+
+    ``known(as_of, watermark)`` gives the rows as of a day, those that were in the ledger at a watermark; ``issued()``
+    the forecasts of the model in the archive, oldest first.
+    """
+
+    posterior: Posterior = field(repr=False)
+    entries: tuple[Entry, ...] = field(repr=False)
+    fitter: Fitter = field(repr=False)
+    known: Callable[[dt.date, int | None], tuple[Entry, ...]] = field(repr=False)
+    issued: Callable[[], Sequence[Baseline]] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, posterior: Posterior, entries: Sequence[Entry], fitter: Fitter,
+        known: Callable[[dt.date, int | None], tuple[Entry, ...]], issued: Callable[[], Sequence[Baseline]],
+    ) -> LiveForecast:  # fmt: skip
+        """Read the published probabilities off a posterior, and keep what questions need."""
+        said = posterior.forecast()
+        numbers: dict[str, Any] = {one.name: getattr(said, one.name) for one in fields(said)}
+        return cls(**numbers, posterior=posterior, entries=tuple(entries), fitter=fitter, known=known, issued=issued)
+
+    def what_if(
+        self, *seen: str, on: dt.date | str | None = None, not_seen: Mapping[str, dt.date | str] | None = None,
+        grade: str = "A1", refit: Policy = "auto",
+    ) -> WhatIf:  # fmt: skip
+        """Suppose that indicators are ``seen`` (or states assessed) ``on`` a date, or others ``not_seen`` through one.
+
+        Each of ``seen`` is a name or ``name@date``; ``on`` is the date of those that do not say (``as_of`` by default).
+        Observables such as ``peace.fresh_deal`` count as put on record. ``grade`` is the Admiralty grade of them all.
+
+        Raises
+        ------
+        InputError
+            If a name or a date makes no sense.
+
+        """
+        return self._asker.what_if(seen, not_seen or {}, on=on, grade=grade, refit=refit)
+
+    def do(self, states: Mapping[str, str], *, on: dt.date | str | None = None, hold: bool = False) -> WhatIf:
+        """Force each stage of ``states`` into a state ``on`` a date (``as_of`` by default), and ``hold`` it there.
+
+        Nothing is learned from it about what is upstream or about parameters: it is done, not seen.
+
+        Raises
+        ------
+        InputError
+            If a stage, a state or a date makes no sense.
+
+        """
+        return self._asker.do(states, on=on, hold=hold)
+
+    @property
+    def _asker(self) -> Asker:
+        return Asker(self.posterior, self.entries, self.fitter.anchor)
+
+    def _question(self, outcome: str, weeks: int | None, *, stages: bool = False) -> Question:
+        return Question(self.posterior.space, outcome, weeks, self.posterior.evidence.as_of, stages=stages)
+
+    def drivers(
+        self, outcome: str, *, weeks: int | None = None, since: dt.date | str = "last", refit: Policy = "auto"
+    ) -> Drivers:
+        """Say what moved a probability since a day, or since the ``last`` issued forecast, and what holds it up.
+
+        The horizon is ``weeks`` ahead, the longest by default; both ends speak of the same calendar date.
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome or horizon, or nothing to explain yet.
+
+        """
+        question = self._question(outcome, weeks, stages=True)
+        then = self._last(question, refit) if since == LAST else self._day(question, since, refit)
+        now = Known(self.posterior, self.entries)
+        return find_drivers(question, then, now)
+
+    def brought(self, evidence: Evidence, refit: Policy) -> Posterior:
+        """Bring draws to other evidence; where a new fit fails its checks, the best of the others, which says so."""
+        try:
+            return self.fitter.update(evidence, refit, prior=True)
+        except UntrustworthyError:
+            return self.fitter.update(evidence, "never", prior=True)
+
+    def _at_hand(self, evidence: Evidence) -> Posterior:
+        """Bring the draws of a fit that was made to other evidence; the present ones where none reaches it."""
+        try:
+            return self.fitter.update(evidence, "never", prior=False)
+        except UntrustworthyError:
+            return reweigh(self.posterior.anchor, evidence)
+
+    def _day(self, question: Question, since: dt.date | str, refit: Policy) -> Known:
+        date = read_date(since, "since")
+        if date > self.posterior.evidence.as_of:
+            msg = f"since {date}: that is later than {self.posterior.evidence.as_of}, the day of the forecast"
+            raise InputError(msg)
+        entries = self.known(date, None)
+        return Known(self._posterior(question, entries, date, refit), entries)
+
+    def _last(self, question: Question, refit: Policy) -> Known:
+        """Take the forecast that was issued last and says something else than the present one."""
+        spec, evidence = self.posterior.space.spec, self.posterior.evidence
+        here = (evidence.as_of, evidence.hash, spec.hash)
+        earlier = [
+            row for row in self.issued()
+            if row.as_of <= evidence.as_of and (row.as_of, row.evidence_hash, row.model_hash) != here
+        ]  # fmt: skip
+        if not earlier:
+            msg = f"nothing to explain yet: no other forecast of {spec.name!r} has been issued; name a day (--since)"
+            raise InputError(msg)
+        row = earlier[-1]
+        entries = self.known(row.as_of, row.watermark)
+        if row.model_hash != spec.hash:
+            posterior = self._posterior(question, entries, row.as_of, refit)
+            return Known(posterior, entries, _issued_of(row, question), other_model=True)
+        evidence = compile_evidence(question.space, entries, row.as_of)
+        anchor = next((one for one in self.fitter.anchors() if one.name == row.fit), None)
+        if anchor is None:  # its file was deleted
+            return Known(self._posterior(question, entries, row.as_of, refit), entries)
+        was = reweigh(anchor, evidence)
+        published = question.ask(was).quantity.estimate
+        same = reweigh(self.posterior.anchor, evidence)
+        return Known(same if question.ask(same).trust.trusted else was, entries, published)
+
+    def _posterior(self, question: Question, entries: Sequence[Entry], as_of: dt.date, refit: Policy) -> Posterior:
+        """Prefer the draws of the present, for then the errors of both ends cancel."""
+        evidence = compile_evidence(question.space, entries, as_of)
+        same = reweigh(self.posterior.anchor, evidence)
+        if question.ask(same).trust.trusted or (same.reached and refit == "never"):
+            return same
+        return self.fitter.update(evidence, refit, prior=True)
+
+    def watch(self, outcome: str, *, weeks: int | None = None, ahead: int | None = None) -> WatchList:
+        """Rank indicators by what it would teach about an outcome to watch for each through ``ahead`` weeks (8).
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome or horizon, ``ahead`` lies beyond it.
+
+        """
+        question = self._question(outcome, weeks)
+        return watch_list(question, self.posterior, self.entries, ahead or min(MOST_WEEKS_AHEAD, question.weeks))
+
+    def sightings(self, *, ahead: int = 8) -> Sightings:
+        """Say how often each indicator should be seen in the weeks ``ahead`` if the theory is right.
+
+        Raises
+        ------
+        InputError
+            If ``ahead`` is less than 1.
+
+        """
+        return expect_sightings(self.posterior, self.entries, ahead)
+
+    def rules(self) -> Rules:
+        """Say how likely the rule of each outcome is to be met on, and by, each horizon, by simulation; with errors."""
+        found = self.posterior
+        nothing = compile_evidence(found.space, (), found.evidence.as_of)
+        few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
+        return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
+
+    def alarm(self, *, weeks: int = 8, refit: Policy = "auto") -> Alarm:
+        """Say whether the last ``weeks`` contradict what the model expected of them.
+
+        Raises
+        ------
+        InputError
+            If the model has not run for so long.
+
+        """
+        space, evidence = self.posterior.space, self.posterior.evidence
+        days = step_days(space, evidence.as_of)
+        if not 0 < weeks < days.size:
+            msg = (
+                f"to score {weeks} weeks: model {space.spec.name!r} has run for {days.size}; give 1 to {days.size - 1}"
+            )
+            raise InputError(msg)
+        date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
+        known = compile_evidence(space, self.known(date, None), date)
+        before = reweigh(self.posterior.anchor, known)
+        if not (before.trust.trusted or (before.reached and refit == "never")):
+            before = self.fitter.update(known, refit, prior=True)
+        return raise_alarm(before, evidence)
+
+    def sensitivity(
+        self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy = "auto"
+    ) -> Sensitivity:
+        """Say what a probability would be with other assumptions, or ``without`` sources or stories (all by default).
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome, horizon, source or story.
+
+        """
+        return self.moved(outcome, weeks=weeks, without=without, refit=refit, quick=False)
+
+    def moved(
+        self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy, quick: bool
+    ) -> Sensitivity:
+        """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
+        found = self.fitted(refit)
+        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
+        of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]))
+        return find_sensitivity(
+            self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
+            self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
+        )  # fmt: skip
+
+    def experts(self, *, refit: Policy = "auto") -> Experts:
+        """Give the forecast of each expert of the model and of their pool.
+
+        Raises
+        ------
+        InputError
+            If the model has no experts.
+
+        """
+        found = self.fitted(refit)
+        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        return pool_experts(found, parameters_of(arrays, found.space), self.entries)
+
+    def prior(self) -> Anchor:
+        """Give draws from the prior."""
+        return self.fitter.model.prior(1, self.fitter.folder, self.posterior.evidence)
+
+    def fitted(self, refit: Policy) -> Posterior:
+        """Give the posterior from a fit, whose parameters are on record; those of prior draws are not."""
+        if self.posterior.anchor.name != PRIOR:
+            return self.posterior
+        return self.fitter.update(self.posterior.evidence, refit, prior=False)
+
+
+def _issued_of(issued: Baseline, question: Question) -> Estimate:
+    """Read what was issued of the day that is asked about."""
+    found = issued.said(question.outcome, question.date)
+    if found is None:
+        msg = (
+            f"the forecast issued as of {issued.as_of} came from another version of the model and says nothing of "
+            f"{question.outcome!r} on {question.date}; ask for a day until "
+            f"{issued.until(question.outcome) or issued.as_of} (--weeks), or name a day (--since)"
+        )
+        raise InputError(msg)
+    return found

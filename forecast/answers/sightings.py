@@ -1,0 +1,195 @@
+"""How often each indicator should be seen in the weeks ahead if the theory is right."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.answers.watch import SEED, advance
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.engine.arrays import steps_between
+from forecast.engine.evaluation import evaluate
+from forecast.engine.simulate import choose, simulate_counts, simulate_paths
+from forecast.evidence.grid import DAYS_PER_YEAR
+from forecast.evidence.imagined import imagined_silence
+from forecast.quantities.estimate import FORMAT, Trust
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from forecast.engine.arrays import Cells, Floats
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+
+__all__ = ["Sightings", "expect_sightings"]
+
+
+LOW, HIGH = 0.05, 0.95
+
+
+# Indicator forecasts.
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """How often each indicator should be seen in each coming week by one who always looks, if the theory is right.
+
+    ``expected`` (W, I) are expectations in each of the model's weeks (``weeks`` are their last days; the first and the
+    last may be cut), ``chance`` (W, I) the probability to be seen at all in the week; ``total``,
+    ``low`` and ``high`` (I,) are the expected number in all weeks and its 90 % predictive interval, ``ever`` (I,) the
+    probability to be seen at all. One-offs are seen once at most.
+    """
+
+    model: str
+    as_of: dt.date
+    weeks: tuple[dt.date, ...]
+    indicators: tuple[str, ...]
+    labels: Mapping[str, str]
+    expected: Floats
+    chance: Floats
+    total: Floats
+    low: Floats
+    high: Floats
+    ever: Floats
+    trust: Trust
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The likeliest sightings in words."""
+        order = np.argsort(-self.ever, kind="stable")[:3]
+        last = prose.day(self.weeks[-1])
+        return tuple(
+            f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]))} likely to be seen by {last}, "
+            f"{self.total[k]:.2g} times expected ({self.low[k]:g} to {self.high[k]:g})."
+            for k in order
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row an indicator and week; columns indicator, week (its last day), expected, chance."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        rows = [
+            {"indicator": name, "week": week, "expected": self.expected[w, k], "chance": self.chance[w, k]}
+            for k, name in enumerate(self.indicators)
+            for w, week in enumerate(self.weeks)
+        ]
+        return pd.DataFrame(rows).astype({"week": "datetime64[s]"})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "as_of": self.as_of.isoformat(),
+            "weeks": [week.isoformat() for week in self.weeks],
+            "indicators": {
+                name: {
+                    "label": self.labels[name],
+                    **{part: float(getattr(self, part)[k]) for part in ("total", "low", "high", "ever")},
+                    **{part: getattr(self, part)[:, k].tolist() for part in ("expected", "chance")},
+                }
+                for k, name in enumerate(self.indicators)
+            },
+            "trust": self.trust.to_dict(),
+            "sentences": list(self.sentences),
+        }
+
+
+def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> Sightings:
+    """Say how often each indicator should be seen in the coming ``weeks`` by one who always looks.
+
+    All is exact given the draws but the intervals, which come from one simulated future of each.
+
+    Raises
+    ------
+    InputError
+        If ``weeks`` is less than 1.
+
+    """
+    if weeks < 1:
+        msg = f"to look {weeks} weeks ahead: give at least 1"
+        raise InputError(msg)
+    space, as_of = found.space, found.evidence.as_of
+    silence = imagined_silence(space, entries, as_of, as_of + dt.timedelta(weeks=weeks))
+    names = [name for k, name in enumerate(space.indicators) if (silence.what[:, 3] == k).any()]
+    chosen = [space.indicators.index(name) for name in names]
+    expected, chance = _each_step(found, silence, chosen)
+    ever = np.array([1 - found.weights.values @ _unseen(found, silence, [k]) for k in chosen])
+    for column, (k, name) in enumerate(zip(chosen, names, strict=True)):
+        if not space.spec.indicators[name].repeats:
+            by = [
+                1 - found.weights.values @ _unseen(found, steps_between(silence, 0, last + 1), [k])
+                for last in range(silence.years.size)
+            ]
+            expected[:, column] = chance[:, column] = np.diff(by, prepend=0.0)
+    totals = _futures(found, silence)[:, chosen]
+    once = [not space.spec.indicators[name].repeats for name in names]
+    totals[:, once] = np.minimum(totals[:, once], 1)
+    low, high = np.array([_quantiles(totals[:, k], found.weights.values) for k in range(len(names))]).reshape(-1, 2).T
+    ends = np.cumsum(silence.years * DAYS_PER_YEAR).round().astype(int)
+    return Sightings(
+        model=space.spec.name,
+        as_of=as_of,
+        weeks=tuple(as_of + dt.timedelta(days=int(end)) for end in ends),
+        indicators=tuple(names),
+        labels={name: space.spec.indicators[name].label for name in names},
+        expected=expected,
+        chance=chance,
+        total=expected.sum(axis=0),
+        low=low,
+        high=high,
+        ever=ever,
+        trust=found.trust,
+    )
+
+
+def _unseen(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Floats:
+    """(S,) probability under each draw that none of the indicators is seen."""
+    return np.exp(advance(found, silence, indicators).log_likelihood)
+
+
+def _each_step(found: Posterior, silence: Cells, chosen: Sequence[int]) -> tuple[Floats, Floats]:
+    """(W, I) expected number of sightings in each step, and the probability of any."""
+    space, draws, weights = found.space, found.anchor.blocks.draws, found.weights.values
+    nothing = silence._replace(what=silence.what[:0], value=silence.value[:0], observed=silence.observed[:0])
+    path = evaluate(found.anchor.blocks, nothing, path="filtered", start=found.evaluation.states).path
+    assert path is not None  # noqa: S101 - asked for
+    joint = np.nan_to_num(path).reshape(*path.shape[:2], *space.sizes)
+    expected = np.empty((silence.years.size, len(chosen)))
+    chance = np.empty_like(expected)
+    for column, k in enumerate(chosen):
+        others = tuple(2 + stage for stage in range(len(space.sizes)) if stage != space.indicator_stage[k])
+        states = joint.sum(axis=others)  # (S, W, n)
+        rate = np.exp(draws.log_lambda[:, space.emission_offset[k] : space.emission_offset[k + 1]])
+        events = rate[:, None] * silence.years[:, None]
+        expected[:, column] = weights @ (states * events).sum(axis=2)
+        chance[:, column] = weights @ (states * -np.expm1(-events)).sum(axis=2)
+    return expected, chance
+
+
+def _futures(found: Posterior, silence: Cells) -> NDArray[np.int64]:
+    """(S, I) how often each indicator is seen in one simulated future of each draw."""
+    chain, draws = chain_of(found.space), found.anchor.blocks.draws
+    rng = np.random.default_rng(SEED)
+    now = np.nan_to_num(found.evaluation.now)
+    now[now.sum(axis=1) == 0] = 1.0  # draws that cannot explain the evidence: they have no weight
+    joint = choose(rng, now)
+    states = np.stack(np.unravel_index(joint, tuple(found.space.sizes)), axis=1)
+    path = simulate_paths(rng, chain, silence.years, draws.log_rate, states)
+    return simulate_counts(rng, chain, found.space.indicator_stage, silence.years, draws.log_lambda, path).sum(axis=1)
+
+
+def _quantiles(values: NDArray[np.int64], weights: Floats) -> tuple[float, float]:
+    """Give the ends of the 90 % interval of a weighted discrete distribution."""
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weights[order])
+    low, high = (values[order][min(int(np.searchsorted(share, q)), values.size - 1)] for q in (LOW, HIGH))
+    return float(low), float(high)

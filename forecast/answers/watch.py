@@ -1,0 +1,250 @@
+"""What to watch next: indicators ranked by what looking for each would teach about an outcome."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.engine.evaluation import evaluate
+from forecast.evidence.imagined import imagined_silence
+from forecast.quantities.estimate import FORMAT, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from forecast.answers.target import Question
+    from forecast.engine.arrays import Cells, Floats
+    from forecast.engine.evaluation import Evaluation
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+
+__all__ = ["SEED", "WatchList", "Watched", "advance", "watch_list"]
+
+
+SEED = 1
+TINY = 1e-300
+OVER = "it has happened already and is not expected again"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One indicator: the ``chance`` that it is seen, the forecast ``if_seen`` and ``if_not``, what that would teach.
+
+    ``gain`` is the expected information about the outcome in bits. Errors are Monte Carlo standard errors.
+    """
+
+    indicator: str
+    label: str
+    stage: str
+    chance: float
+    chance_mcse: float
+    if_seen: float
+    if_seen_mcse: float
+    if_not: float
+    if_not_mcse: float
+    gain: float
+    gain_mcse: float
+
+
+@dataclass(frozen=True)
+class WatchList:
+    """Indicators by what watching for them until ``until`` would teach about ``outcome`` on ``date``.
+
+    ``now`` is the probability if nobody looks. ``companion`` is the indicator that adds most to the first one, and
+    ``companion_gain`` what both together would teach. ``left_out`` names indicators that need no watching, and why.
+    """
+
+    model: str
+    outcome: str
+    weeks: int
+    date: dt.date
+    as_of: dt.date
+    until: dt.date
+    now: float
+    now_mcse: float
+    rows: tuple[Watched, ...]
+    companion: str | None
+    companion_gain: float | None
+    left_out: tuple[tuple[str, str], ...]
+    trust: Trust
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The top of the list in words."""
+        name = prose.spoken(self.outcome)
+        now = prose.chance(self.now, self.now_mcse)
+        lines = [f"For {prose.day(self.date)}, {name} stands at {now} if nothing more is learned."]
+        labels = {row.indicator: row.label for row in self.rows}
+        for row in self.rows[:3]:
+            chance = prose.chance(row.chance, row.chance_mcse)
+            seen, silent = prose.chance(row.if_seen, row.if_seen_mcse), prose.chance(row.if_not, row.if_not_mcse)
+            lines.append(
+                f"{row.label}: the chance to see it by {prose.day(self.until)} is {chance}; {name} would stand at "
+                f"{seen} if it is seen, and at {silent} if somebody looks and it is not."
+            )
+        if self.companion and self.companion_gain is not None:
+            lines.append(
+                f"Watched together with {labels[self.companion]}, the first would teach "
+                f"{prose.bits(self.companion_gain)} instead of {prose.bits(self.rows[0].gain)}."
+            )
+        return tuple(lines)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row an indicator, with the columns of `Watched`."""
+        import pandas as pd  # noqa: PLC0415 - slow to import
+
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {
+            "format": FORMAT,
+            **asdict(self),
+            **{name: getattr(self, name).isoformat() for name in ("date", "as_of", "until")},
+            "rows": [asdict(row) for row in self.rows],
+            "left_out": dict(self.left_out),
+            "trust": self.trust.to_dict(),
+            "sentences": list(self.sentences),
+        }
+
+
+def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], weeks: int) -> WatchList:
+    """Say what each indicator would teach if somebody watched for it through the coming ``weeks``.
+
+    Raises
+    ------
+    InputError
+        If ``weeks`` is less than 1 or more than the weeks to the day that is asked about.
+
+    """
+    if not 1 <= weeks <= question.weeks:
+        msg = f"to watch through {weeks} weeks: give 1 to {question.weeks}, for the forecast looks no farther"
+        raise InputError(msg)
+    space, as_of = question.space, found.evidence.as_of
+    until = as_of + dt.timedelta(weeks=weeks)
+    silence = imagined_silence(space, entries, as_of, until)
+    look = _Look(question, found, silence, until)
+    open_ = [k for k in range(len(space.indicators)) if (silence.what[:, 3] == k).any()]
+    alone = {k: look.unseen([k]) for k in open_}
+    rows = sorted((look.row(k, alone[k]) for k in open_), key=lambda row: -row.gain)
+    companion, both = None, None
+    if len(rows) > 1:
+        first = space.indicators.index(rows[0].indicator)
+        gains = {k: look.gain_of_two(alone[first], alone[k], look.unseen([first, k])) for k in open_ if k != first}
+        best = max(gains, key=gains.__getitem__)
+        companion, both = space.indicators[best], gains[best]
+    return WatchList(
+        model=space.spec.name,
+        outcome=question.outcome,
+        weeks=question.weeks,
+        date=question.date,
+        as_of=as_of,
+        until=until,
+        now=float(look.outcome @ look.weights),
+        now_mcse=look.error(look.outcome),
+        rows=tuple(rows),
+        companion=companion,
+        companion_gain=both,
+        left_out=tuple((name, OVER) for k, name in enumerate(space.indicators) if k not in open_),
+        trust=found.trust,
+    )
+
+
+def advance(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Evaluation:
+    """Take the present states through the steps of ``silence``, in which only ``indicators`` are watched for."""
+    here = np.isin(silence.what[:, 3], indicators)
+    cells = silence._replace(what=silence.what[here], value=silence.value[here], observed=silence.observed[here])
+    return evaluate(found.anchor.blocks, cells, start=found.evaluation.states)
+
+
+class _Look:
+    """Draws at ``as_of``, and what they say of silence up to ``until``; (S,) arrays are one number a draw."""
+
+    def __init__(self, question: Question, found: Posterior, silence: Cells, until: dt.date) -> None:
+        self._question = question
+        self._found = found
+        self._silence = silence
+        self._until = until
+        self.weights = found.weights.values
+        self.outcome = self._read(advance(found, silence, []))
+
+    def _read(self, ahead: Evaluation) -> Floats:
+        return self._question.read(self._found.anchor.blocks, np.nan_to_num(ahead.states), self._until)[0]
+
+    def unseen(self, indicators: Sequence[int]) -> tuple[Floats, Floats]:
+        """Probability that none of the indicators is seen, and of that together with the outcome; both (S,)."""
+        ahead = advance(self._found, self._silence, indicators)
+        mass = np.exp(ahead.log_likelihood)
+        return mass, mass * self._read(ahead)
+
+    def error(self, values: Floats) -> float:
+        """Monte Carlo standard error of a weighted mean of (S,) values."""
+        moved = self.weights * (values - values @ self.weights)
+        return math.sqrt(float(np.square(moved).sum()) / self._found.anchor.efficiency)
+
+    def row(self, indicator: int, unseen: tuple[Floats, Floats]) -> Watched:
+        """Say what one indicator would teach."""
+        space = self._question.space
+        name = space.indicators[indicator]
+        spec = space.spec.indicators[name]
+        none, both = unseen
+        a, b, c = (float(part @ self.weights) for part in (both, none, self.outcome))
+        seen, silent = _ratio(c - a, 1 - b), _ratio(a, b)
+        # errors by linearisation; the slope of the gain follows from that of the entropies
+        lean_seen, lean_silent = _log_odds(seen), _log_odds(silent)
+        slopes = (
+            (lean_seen - lean_silent) * both
+            + (math.log2(max(1 - silent, TINY)) - math.log2(max(1 - seen, TINY))) * none
+            + (_log_odds(c) - lean_seen) * self.outcome
+        )
+        return Watched(
+            indicator=name,
+            label=spec.label,
+            stage=spec.stage,
+            chance=1 - b,
+            chance_mcse=self.error(none),
+            if_seen=seen,
+            if_seen_mcse=self.error((self.outcome - both) - seen * (1 - none)) / max(1 - b, TINY),
+            if_not=silent,
+            if_not_mcse=self.error(both - silent * none) / max(b, TINY),
+            gain=_information([(a, b), (c - a, 1 - b)]),
+            gain_mcse=self.error(slopes),
+        )
+
+    def gain_of_two(
+        self, one: tuple[Floats, Floats], other: tuple[Floats, Floats], neither: tuple[Floats, Floats]
+    ) -> float:
+        """Bits that two indicators together would teach."""
+        n1, n2, n12 = (float(part[0] @ self.weights) for part in (one, other, neither))
+        a1, a2, a12 = (float(part[1] @ self.weights) for part in (one, other, neither))
+        c = float(self.outcome @ self.weights)
+        return _information(
+            [(a12, n12), (a1 - a12, n1 - n12), (a2 - a12, n2 - n12), (c - a1 - a2 + a12, 1 - n1 - n2 + n12)]
+        )
+
+
+def _ratio(part: float, whole: float) -> float:
+    return min(max(part / whole, 0.0), 1.0) if whole > 0 else 0.0
+
+
+def _log_odds(p: float) -> float:
+    return math.log2(max(1 - p, TINY)) - math.log2(max(p, TINY))
+
+
+def _entropy(p: float) -> float:
+    return -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)
+
+
+def _information(cases: Sequence[tuple[float, float]]) -> float:
+    """Bits about an outcome from exclusive cases, each (probability with the outcome, probability)."""
+    total = math.fsum(part for part, _ in cases)
+    left = math.fsum(whole * _entropy(_ratio(part, whole)) for part, whole in cases if whole > 0)
+    return max(_entropy(_ratio(total, 1.0)) - left, 0.0)

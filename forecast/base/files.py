@@ -1,0 +1,134 @@
+"""Files that are seen whole or not at all: each is written beside its place, forced to the disk and then renamed."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from forecast.base.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["clear_drafts", "make_folder", "published", "replace_file"]
+
+
+DRAFT = re.compile(r"\..+\.\d+\.draft")
+PART = re.compile(r"\..+\.(\d+)\.part")
+
+
+@contextmanager
+def published(folder: Path, files: Mapping[str, bytes], patterns: Iterable[str] = ()) -> Generator[None]:
+    """Write ``files`` as hidden drafts, and put them in place, in their order, when the block has done its work.
+
+    Only then what else in ``folder`` matches one of ``patterns`` is deleted: files of an older version. If the block
+    fails, the folder is as it was.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+
+    """
+    drafts = {name: folder / f".{name}.{os.getpid()}.draft" for name in files}
+    try:
+        with _clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                _write(drafts[name], content)
+        yield
+        with _clear_errors(folder):
+            for name, draft in drafts.items():
+                draft.replace(folder / name)
+            old = {path for pattern in patterns for path in folder.glob(pattern)}
+            for path in old - {folder / name for name in files}:
+                path.unlink(missing_ok=True)
+            _settle(folder)
+    finally:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; `InputError` if it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made ({error.strerror}); choose another place or mend its permissions"
+        raise InputError(msg) from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in place of ``path``, or of what it is a link to; `InputError` if it cannot."""
+    path = path.resolve()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        try:
+            _write(draft, content)
+            draft.replace(path)
+            _settle(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror}); choose another place or mend its permissions"
+        raise InputError(msg) from error
+
+
+def clear_drafts(root: Path) -> None:
+    """Delete what killed processes left in the project folder ``root``: drafts of reports, and parts of fits.
+
+    Drafts are written under the project's lock only, so whoever holds it may delete every one. Fits are made without
+    it, so theirs stay while their process lives.
+    """
+    for path in root.glob("reports/**/.*.draft"):
+        if DRAFT.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
+    for path in root.glob("data/*/fits/.*.part"):
+        found = PART.fullmatch(path.name)
+        if found and not _lives(int(found[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _settle(folder: Path) -> None:
+    """Force the names in a folder to the disk, where that can be done."""
+    with suppress(OSError):
+        place = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there; this one writes no part just now."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # there, and somebody else's
+        return True
+    return True
+
+
+@contextmanager
+def _clear_errors(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"{folder}: the report cannot be written ({error.strerror}); check the folder's permissions and space"
+        raise InputError(msg) from error

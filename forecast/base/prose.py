@@ -1,0 +1,135 @@
+"""Sentences from numbers: rounded to what their Monte Carlo error allows, right in sign and in grammar."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "bits",
+    "chance",
+    "count",
+    "day",
+    "listed",
+    "moved",
+    "multiple",
+    "number",
+    "percent",
+    "points",
+    "signed",
+    "spoken",
+    "spread",
+]
+
+
+PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
+NOISE = 2.0  # a difference of less than so many standard errors is not told from none
+LEAST = 0.005  # half a percentage point; less is said in words
+UNITS = (1, 2, 5, 10, 20, 50, 100)  # of percentage points, to which numbers are rounded
+
+
+def _unit(mcse: float) -> int:
+    """Percentage points to round to, so that the last digit is worth at least two standard errors."""
+    wanted = 200 * mcse
+    return next((unit for unit in UNITS if unit >= wanted), UNITS[-1])
+
+
+def spoken(name: str) -> str:
+    """Give a name of the model file as words: ``strategic victory``."""
+    return name.replace("_", " ")
+
+
+def day(date: dt.date, precision: str = "day") -> str:
+    """Write a date as ``9 Oct 2025``, or ``Oct 2025`` where only the month is known."""
+    return f"{date.day} {date:%b %Y}" if precision == "day" else f"{date:%b %Y}"
+
+
+def on_day(text: str) -> str:
+    """Write an ISO date as ``9 Oct 2025``."""
+    return day(dt.date.fromisoformat(text))
+
+
+def count(number: int, word: str) -> str:
+    """``1 week``, ``3 weeks``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Join as ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def chance(value: float, mcse: float = 0.0) -> str:
+    """Round a probability: whole percent, or fewer digits where the error asks for it; 0 and 100 only if certain."""
+    if value in {0.0, 1.0}:
+        return f"{abs(value):.0%}"
+    unit = _unit(mcse)
+    rounded = unit * round(100 * value / unit)
+    if rounded <= 0:
+        return f"less than {unit}%"
+    if rounded >= 100:  # noqa: PLR2004 - percent
+        return f"more than {100 - unit}%"
+    return f"{'about ' if unit > 1 else ''}{rounded}%"
+
+
+def points(difference: float, mcse: float) -> str | None:
+    """Round the size of a difference of probabilities: ``31 points``; None where it is not told from none."""
+    size = abs(difference)
+    if size <= NOISE * mcse:
+        return None
+    unit = _unit(mcse)
+    rounded = unit * round(100 * size / unit)
+    if size < LEAST or rounded == 0:
+        return "less than a point" if unit == 1 else f"less than {unit} points"
+    return f"{'about ' if unit > 1 else ''}{count(rounded, 'point')}"
+
+
+def signed(difference: float, mcse: float) -> str:
+    """Round a difference of probabilities to percentage points with its sign: ``+16``; tenths where they are known."""
+    if 200 * mcse <= 0.1:  # noqa: PLR2004 - two standard errors, of a tenth of a point
+        text = f"{100 * difference:+.1f}"
+    else:
+        unit = _unit(mcse)
+        text = f"{unit * round(100 * difference / unit):+d}"
+    return "0" if not text.strip("+-0.") else text.replace("-", "−")
+
+
+def bits(value: float) -> str:
+    """Write an amount of information: three decimals, or that it is less."""
+    return f"{value:.3f} bits" if value >= 0.0005 else "less than 0.001 bits"  # noqa: PLR2004
+
+
+def moved(what: str, difference: float, mcse: float, outcome: str) -> str:
+    """Say what something did to an outcome: ``Dushanbe (9 Oct 2025) took 31 points off confrontation``."""
+    size = points(difference, mcse)
+    if size is None:
+        return f"{what} made no difference to {outcome} that the draws could tell"
+    return f"{what} took {size} off {outcome}" if difference < 0 else f"{what} added {size} to {outcome}"
+
+
+def multiple(factor: float) -> str:
+    """Write a factor with two digits: ``×1.5``."""
+    return f"×{number(factor)}"
+
+
+def number(value: float) -> str:
+    """Write a positive number with two digits: ``0.086``, ``1.5``, ``120``."""
+    rounded = float(f"{value:.1e}")
+    return f"{rounded:.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
+
+
+def percent(value: float) -> str:
+    """Round a probability for readers: whole percent, and never 0 or 100 for what is not certain."""
+    shown = f"{value:.0%}"
+    return shown if value in (0.0, 1.0) else {"0%": "<1%", "100%": ">99%"}.get(shown, shown)
+
+
+def spread(estimate: Mapping[str, float]) -> str:
+    """Mean and 90 % interval in percent: ``18% (5–41)``."""
+    low, high = (percent(estimate[key]).rstrip("%") for key in ("low", "high"))
+    mean = percent(estimate["mean"])
+    return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"

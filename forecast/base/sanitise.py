@@ -1,0 +1,56 @@
+"""Text from outside made harmless: control characters, direction marks, formulas, links."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["bare_text", "csv_text", "inert", "is_web", "one_line"]
+
+
+EXECUTED = "=+-@\t\r\n＝＋－＠"  # first characters that make some spreadsheet run a cell
+
+
+def bare_text(cell: str) -> str:
+    """Take off the apostrophe that `inert` put on; other text is left as it is."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in EXECUTED + "'" else cell
+
+
+def is_web(url: str) -> bool:
+    """Whether a text is the address of a page: http or https, with a host, without blanks."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", url)
+
+
+def inert(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would execute, and before an apostrophe, so it can come off."""
+    return f"'{text}" if text[:1] and text[0] in EXECUTED + "'" else text
+
+
+def csv_text(lines: Iterable[Sequence[str]]) -> str:
+    """Write lines of cells as CSV, each line ended by a line feed."""
+    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if re.search(r'[",\r\n]', cell) else cell
+
+
+# Words and numbers.
+
+
+def one_line(text: object) -> str:
+    """Text from the ledger or a model file in one line, without characters that control a terminal or its direction."""
+    line = re.sub(r"\s+", " ", str(text)).strip()
+    return "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cs"} and char not in DIRECTIONS)
+
+
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they reorder what follows

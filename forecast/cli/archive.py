@@ -1,0 +1,65 @@
+"""Commands that hand the archive of issued forecasts to other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecast import record
+from forecast.base import prose
+from forecast.cli.options import HERE, JsonOption, ProjectOption, date_of, utc_now
+from forecast.cli.printing import print_json, shown
+from forecast.project.project import open_project
+
+app = typer.Typer()
+
+
+@app.command("export-hub")
+def export_hub(
+    directory: Annotated[Path, typer.Argument(help="The hub's folder.", metavar="DIR")] = Path("hub"),
+    team: Annotated[str, typer.Option("--team", help="The team: letters, digits, underscores.")] = "scenario_cascade",
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model (default: all).")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only forecasts as of this date or later.")] = None,
+    location: Annotated[str, typer.Option("--location", help="The hub's code for where this is about.")] = "global",
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write issued forecasts, the last of each date and model, in the format of a hubverse hub.
+
+    Example: `forecast export-hub hub --team my_team`
+    """
+    start = date_of(since, "--since") if since else None
+    issues = record.last_issues(open_project(project, utc_now).ledger.forecasts(), model, start)
+    files = record.write_hub(issues, directory, team=team, location=location)
+    if as_json:
+        print_json(
+            [
+                {"file": shown(path), "model": issued.model, "as_of": str(issued.as_of), "trusted": trusted}
+                for path, issued, trusted in files
+            ]
+        )
+        return
+    print(f"{prose.count(len(files), 'forecast')} in {shown(directory / 'model-output')}")
+    if accepted := sum(not file.trusted for file in files):
+        print(f"accepted by hand although checks failed: {prose.count(accepted, 'forecast')} (--json says which)")
+
+
+@app.command("export-archive")
+def export_archive(
+    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file to write.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every probability of every issued forecast as one table.
+
+    Example: `forecast export-archive archive.csv`
+    """
+    table = open_project(project, utc_now).archive()
+    record.write_archive(table, file)
+    issues = len(set(table["issue"].to_list()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    if as_json:
+        print_json({"file": shown(file), "issues": issues, "rows": len(table)})
+    else:
+        print(f"{prose.count(len(table), 'row')} of {prose.count(issues, 'forecast')} in {shown(file)}")

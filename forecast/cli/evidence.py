@@ -1,0 +1,245 @@
+"""Commands that write and list evidence: observe, cover, import, export, retract, log."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecast import ledger, quantities
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.base.sanitise import one_line
+from forecast.cli.options import (
+    HERE,
+    AsOfOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    as_of_date,
+    date_of,
+    open_model,
+    utc_now,
+)
+from forecast.cli.printing import (
+    made_from,
+    print_changes,
+    print_json,
+    progress,
+    shown,
+    stop_unless_trusted,
+    terminal_width,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from forecast.ledger.records import Added, LogRecord
+
+
+app = typer.Typer()
+
+
+SHOWN_IDS = 5
+LONG = 300  # characters of a text in a list
+
+
+# Evidence.
+
+
+@app.command()
+def observe(
+    what: Annotated[str, typer.Argument(help="An indicator, or a state such as relations.truce.")],
+    date: Annotated[str, typer.Option("--date", help="Day it happened.")],
+    source: Annotated[str, typer.Option("--source", help="Who says so.")],
+    grade: Annotated[str, typer.Option("--grade", help="Admiralty grade, A1 to F6.")],
+    reported_on: Annotated[
+        str, typer.Option("--reported-on", help="Day the public could know (default: --date).")
+    ] = "",
+    url: Annotated[str, typer.Option("--url", help="Where to read it.")] = "",
+    story: Annotated[str, typer.Option("--story", help="The real event behind several rows.")] = "",
+    distinct: Annotated[bool, typer.Option("--distinct", help="Count beside the other rows of its story.")] = False,
+    month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
+    note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
+    row_id: Annotated[str, typer.Option("--id", help="Id of a row to correct (default: a new one).")] = "",
+    and_update: Annotated[bool, typer.Option("--update", help="Show at once what it moves.")] = False,
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record one sighting of an indicator, or an assessment of a state.
+
+    Example: `forecast observe presidents_meeting --date 2026-01-07 --source "Press service" --grade A1`
+    """
+    found, of = open_model(project, model)
+    column = "state" if "." in what else "indicator"
+    cells = {
+        "id": row_id, column: what, "date": date, "precision": "month" if month else "day", "reported_on": reported_on,
+        "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "",
+        "note": note,
+    }  # fmt: skip
+    if not and_update:
+        if as_of:
+            msg = "--as-of is the date of a forecast; give it with --update"
+            raise InputError(msg)
+        _print_added(found.observe(of, cells, "observation", now=utc_now()), as_json=as_json)
+        return
+    day, now = as_of_date(as_of), utc_now()
+    with progress() as callbacks:
+        before = found.update(of, as_of=day, now=now, **callbacks)
+        added = found.observe(of, cells, "observation", now=now)
+        after = found.update(of, as_of=day, now=now, **callbacks)
+    changes = quantities.changes_between(before, after)
+    if as_json:
+        moved = [{**asdict(row), "date": str(row.date) if row.date else None} for row in changes]
+        print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
+    else:
+        _print_added(added, as_json=False)
+        print(f"\nAs of {day}, before → after:\n")
+        print_changes(of, changes)
+        print(f"\n{made_from(after.trust)}")
+    stop_unless_trusted(after.trust)
+
+
+@app.command()
+def cover(
+    indicator: Annotated[str, typer.Argument(help="An indicator, or '*' for all.")],
+    first: Annotated[str, typer.Option("--from", help="First day somebody looked.")],
+    last: Annotated[str, typer.Option("--to", help="Last day somebody looked.")],
+    source: Annotated[str, typer.Option("--source", help="Who looked, and where.")],
+    reported_on: Annotated[str, typer.Option("--reported-on", help="Day the public could know (default: --to).")] = "",
+    url: Annotated[str, typer.Option("--url", help="Where to read it.")] = "",
+    note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that somebody looked systematically: in that span, not seeing is evidence too.
+
+    Example: `forecast cover presidents_meeting --from 2025-12-01 --to 2025-12-31 --source "Both press services"`
+    """
+    found, of = open_model(project, model)
+    cells = {
+        "indicator": indicator, "from": first, "to": last, "reported_on": reported_on, "source": source, "url": url,
+        "note": note,
+    }  # fmt: skip
+    _print_added(found.observe(of, cells, "coverage", now=utc_now()), as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file of observations or coverage.")],
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the rows of a file into the ledger: all of them, or none and every fault listed.
+
+    Example: `forecast import sightings.csv`
+    """
+    found, of = open_model(project, model)
+    _print_added(found.import_rows(of, file, now=utc_now()), as_json=as_json)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file to write.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Only what was public on that day.")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the rows in force to a file that `forecast import` reads back without loss.
+
+    Example: `forecast export rows.csv`
+    """
+    found, of = open_model(project, model)
+    entries = found.entries(of, now=utc_now(), as_of=as_of_date(as_of) if as_of else None)
+    written = [shown(path) for path in ledger.export_file(entries, file)]
+    if as_json:
+        print_json({"files": written, "rows": len(entries)})
+    else:
+        print(f"{prose.count(len(entries), 'row')} in {' and '.join(written)}")
+
+
+@app.command()
+def retract(
+    row_id: Annotated[str, typer.Argument(help="Id of the row, as `forecast log` shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is withdrawn.")],
+    reported_on: Annotated[str | None, typer.Option("--reported-on", help="Day it was known to be false.")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw a row: as if it had never been, or from the day it was known to be false.
+
+    Example: `forecast retract mp-jafarov --reason "misquoted"`
+    """
+    found, of = open_model(project, model)
+    now = utc_now()
+    since = date_of(reported_on, "--reported-on") if reported_on else None
+    found.ledger.retract(found.dataset(of, now=now).name, row_id, reason=reason, now=now, reported_on=since)
+    if as_json:
+        print_json({"retracted": row_id, "reported_on": str(since) if since else None})
+    else:
+        print(f"retracted: {row_id}{f', from {since} on' if since else ''}")
+
+
+@app.command()
+def log(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many rows.")] = 20,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was written to the ledger, newest first.
+
+    Example: `forecast log --limit 5`
+    """
+    found, of = open_model(project, model)
+    rows = found.ledger.log(found.dataset(of, now=utc_now()).name, limit)
+    if as_json:
+        print_json(
+            [
+                {
+                    "seq": row.seq, "recorded_at": row.recorded_at.isoformat(), "action": row.action, "id": row.id,
+                    "summary": row.summary, "superseded": row.superseded,
+                }
+                for row in rows
+            ]
+        )  # fmt: skip
+        return
+    for line in _log_lines(rows, terminal_width()):
+        print(line)
+    if not rows:
+        print("The ledger has no rows yet; see `forecast observe` and `forecast import`.")
+
+
+def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
+    """One line a row where all fit in ``width``; else a second, indented line says what each is about."""
+    place = max((len(str(row.seq)) for row in rows), default=0)
+    heads = [f"{row.seq:{place}}  {row.recorded_at:%Y-%m-%d %H:%M}  {row.action:7}  {one_line(row.id)}" for row in rows]
+    texts = [textwrap.shorten(one_line(row.summary), LONG, placeholder=" …") for row in rows]
+    texts = [f"{text} (superseded)" if row.superseded else text for text, row in zip(texts, rows, strict=True)]
+    column = max(map(len, heads), default=0) + 2
+    if all(column + len(text) <= width for text in texts):
+        yield from (head.ljust(column) + text for head, text in zip(heads, texts, strict=True))
+        return
+    for head, text in zip(heads, texts, strict=True):
+        yield head
+        yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
+
+
+def _print_added(added: Added, *, as_json: bool) -> None:
+    if as_json:
+        print_json(added._asdict())
+        return
+    for word, ids in (("recorded", added.new), ("superseded", added.superseded), ("already there", added.unchanged)):
+        if ids:
+            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else prose.count(len(ids), 'row')}")
+    if not any(added):
+        print("nothing recorded: there are no rows in it")

@@ -1,0 +1,180 @@
+"""Commands that go through the past week by week: path, compare, backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecast import record, studies
+from forecast.base import prose
+from forecast.base.errors import InputError, UntrustworthyError
+from forecast.base.prose import percent
+from forecast.cli.options import (
+    HERE,
+    AsOfOption,
+    BadOption,
+    ChainsOption,
+    DrawsOption,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    Refit,
+    RefitOption,
+    SeedOption,
+    TuneOption,
+    as_of_date,
+    open_model,
+    settings_of,
+    utc_now,
+)
+from forecast.cli.printing import (
+    made_from,
+    print_json,
+    print_lines,
+    print_side_by_side,
+    print_table,
+    progress,
+    stop_unless_trusted,
+)
+from forecast.project.project import open_project
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Generator, Sequence
+
+    from forecast.quantities.estimate import Policy
+    from forecast.quantities.forecast import ForecastPath
+    from forecast.record.backtest import Backtest
+
+
+app = typer.Typer()
+
+
+@app.command()
+def path(
+    as_of: AsOfOption = None,
+    weeks: Annotated[int | None, typer.Option("--weeks", help="Horizon to show (default: the longest).")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    draws: DrawsOption = 1000,
+    tune: TuneOption = 1000,
+    chains: ChainsOption = 4,
+    seed: SeedOption = 1,
+    accept_bad_fit: BadOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the forecast as it would have been made each week since the start, from what was known then.
+
+    Example: `forecast path --as-of 2026-01-08 --weeks 26`
+    """
+    found, of = open_model(project, model)
+    horizons = of.spec.model.horizons_weeks
+    if weeks is not None and weeks not in horizons:
+        msg = f"--weeks {weeks}: the model's horizons are {', '.join(map(str, sorted(horizons)))}"
+        raise InputError(msg)
+    with progress() as callbacks:
+        result = found.path(
+            of, as_of=as_of_date(as_of), refit=refit.value, settings=settings_of(draws, tune, chains, seed),
+            now=utc_now(), accept_bad=accept_bad_fit, **callbacks,
+        )  # fmt: skip
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        for line in _path_lines(result, list(of.spec.outcomes), weeks or max(horizons)):
+            print(line)
+    shut = [one for one in result.forecasts if not one.trust.trusted]
+    if shut:
+        msg = f"{len(shut)} of {len(result.forecasts)} weeks cannot be trusted, the first {shut[0].as_of}: "
+        raise UntrustworthyError(msg + "; ".join(shut[0].trust.reasons))
+
+
+def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:
+    widths = [max(len(name), 12) for name in outcomes]
+    yield f"Probability now, and {weeks} weeks on"
+    yield "            " + "  ".join(name.ljust(width) for name, width in zip(outcomes, widths, strict=True))
+    for one in result.forecasts:
+        cells: list[str] = []
+        for name, width in zip(outcomes, widths, strict=True):
+            now, then = one.probability(name), one.probability(name, weeks=weeks)
+            cells.append(f"{percent(now.mean):>4}  {percent(then.mean):>4}".ljust(width))
+        yield f"{one.as_of}  " + "  ".join(cells).rstrip()
+    yield f"\n{prose.count(len(result.forecasts), 'forecast')}, {prose.count(result.fits, 'new fit')}"
+
+
+@app.command()
+def compare(
+    models: Annotated[list[str], typer.Argument(help="Two or more models of one dataset.", metavar="MODEL…")],
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    refit: RefitOption = Refit.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Set rival models beside each other: their forecasts, how well each foresaw the evidence, and their pool.
+
+    Example: `forecast compare russia_azerbaijan base_rate_sceptic --as-of 2026-01-08`
+    """
+    day = as_of_date(as_of)
+    with progress() as callbacks:
+        found = open_project(project, utc_now).compare(models, as_of=day, refit=refit.value, now=utc_now(), **callbacks)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_lines(found.sentences)
+        print()
+        print_side_by_side({**found.forecasts, "pooled": found.pooled})
+        print(f"\n{prose.count(found.fits, 'new fit')}. {made_from(found.pooled.trust)}")
+    stop_unless_trusted(found.pooled.trust)
+
+
+@app.command()
+def backtest(
+    rivals: Annotated[list[str] | None, typer.Argument(help="Rival models to test too.", metavar="[RIVAL…]")] = None,
+    model: ModelOption = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    refit: RefitOption = Refit.auto,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Test models side by side in N processes.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Or on a Dask scheduler that sees the folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score each week's evidence by what was known before it, beside naive forecasters and rivals.
+
+    Scores of weeks from before the models were frozen are named retrospective fit, later ones skill.
+
+    Example: `forecast backtest --as-of 2026-01-08`
+    """
+    day, now, where = as_of_date(as_of), utc_now(), open_project(project, utc_now)
+    if workers or scheduler:
+        first = where.model(model)
+        where.require_comparable([first.spec.name, *(rivals or ())])
+        where.entries(first, now=now)  # the ledger has its rows before several processes read it
+        with studies.connect(workers, scheduler) as client:
+            asked = [(where.root, name, day, refit.value, now) for name in (first.spec.name, *(rivals or ()))]
+            found = record.merge(client.gather([client.submit(_tested, *one, pure=False) for one in asked]))
+    else:
+        with progress() as callbacks:
+            found = where.backtest(model, rivals or (), as_of=day, refit=refit.value, now=now, **callbacks)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_lines(found.sentences)
+    print()
+    leads = {name: found.lead(name) for name in found.others}
+    rows = [
+        [name, f"{total:.1f}", *([f"{leads[name][0]:+.1f} ± {leads[name][1]:.1f}"] if name in leads else [""])]
+        for name, total in found.totals.items()
+    ]
+    print_table(["", "nats", f"{found.model} leads by"], rows)
+    print(f"\n{prose.count(len(found.weeks), 'week')} of evidence; {prose.count(found.fits, 'new fit')}.")
+
+
+def _tested(root: Path, name: str, day: dt.date, refit: Policy, now: dt.datetime) -> Backtest:
+    """Test one model, in a process of its own."""
+    return open_project(root, utc_now).backtest(name, as_of=day, refit=refit, now=now)

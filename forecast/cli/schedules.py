@@ -1,0 +1,173 @@
+"""What makes a run fit for a scheduler, and the command that prints units for schedulers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecast import jobs
+from forecast.base.errors import ForecastError, InputError
+from forecast.base.files import make_folder, replace_file
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now
+from forecast.cli.printing import print_json, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from forecast.jobs.limit import TimeLimit
+    from forecast.jobs.notices import Notice
+    from forecast.project.project import Issue, Project
+
+
+app = typer.Typer()
+INTERRUPTED = 130  # what shells give for Ctrl-C
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="SECONDS", help="Stop after so long; then nothing is issued.")
+]
+NotifyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify-if",
+        metavar="OUTCOME:POINTS",
+        help="Exit with 10 if it moved so many percentage points since the last issue (repeatable).",
+    ),
+]
+
+
+class Scheduler(StrEnum):
+    """What runs a job every day."""
+
+    cron = "cron"
+    systemd = "systemd"
+    github = "github"
+
+
+@dataclass
+class Work:
+    """A run under way: its limit of time, and what the log's last line will say of it."""
+
+    limit: TimeLimit
+    end: dict[str, Any] = field(default_factory=lambda: {"issued": None, "fit": None, "message": None})
+
+    def done(self, issue: Issue) -> None:
+        """Let time no longer matter, and remember what was issued."""
+        self.limit.lift()
+        self.end |= {"issued": issue.issued.seq if issue.new else "same", "fit": issue.issued.fit}
+
+    def moved(self, found: Project, issue: Issue, notices: tuple[Notice, ...]) -> str | None:
+        """Leave word in ``moved.txt`` of what moved, or take it away; gives the word."""
+        if not notices:
+            return None
+        word = jobs.find_moves(notices, issue.issued, found.ledger.forecasts(issue.issued.model))
+        jobs.leave_word(issue.folder.parent / "moved.txt", word)
+        if word:
+            self.end |= {"exit_code": jobs.MOVED, "moved": word}
+        return word
+
+
+@contextmanager
+def unattended(found: Project, about: dict[str, Any], timeout: float | None) -> Generator[Work]:
+    """Hold the project's lock and keep the time, and log beginning and end; ``about`` may change on the way."""
+    log = jobs.RunLog(found.root / "reports" / "run.log", utc_now, about)
+    end: dict[str, Any] = {}
+    try:
+        with jobs.time_limit(timeout) as limit:
+            work = Work(limit)
+            end = work.end
+            with found.locked():
+                log.add("start", rotate=True, pid=os.getpid())
+                yield work
+        end.setdefault("exit_code", 0)
+    except BaseException as error:
+        end |= {"exit_code": _exit_code(error), "message": str(error) or type(error).__name__}
+        raise
+    finally:
+        log.add("end", seconds=round(log.seconds, 3), **end)
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return error.exit_code if isinstance(error, ForecastError) else 1
+
+
+@app.command()
+def schedule(
+    scheduler: Annotated[Scheduler, typer.Argument(help="What shall run it.")],
+    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When, every day, in UTC.")] = "06:00",
+    notify_if: NotifyOption = None,
+    timeout: TimeoutOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the files of systemd or GitHub there.")
+    ] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what makes cron, systemd or GitHub run this project every day.
+
+    Example: `forecast schedule cron --at 06:00 --timeout 3600`
+    """
+    if output is not None and scheduler is Scheduler.cron:
+        msg = "--output is for systemd and github; cron takes its line from `crontab -e`"
+        raise InputError(msg)
+    files = _units(scheduler, at, notify_if or [], timeout, project, model)
+    if output is not None:
+        _write(output, files)
+    if as_json:
+        print_json({"files": files, "folder": shown(output) if output else None})
+    elif output is not None:
+        print("\n".join(shown(output / name) for name in files))
+    else:
+        print(jobs.together(files) if len(files) > 1 else next(iter(files.values())), end="")
+
+
+def _units(
+    scheduler: Scheduler, at: str, notify_if: list[str], timeout: float | None, project: Path, model: str | None
+) -> dict[str, str]:
+    """Give the scheduler's files, after everything that its runs will be given was checked."""
+    found, of = open_model(project, model)
+    jobs.read_notices(notify_if, of.spec.outcomes)
+    jobs.check_timeout(timeout)
+    options: list[str] = ["--model", model] if model else []
+    options += [part for text in notify_if for part in ("--notify-if", text)]
+    options += ["--timeout", f"{timeout:g}"] if timeout is not None else []
+    job = jobs.Job(_program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout)
+    match scheduler:
+        case Scheduler.cron:
+            return {"crontab": jobs.cron_line(job, utc=_in_utc())}
+        case Scheduler.systemd:
+            return jobs.systemd_files(job, found.root.owner())
+        case Scheduler.github:
+            repository = next((path for path in (found.root, *found.root.parents) if (path / ".git").exists()), None)
+            return jobs.github_files(job, repository)
+
+
+def _program() -> tuple[str, ...]:
+    """Give the absolute path of the program that runs now, or how Python runs it."""
+    for path in (Path(sys.argv[0]), Path(sys.executable).with_name("forecast")):
+        if path.name.startswith("forecast") and path.is_file() and os.access(path, os.X_OK):
+            return (str(path.absolute()),)
+    return (sys.executable, "-c", "from forecast.cli import main; main()")
+
+
+def _in_utc() -> bool:
+    """Whether this machine's clock shows UTC, summer and winter."""
+    year = utc_now().year
+    moments = [dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp() for month in range(1, 13)]
+    return all(time.localtime(moment).tm_gmtoff == 0 for moment in moments)
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    make_folder(folder)
+    for name, text in files.items():
+        replace_file(folder / name, text.encode())

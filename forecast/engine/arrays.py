@@ -1,0 +1,131 @@
+"""Arrays that the kernels share: structure of a chain, cells of evidence, and what a step and a cell are worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from forecast.engine.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Masks = NDArray[np.bool_]
+
+__all__ = [
+    "ASSESSMENT",
+    "COVERED",
+    "OBSERVABLE",
+    "SELECTIVE",
+    "Cells",
+    "Chain",
+    "judged",
+    "median_sums",
+    "seen",
+    "stage_offsets",
+    "stay_and_move",
+    "steps_between",
+    "table_offsets",
+    "told",
+]
+
+
+COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE = 0, 1, 2, 3
+
+
+class Chain(NamedTuple):
+    """Structure of a model (see `forecast.theory.statespace.StateSpace` for the axes)."""
+
+    sizes: Ints  # (L,) states of each stage
+    rate_table: Ints  # (R, 4) stage, context, from, to
+    pairs: Ints  # (L, K, K) position in the tables, put end to end, of the entry for z → z′
+    emission_offset: Ints  # (I + 1,) first emission of each indicator
+
+
+class Cells(NamedTuple):
+    """Evidence on the grid of T steps: N cells in the order of their steps.
+
+    ``what`` holds for each cell: step, kind, stage, indicator (−1 if none) and availability set (−1 if none).
+    ``value`` holds: credibility w, exposure e·Δ in years, odds p₀/(1 − p₀) of a false report (covered cells), unused
+    otherwise. ``observed`` is what was reported: covered cells the credibility or 0 for *not seen*, selective cells the
+    indicator told of, assessments the state, observables 1 in the set and 0 outside.
+    """
+
+    years: Floats  # (T,) duration of each step
+    what: Ints  # (N, 5)
+    value: Floats  # (N, 3)
+    observed: Floats  # (N,)
+    available: Ints  # (G, I) 1 where an indicator could have been told of
+    median: Floats  # (I,) rates per year at the prior medians
+    in_set: Ints  # (Σn,) 1 for observable states
+
+
+@kernel
+def stay_and_move(q: float, years: float) -> tuple[float, float]:
+    """P(stay) over ``years`` where all ways out add up to ``q`` a year; and P(leave) / q, which each way out takes."""
+    if q > 0.0:
+        return np.exp(-years * q), -np.expm1(-years * q) / q
+    return 1.0, 0.0
+
+
+@kernel
+def seen(w: float, odds: float, absent: float) -> float:
+    """Likelihood of a covered cell that was seen with credibility ``w``, given the P(no event) of a state."""
+    return w * (1.0 - absent) + (1.0 - w) * odds * absent
+
+
+@kernel
+def told(w: float, share: float, false: float) -> float:
+    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or a ``false`` one."""
+    return w * share + (1.0 - w) * false
+
+
+@kernel
+def judged(w: float, states: int, named: int, state: int) -> float:
+    """Likelihood, in one of a stage's ``states``, of an assessment with credibility ``w`` that names a state."""
+    return w if state == named else (1.0 - w) / (states - 1)
+
+
+@kernel
+def table_offsets(sizes: Ints) -> Ints:
+    """Where the table Pₗ (contexts, n, n) of each stage begins in one flat array; the last entry is its length."""
+    offsets = np.zeros(sizes.size + 1, np.int64)
+    contexts = 1
+    for stage in range(sizes.size):
+        n = sizes[stage]
+        offsets[stage + 1] = offsets[stage] + contexts * n * n
+        contexts *= n
+    return offsets
+
+
+@kernel
+def median_sums(cells: Cells) -> Floats:
+    """(G,) Σ λ̃ⱼ over each availability set."""
+    medians = np.zeros(cells.available.shape[0])
+    for g in range(medians.size):
+        for i in range(cells.available.shape[1]):
+            if cells.available[g, i]:
+                medians[g] += cells.median[i]
+    return medians
+
+
+@kernel
+def stage_offsets(sizes: Ints) -> Ints:
+    """Where each stage begins among the states of all stages put end to end; the last entry is their number."""
+    offsets = np.zeros(sizes.size + 1, np.int64)
+    for stage in range(sizes.size):
+        offsets[stage + 1] = offsets[stage] + sizes[stage]
+    return offsets
+
+
+def steps_between(cells: Cells, first: int, last: int) -> Cells:
+    """Give the steps from ``first`` up to ``last`` with their cells, counted from there."""
+    here = (cells.what[:, 0] >= first) & (cells.what[:, 0] < last)
+    what = cells.what[here].copy()
+    what[:, 0] -= first
+    return cells._replace(
+        years=cells.years[first:last], what=what, value=cells.value[here], observed=cells.observed[here]
+    )

@@ -1,0 +1,213 @@
+"""Many draws at once: their layout in blocks, and the steps of the chain for one block.
+
+Kernels of this kind work on a block of `BLOCK` draws with the draw as the innermost axis, so that a processor's vector
+unit takes several draws at a time and all that a step needs stays in its cache. A step contracts stage by stage: for
+sizes n₁ … n_L it costs K·Σ nₗ products where the joint matrix costs K².
+
+Axes inside blocks are (…, draw); outside they are (draw, …), as everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from forecast.engine.arrays import stay_and_move, table_offsets
+from forecast.engine.kernel import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.engine.arrays import Chain, Floats, Ints
+
+__all__ = ["BLOCK", "Blocks", "Draws", "fill_tables", "in_threads", "joined", "pull", "push", "split"]
+
+
+BLOCK = 64
+FEWEST = 12  # blocks that are worth a thread
+
+
+class Draws(NamedTuple):
+    """The derived arrays of S draws, all that the kernels need of a posterior (or prior)."""
+
+    log_rate: Floats  # (S, R)
+    log_lambda: Floats  # (S, E)
+    start: Floats  # (S, Σn)
+
+    @property
+    def size(self) -> int:
+        """S, the number of draws."""
+        return self.log_rate.shape[0]
+
+
+class Blocks:
+    """Draws laid out for the kernels, computed once and only read afterwards."""
+
+    def __init__(self, chain: Chain, draws: Draws) -> None:
+        """Lay ``draws`` out for a model's ``chain``."""
+        self.chain = chain
+        self.draws = draws
+
+    @property
+    def size(self) -> int:
+        """S, the number of draws."""
+        return self.draws.size
+
+    @property
+    def count(self) -> int:
+        """Blocks; the last is filled up with the last draw."""
+        return -(-self.size // BLOCK)
+
+    @cached_property
+    def rate(self) -> Floats:
+        """(blocks, R, BLOCK) transition rates per year."""
+        return split(np.exp(self.draws.log_rate))
+
+    @cached_property
+    def emission(self) -> Floats:
+        """(blocks, E, BLOCK) rates per year of every indicator in every state of its stage."""
+        return split(np.exp(self.draws.log_lambda))
+
+    @cached_property
+    def start(self) -> Floats:
+        """(blocks, K, BLOCK) joint start probabilities."""
+        joint = np.ones((self.size, 1))
+        for part in np.split(self.draws.start, np.cumsum(self.chain.sizes)[:-1], axis=1):
+            joint = (joint[:, :, None] * part[:, None, :]).reshape(self.size, -1)
+        return split(joint)
+
+    def shifted(self, log_rate: Floats | None = None, log_lambda: Floats | None = None) -> Blocks:
+        """Give the draws with (1 or S, R) added to their log rates, or (1 or S, E) to their log emissions.
+
+        What is not shifted is shared and not laid out again.
+        """
+        draws, shifts = self.draws, {"rate": log_rate, "emission": log_lambda, "start": None}
+        rate = draws.log_rate if log_rate is None else draws.log_rate + log_rate
+        emission = draws.log_lambda if log_lambda is None else draws.log_lambda + log_lambda
+        moved = Blocks(self.chain, Draws(rate, emission, draws.start))
+        moved.__dict__.update({name: getattr(self, name) for name, shift in shifts.items() if shift is None})
+        return moved
+
+
+def split(values: Floats) -> Floats:
+    """(S, n) to (blocks, n, BLOCK); the last block is filled up with the last draw."""
+    size, width = values.shape
+    padded = np.concatenate([values, np.repeat(values[-1:], -size % BLOCK, axis=0)])
+    return np.ascontiguousarray(padded.reshape(-1, BLOCK, width).transpose(0, 2, 1))
+
+
+def joined(blocks: Floats, size: int) -> Floats:
+    """(blocks, …, BLOCK) to (S, …), without what filled the last block up."""
+    moved = np.moveaxis(blocks, -1, 1)
+    return moved.reshape(-1, *moved.shape[2:])[:size]
+
+
+def in_threads(count: int, work: Callable[[int, int], None]) -> None:
+    """Call ``work(first, last)`` on slices of ``range(count)``, one for each processor."""
+    workers = max(1, min(os.cpu_count() or 1, count // FEWEST))
+    if workers == 1:
+        work(0, count)
+        return
+    edges = np.linspace(0, count, workers + 1).astype(int)
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(edges)]:
+            done.result()
+
+
+@kernel
+def fill_tables(chain: Chain, rate: Floats, years: float, table: Floats, total: Floats) -> None:
+    """Transition probabilities (entries, BLOCK) of one step of ``years``, given rates (R, BLOCK); see `gradient`.
+
+    ``total`` (rows, BLOCK) is working space.
+    """
+    offsets = table_offsets(chain.sizes)
+    table[:] = 0.0
+    total[:] = 0.0
+    rates = chain.rate_table
+    first_row = 0
+    k = 0
+    for stage in range(chain.sizes.size):
+        n = chain.sizes[stage]
+        rows = (offsets[stage + 1] - offsets[stage]) // n
+        while k < rates.shape[0] and rates[k, 0] == stage:
+            row = rates[k, 1] * n + rates[k, 2]
+            entry = offsets[stage] + row * n + rates[k, 3]
+            for b in range(BLOCK):
+                table[entry, b] = rate[k, b]
+                total[first_row + row, b] += rate[k, b]
+            k += 1
+        for row in range(rows):
+            q = total[first_row + row]
+            first = offsets[stage] + row * n
+            for b in range(BLOCK):
+                stay, move = stay_and_move(q[b], years)
+                for to in range(n):
+                    table[first + to, b] *= move
+                table[first + row % n, b] = stay
+        first_row += rows
+
+
+@kernel
+def push(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Floats, Floats]:
+    """One step forward: Σ_z vector(z) M(z, ·) of ``vector`` (K, BLOCK), and the other of the two arrays to work in."""
+    joint = vector.shape[0]
+    contexts = 1
+    offset = 0
+    for stage in range(sizes.size):
+        n = sizes[stage]
+        rest = joint // (contexts * n)
+        for c in range(contexts):
+            for to in range(n):
+                for r in range(rest):
+                    target = buffer[(c * n + to) * rest + r]
+                    first = table[offset + (c * n) * n + to]
+                    second = table[offset + (c * n + 1) * n + to]
+                    v = vector[c * n * rest + r]
+                    w = vector[(c * n + 1) * rest + r]
+                    for b in range(BLOCK):
+                        target[b] = first[b] * v[b] + second[b] * w[b]
+                    for s in range(2, n):
+                        p = table[offset + (c * n + s) * n + to]
+                        u = vector[(c * n + s) * rest + r]
+                        for b in range(BLOCK):
+                            target[b] += p[b] * u[b]
+        vector, buffer = buffer, vector
+        offset += contexts * n * n
+        contexts *= n
+    return vector, buffer
+
+
+@kernel
+def pull(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Floats, Floats]:
+    """One step back: Σ_y M(·, y) vector(y) of ``vector`` (K, BLOCK), and the other of the two arrays to work in."""
+    joint = vector.shape[0]
+    contexts = joint
+    rest = 1
+    offset = table.shape[0]
+    for k in range(sizes.size):
+        n = sizes[sizes.size - 1 - k]
+        contexts //= n
+        offset -= contexts * n * n
+        for c in range(contexts):
+            for s in range(n):
+                row = offset + (c * n + s) * n
+                for r in range(rest):
+                    target = buffer[(c * n + s) * rest + r]
+                    first, second = table[row], table[row + 1]
+                    v = vector[c * n * rest + r]
+                    w = vector[(c * n + 1) * rest + r]
+                    for b in range(BLOCK):
+                        target[b] = first[b] * v[b] + second[b] * w[b]
+                    for to in range(2, n):
+                        p = table[row + to]
+                        u = vector[(c * n + to) * rest + r]
+                        for b in range(BLOCK):
+                            target[b] += p[b] * u[b]
+        vector, buffer = buffer, vector
+        rest *= n
+    return vector, buffer

@@ -1,0 +1,126 @@
+"""What the evidence of each step is worth in every state, for one draw.
+
+Cells become likelihoods (`cell_densities`), which are multiplied up by step and stage (`emissions`) and applied to the
+joint states (`apply_emission`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, judged, seen, told
+from forecast.engine.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from forecast.engine.arrays import Cells, Chain, Floats, Ints
+
+__all__ = ["apply_emission", "cell_densities", "emissions", "told_sums"]
+
+
+@kernel
+def told_sums(chain: Chain, cells: Cells, rate: Floats) -> Floats:
+    """(G, n_max) Σ λⱼ(s) over each availability set, for the states of its stage."""
+    groups = cells.available.shape[0]
+    widest = 1
+    for n in chain.sizes:
+        widest = max(widest, n)
+    sums = np.zeros((groups, widest))
+    for g in range(groups):
+        for i in range(cells.available.shape[1]):
+            if cells.available[g, i]:
+                first = chain.emission_offset[i]
+                for s in range(chain.emission_offset[i + 1] - first):
+                    sums[g, s] += rate[first + s]
+    return sums
+
+
+@kernel
+def cell_densities(
+    chain: Chain, cells: Cells, rate: Floats, sums: Floats, medians: Floats, stage_offset: Ints
+) -> Floats:
+    """(N, n_max) likelihood of every cell in every state of its stage, up to a constant; 1 for silence."""
+    sizes, offset = chain.sizes, chain.emission_offset
+    what, value, observed = cells.what, cells.value, cells.observed
+    median, in_set = cells.median, cells.in_set
+    density = np.ones((what.shape[0], sizes.max()))
+    for k in range(what.shape[0]):
+        kind, stage, said, w = what[k, 1], what[k, 2], observed[k], value[k, 0]
+        if kind == COVERED and said > 0.0:
+            first = offset[what[k, 3]]
+            for s in range(sizes[stage]):
+                absent = np.exp(-rate[first + s] * value[k, 1])
+                density[k, s] = seen(said, value[k, 2], absent)
+        elif kind == SELECTIVE:
+            indicator = int(said)
+            group, first = what[k, 4], offset[indicator]
+            false = median[indicator] / medians[group]
+            for s in range(sizes[stage]):
+                density[k, s] = told(w, rate[first + s] / sums[group, s], false)
+        elif kind == ASSESSMENT:
+            for s in range(sizes[stage]):
+                density[k, s] = judged(w, int(sizes[stage]), int(said), s)
+        elif kind == OBSERVABLE:
+            for s in range(sizes[stage]):
+                density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(said) else 0.0
+    return density
+
+
+@kernel
+def emissions(
+    chain: Chain, cells: Cells, rate: Floats, density: Floats, stage_offset: Ints
+) -> tuple[Floats, NDArray[np.bool_], float]:
+    """(T, Σn) likelihood of every state of every stage; whether a stage has any cell; the log of what was divided out.
+
+    Silence of covered indicators adds up on the log scale, so that no number of them can underflow.
+    """
+    sizes, offset = chain.sizes, chain.emission_offset
+    what, value, observed = cells.what, cells.value, cells.observed
+    steps = cells.years.size
+    emission = np.ones((steps, stage_offset[-1]))
+    silence = np.zeros((steps, stage_offset[-1]))
+    touched = np.zeros((steps, sizes.size), np.bool_)
+    silent = np.zeros((steps, sizes.size), np.bool_)
+    for k in range(what.shape[0]):
+        t, stage = what[k, 0], what[k, 2]
+        first = stage_offset[stage]
+        touched[t, stage] = True
+        if what[k, 1] == COVERED and observed[k] == 0.0:
+            silent[t, stage] = True
+            for s in range(sizes[stage]):
+                silence[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
+        else:
+            for s in range(sizes[stage]):
+                emission[t, first + s] *= density[k, s]
+    scale = 0.0
+    for t in range(steps):
+        for stage in range(sizes.size):
+            if silent[t, stage]:
+                top = silence[t, stage_offset[stage] : stage_offset[stage + 1]].max()
+                scale += top
+                for s in range(stage_offset[stage], stage_offset[stage + 1]):
+                    emission[t, s] *= np.exp(silence[t, s] - top)
+    return emission, touched, scale
+
+
+@kernel
+def apply_emission(
+    sizes: Ints, stage_offset: Ints, emission: Floats, touched: NDArray[np.bool_], alpha: Floats
+) -> None:
+    """Multiply a joint vector by the emissions of one step, in place."""
+    rest = alpha.size
+    contexts = 1
+    for stage in range(sizes.size):
+        n = sizes[stage]
+        rest //= n
+        if touched[stage]:
+            for c in range(contexts):
+                for s in range(n):
+                    factor = emission[stage_offset[stage] + s]
+                    first = (c * n + s) * rest
+                    for z in range(first, first + rest):
+                        alpha[z] *= factor
+        contexts *= n

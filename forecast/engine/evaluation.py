@@ -1,0 +1,284 @@
+"""Where evidence meets draws outside PyMC: log-likelihoods and hidden states of thousands of draws at once.
+
+The hidden path is summed out exactly for each draw, so any change of evidence is one call of `evaluate`. Nothing of
+shape (draw, time, state) is made unless a path is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from forecast.engine.arrays import (
+    ASSESSMENT,
+    COVERED,
+    OBSERVABLE,
+    SELECTIVE,
+    judged,
+    median_sums,
+    seen,
+    stage_offsets,
+    table_offsets,
+    told,
+)
+from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, joined, pull, push
+from forecast.engine.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from forecast.engine.arrays import Cells, Chain, Floats, Ints
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+RESCALE = 16  # steps without a cell after which the filter is scaled all the same, so that nothing underflows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evidence says under every draw; NaN in ``states`` and ``path`` where it is impossible.
+
+    ``states`` (blocks, K, BLOCK) are the filtered probabilities at the last step as the kernels want them.
+    """
+
+    log_likelihood: Floats  # (S,)
+    states: Floats
+    path: Floats | None  # (S, T, K)
+
+    @property
+    def now(self) -> Floats:
+        """(S, K) filtered probabilities at the last step."""
+        return joined(self.states, self.log_likelihood.size)
+
+
+def evaluate(
+    blocks: Blocks, cells: Cells, *, path: Literal["filtered", "smoothed"] | None = None,
+    start: Floats | None = None, allowed: NDArray[np.bool_] | None = None,
+) -> Evaluation:  # fmt: skip
+    """Log-likelihood of every draw and the hidden states, filtered at the last step.
+
+    Parameters
+    ----------
+    blocks
+        The draws.
+    cells
+        Evidence on T steps.
+    path
+        Whether the states at every step are wanted, and given what: the evidence up to each step, or all of it.
+    start
+        (blocks, K, BLOCK) probabilities before the first step; those of the model's start by default. They need not sum
+        to one: the log-likelihood takes their sum in.
+    allowed
+        (K,) joint states that the chain may enter; paths through others are left out. All by default.
+
+    """
+    chain = blocks.chain
+    joint = int(np.prod(chain.sizes))
+    start = blocks.start if start is None else start
+    value = np.zeros((blocks.count, BLOCK))
+    states = start.copy()
+    steps = cells.years.size
+    whole = np.empty((blocks.size if path else 0, steps, joint))
+    mask = np.ones(joint) if allowed is None else allowed.astype(float)
+    edges = np.searchsorted(cells.what[:, 0], np.arange(steps + 1))
+
+    def work(first: int, last: int) -> None:
+        _evaluate_range(
+            chain, cells, edges, blocks.rate, blocks.emission, mask, first, last, path == "smoothed", value, states,
+            whole,
+        )  # fmt: skip
+
+    in_threads(blocks.count, work)
+    return Evaluation(value.ravel()[: blocks.size], states, whole if path else None)
+
+
+@kernel
+def _evaluate_range(
+    chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, mask: Floats, first: int, last: int,
+    smooth: bool, value: Floats, states: Floats, whole: Floats,
+) -> None:  # fmt: skip
+    """Evaluate blocks ``first`` to ``last``; ``states`` holds the start and receives the end."""
+    steps, joint = cells.years.size, states.shape[1]
+    offsets = table_offsets(chain.sizes)
+    table = np.empty((offsets[-1], BLOCK))
+    total = np.empty((offsets[-1], BLOCK))
+    one, two = np.empty((joint, BLOCK)), np.empty((joint, BLOCK))
+    scale = np.empty(BLOCK)
+    widest = chain.sizes.max()
+    sums, medians = np.empty((cells.available.shape[0], widest, BLOCK)), median_sums(cells)
+    factor, silence = np.empty((widest, BLOCK)), np.zeros((chain.sizes.size, widest, BLOCK))
+    kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
+    masked = mask.min() < 1.0
+    for block in range(first, last):
+        _told_sums(chain, cells, emission[block], sums)
+        vector, buffer = one, two
+        vector[:] = states[block]
+        log_mass = value[block]
+        idle = 0
+        for t in range(steps):
+            if t == 0 or cells.years[t] != cells.years[t - 1]:
+                fill_tables(chain, rate[block], cells.years[t], table, total)
+            vector, buffer = push(chain.sizes, table, vector, buffer)
+            if masked:
+                for z in range(joint):
+                    if mask[z] == 0.0:
+                        vector[z, :] = 0.0
+            loud = _emit(
+                chain, cells, edges[t], edges[t + 1], emission[block], sums, medians, factor, silence, vector, log_mass
+            )
+            idle = 0 if loud else idle + 1
+            if idle in {0, RESCALE} or kept.shape[0] > 0:
+                idle = 0
+                _normalise(vector, scale, log_mass)
+            if kept.shape[0] > 0:
+                kept[t] = vector
+        _normalise(vector, scale, log_mass)
+        for b in range(BLOCK):
+            if not log_mass[b] > -np.inf:
+                log_mass[b] = -np.inf
+                for z in range(joint):
+                    vector[z, b] = np.nan
+        states[block] = vector
+        if kept.shape[0] > 0:
+            if smooth:
+                _smooth(
+                    chain, cells, edges, rate[block], emission[block], sums, medians, factor, silence, table, total,
+                    one, two, scale, kept,
+                )  # fmt: skip
+            for b in range(min(BLOCK, whole.shape[0] - block * BLOCK)):
+                for t in range(steps):
+                    for z in range(joint):
+                        whole[block * BLOCK + b, t, z] = kept[t, z, b] if log_mass[b] > -np.inf else np.nan
+
+
+@kernel
+def _smooth(
+    chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, sums: Floats, medians: Floats,
+    factor: Floats, silence: Floats, table: Floats, total: Floats, one: Floats, two: Floats, scale: Floats,
+    kept: Floats,
+) -> None:  # fmt: skip
+    """Turn filtered probabilities ``kept`` (T, K, BLOCK) into smoothed ones."""
+    unused = np.zeros(BLOCK)
+    ahead, buffer = one, two
+    ahead[:] = 1.0
+    for t in range(cells.years.size - 1, -1, -1):
+        for z in range(ahead.shape[0]):
+            for b in range(BLOCK):
+                kept[t, z, b] *= ahead[z, b]
+        _normalise(kept[t], scale, unused)
+        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, medians, factor, silence, ahead, unused)
+        if t == cells.years.size - 1 or cells.years[t] != cells.years[t + 1]:
+            fill_tables(chain, rate, cells.years[t], table, total)
+        ahead, buffer = pull(chain.sizes, table, ahead, buffer)
+        _normalise(ahead, scale, unused)
+
+
+@kernel
+def _normalise(vector: Floats, scale: Floats, log_mass: Floats) -> None:
+    """Scale ``vector`` (K, BLOCK) to sum to one and add the logarithm of what it summed to."""
+    scale[:] = 0.0
+    for z in range(vector.shape[0]):
+        for b in range(BLOCK):
+            scale[b] += vector[z, b]
+    for b in range(BLOCK):
+        if scale[b] > 0.0:
+            log_mass[b] += np.log(scale[b])
+            scale[b] = 1.0 / scale[b]
+        else:
+            log_mass[b] = -np.inf
+            scale[b] = 0.0
+    for z in range(vector.shape[0]):
+        for b in range(BLOCK):
+            vector[z, b] *= scale[b]
+
+
+@kernel
+def _told_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> None:
+    """Σ λⱼ(s) (G, n_max, BLOCK) over each availability set, for the states of its stage."""
+    sums[:] = 0.0
+    for g in range(sums.shape[0]):
+        for i in range(cells.available.shape[1]):
+            if cells.available[g, i]:
+                first = chain.emission_offset[i]
+                for s in range(chain.emission_offset[i + 1] - first):
+                    for b in range(BLOCK):
+                        sums[g, s, b] += emission[first + s, b]
+
+
+@kernel
+def _emit(
+    chain: Chain, cells: Cells, first: int, last: int, emission: Floats, sums: Floats, medians: Floats,
+    factor: Floats, silence: Floats, vector: Floats, log_mass: Floats,
+) -> bool:  # fmt: skip
+    """Multiply ``vector`` by the likelihood of cells ``first`` to ``last``, all of one step.
+
+    Silence of covered indicators adds up on the log scale, so that no number of them can underflow; what is divided out
+    is added to ``log_mass``. Gives whether any cell weighs draws differently.
+    """
+    loud = False
+    quiet = 0  # a bit for each stage with a silent cell
+    for k in range(first, last):
+        kind, stage, said, w = cells.what[k, 1], cells.what[k, 2], cells.observed[k], cells.value[k, 0]
+        n = chain.sizes[stage]
+        if kind == COVERED and said == 0.0:
+            if not quiet >> stage & 1:
+                quiet |= 1 << stage
+                silence[stage] = 0.0
+            rates = chain.emission_offset[cells.what[k, 3]]
+            for s in range(n):
+                for b in range(BLOCK):
+                    silence[stage, s, b] -= emission[rates + s, b] * cells.value[k, 1]
+            continue
+        if kind == COVERED:
+            rates = chain.emission_offset[cells.what[k, 3]]
+            for s in range(n):
+                for b in range(BLOCK):
+                    factor[s, b] = seen(said, cells.value[k, 2], np.exp(-emission[rates + s, b] * cells.value[k, 1]))
+        elif kind == SELECTIVE:
+            indicator, group = int(said), cells.what[k, 4]
+            rates = chain.emission_offset[indicator]
+            false = cells.median[indicator] / medians[group]
+            for s in range(n):
+                for b in range(BLOCK):
+                    factor[s, b] = told(w, emission[rates + s, b] / sums[group, s, b], false)
+        elif kind == ASSESSMENT:
+            for s in range(n):
+                factor[s, :] = judged(w, int(n), int(said), s)
+        elif kind == OBSERVABLE:
+            column = stage_offsets(chain.sizes)[stage]
+            for s in range(n):
+                factor[s, :] = 1.0 if cells.in_set[column + s] == int(said) else 0.0
+        loud |= kind in {COVERED, SELECTIVE, ASSESSMENT}
+        _multiply(chain.sizes, stage, factor, vector)
+    for stage in range(chain.sizes.size):
+        if quiet >> stage & 1:
+            loud = True
+            n = chain.sizes[stage]
+            for b in range(BLOCK):
+                top = silence[stage, 0, b]
+                for s in range(1, n):
+                    top = max(top, silence[stage, s, b])
+                log_mass[b] += top
+                for s in range(n):
+                    silence[stage, s, b] = np.exp(silence[stage, s, b] - top)
+            _multiply(chain.sizes, stage, silence[stage], vector)
+    return loud
+
+
+@kernel
+def _multiply(sizes: Ints, stage: int, factor: Floats, vector: Floats) -> None:
+    """Multiply the joint ``vector`` (K, BLOCK) by a factor (n, BLOCK) for each state of one stage."""
+    n = sizes[stage]
+    contexts = 1
+    for level in range(stage):
+        contexts *= sizes[level]
+    rest = vector.shape[0] // (contexts * n)
+    for c in range(contexts):
+        for s in range(n):
+            for r in range(rest):
+                z = (c * n + s) * rest + r
+                for b in range(BLOCK):
+                    vector[z, b] *= factor[s, b]

@@ -1,0 +1,273 @@
+"""What lies ahead of each joint state: its value at horizons, for many draws.
+
+The value of a state is the probability of something later, given that state now; it depends on the draw and not on the
+evidence, and a forecast is the filtered probabilities times the values. So the values are computed once for a set of
+draws and a weekday, and every change of evidence reads them off again.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from forecast.engine.arrays import table_offsets
+from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, pull
+from forecast.engine.kernel import kernel
+
+if TYPE_CHECKING:
+    from forecast.engine.arrays import Chain, Floats, Ints, Masks
+
+__all__ = ["Ahead", "Horizons", "Questions", "Read"]
+
+
+KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, block by block
+
+
+class Horizons(NamedTuple):
+    """The grid ahead: the rest of the running step, ``full[h]`` whole steps, then a last piece to the horizon's date.
+
+    Durations are in years. ``rest`` is 0 where the present ends a step, ``tail`` where the horizons do; ``fill`` is
+    what ``tail`` lacks of a step. A horizon inside the running step has ``full`` −1 and lies ``direct`` ahead.
+    """
+
+    rest: float
+    step: float
+    tail: float
+    fill: float
+    direct: float
+    full: Ints  # (H,) ascending
+
+
+class Questions(NamedTuple):
+    """What is asked of the future; sets of joint states are (…, K) masks.
+
+    ``at`` (U, K): in the set at the horizon? ``reached`` (M, K): does it enter the set by the horizon, not being in it
+    now? ``outcome`` and ``begins`` (A, K): does the condition begin by the last horizon, with the outcome ``later``
+    (A,) whole steps after that; and does it begin?
+    """
+
+    at: Masks
+    reached: Masks
+    outcome: Masks
+    begins: Masks
+    later: Ints
+
+    def rows(self, horizons: int) -> int:
+        """Q, the number of answers: those of `Read`, end to end."""
+        return horizons * (len(self.at) + len(self.reached)) + 2 * len(self.later)
+
+
+class Read(NamedTuple):
+    """The answers to `Questions` for S draws, at H horizons: the expectation of each value."""
+
+    at: Floats  # (H, U, S)
+    reached: Floats  # (H, M, S)
+    after: Floats  # (A, 2, S)
+
+
+class Ahead:
+    """The values of every joint state for a set of draws; computed at the first reading and kept if they fit."""
+
+    def __init__(self, blocks: Blocks, horizons: Horizons, questions: Questions) -> None:
+        """Ask ``questions`` about ``horizons`` of every draw."""
+        self.blocks = blocks
+        self.horizons = horizons
+        self.questions = questions
+
+    @cached_property
+    def _masks(self) -> tuple[Floats, Floats, Floats, Floats]:
+        at, reached, outcome, begins = (np.ascontiguousarray(part, dtype=float) for part in self.questions[:4])
+        return at, reached, outcome, begins
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        joint = int(np.prod(self.blocks.chain.sizes))
+        return self.questions.rows(self.horizons.full.size), joint, BLOCK
+
+    @cached_property
+    def _kept(self) -> Floats:
+        """(blocks, Q, K, BLOCK), or of no blocks where that would be too much."""
+        fits = self.blocks.count * np.prod(self._shape) * 8 <= KEPT_BYTES
+        values = np.empty((self.blocks.count if fits else 0, *self._shape))
+
+        def work(first: int, last: int) -> None:
+            _values_range(
+                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                values,
+            )  # fmt: skip
+
+        if fits:
+            in_threads(self.blocks.count, work)
+        return values
+
+    def read(self, states: Floats) -> Read:
+        """Answer, given the present ``states`` (blocks, K, BLOCK)."""
+        values = self._kept
+        found = np.empty((self._shape[0], self.blocks.count, BLOCK))
+
+        def work(first: int, last: int) -> None:
+            _read_range(
+                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                values, states, found,
+            )  # fmt: skip
+
+        in_threads(self.blocks.count, work)
+        found = found.reshape(self._shape[0], -1)[:, : self.blocks.size]
+        count, size, asked = self.horizons.full.size, self.blocks.size, self.questions
+        at, reached, after = np.split(found, np.cumsum([count * len(asked.at), count * len(asked.reached)]))
+        return Read(at.reshape(count, -1, size), reached.reshape(count, -1, size), after.reshape(-1, 2, size))
+
+
+@kernel
+def _values_range(
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, first: int, last: int, values: Floats,
+) -> None:  # fmt: skip
+    for block in range(first, last):
+        _values(chain, rate[block], horizons, at, reached, outcome, begins, later, values[block])
+
+
+@kernel
+def _read_range(
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, first: int, last: int, values: Floats, states: Floats, found: Floats,
+) -> None:  # fmt: skip
+    """Σ_z value(z) state(z), with values that are kept or else computed here."""
+    kept = values.shape[0] > 0
+    here = np.empty((0 if kept else found.shape[0], states.shape[1], BLOCK))
+    for block in range(first, last):
+        if not kept:
+            _values(chain, rate[block], horizons, at, reached, outcome, begins, later, here)
+        value = values[block] if kept else here
+        for q in range(found.shape[0]):
+            answer = found[q, block]
+            answer[:] = 0.0
+            for z in range(states.shape[1]):
+                for b in range(BLOCK):
+                    answer[b] += value[q, z, b] * states[block, z, b]
+
+
+@kernel
+def _values(
+    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
+    later: Ints, values: Floats,
+) -> None:  # fmt: skip
+    """Fill ``values`` (Q, K, BLOCK) of one block."""
+    entries = table_offsets(chain.sizes)[-1]
+    tables = np.empty((5, entries, BLOCK))
+    total = np.empty((entries, BLOCK))
+    durations = (horizons.rest, horizons.step, horizons.tail, horizons.fill, horizons.direct)
+    for k, years in enumerate(durations):
+        fill_tables(chain, rate, years, tables[k], total)
+    count = horizons.full.size
+    first = count * at.shape[0]
+    for u in range(at.shape[0]):
+        _look(chain.sizes, tables, horizons, at[u], values[u : first : at.shape[0]], entering=False)
+    second = first + count * reached.shape[0]
+    for m in range(reached.shape[0]):
+        row = first + m
+        _look(chain.sizes, tables, horizons, reached[m], values[row : second : reached.shape[0]], entering=True)
+    for a in range(outcome.shape[0]):
+        row = second + 2 * a
+        _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row : row + 2])
+
+
+@kernel
+def _spread(mask: Floats, vector: Floats) -> None:
+    """Give every draw the same (K,) values."""
+    for z in range(mask.size):
+        vector[z, :] = mask[z]
+
+
+@kernel
+def _look(sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, entering: bool) -> None:
+    """P(in the set at each horizon | z) to ``values`` (H, K, BLOCK); or P(``entering`` it by then, not in it now)."""
+    shape = values.shape[1:]
+    vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
+    h = 0
+    if horizons.full[0] < 0:
+        _spread(mask, now)
+        now, buffer = pull(sizes, tables[4], now, buffer)
+        values[0] = now
+        h = 1
+    _spread(mask, vector)
+    if horizons.tail > 0.0:
+        vector, buffer = pull(sizes, tables[2], vector, buffer)
+    for k in range(horizons.full[-1] + 1):
+        if k > 0:
+            if entering:
+                _fill(mask, vector, 1.0)  # whoever is in the set has arrived
+            vector, buffer = pull(sizes, tables[1], vector, buffer)
+        if h < horizons.full.size and horizons.full[h] == k:
+            now[:] = vector
+            if horizons.rest > 0.0:
+                if entering:
+                    _fill(mask, now, 1.0)
+                now, buffer = pull(sizes, tables[0], now, buffer)
+            values[h] = now
+            h += 1
+    if entering:
+        for k in range(values.shape[0]):
+            _fill(mask, values[k], 0.0)
+
+
+@kernel
+def _fill(mask: Floats, vector: Floats, value: float) -> None:
+    """Set what holds inside the set."""
+    for z in range(mask.size):
+        if mask[z] > 0.0:
+            vector[z, :] = value
+
+
+@kernel
+def _begun(
+    sizes: Ints, tables: Floats, horizons: Horizons, outcome: Floats, begins: Floats, later: int, values: Floats
+) -> None:
+    """P(the condition begins, and the outcome holds ``later`` steps on | z), and P(it begins | z)."""
+    shape = values.shape[1:]
+    aligned, buffer = np.empty(shape), np.empty(shape)
+    _spread(outcome, aligned)
+    for _ in range(later):
+        aligned, buffer = pull(sizes, tables[1], aligned, buffer)
+    sure = np.ones(shape)
+    both, begun = np.zeros(shape), np.zeros(shape)
+    work, other = np.empty(shape), np.empty(shape)
+    if horizons.tail > 0.0:  # a beginning at the last date lies off the grid; its later date does too
+        unaligned = np.empty(shape)
+        _spread(outcome, unaligned)
+        unaligned, buffer = pull(sizes, tables[2], unaligned, buffer)
+        for _ in range(later - 1):
+            unaligned, buffer = pull(sizes, tables[1], unaligned, buffer)
+        unaligned, buffer = pull(sizes, tables[3], unaligned, buffer)
+        _begin(sizes, tables[2], begins, unaligned, both, work, other)
+        _begin(sizes, tables[2], begins, sure, begun, work, other)
+    for _ in range(horizons.full[-1]):
+        _begin(sizes, tables[1], begins, aligned, both, work, other)
+        _begin(sizes, tables[1], begins, sure, begun, work, other)
+    if horizons.rest > 0.0:
+        _begin(sizes, tables[0], begins, aligned, both, work, other)
+        _begin(sizes, tables[0], begins, sure, begun, work, other)
+    values[0] = both
+    values[1] = begun
+
+
+@kernel
+def _begin(
+    sizes: Ints, table: Floats, begins: Floats, gain: Floats, ahead: Floats, work: Floats, other: Floats
+) -> None:
+    """Go one step back: who is outside may begin and collect the gain; who is inside must leave first."""
+    for z in range(begins.size):
+        source = gain if begins[z] > 0.0 else ahead
+        for b in range(BLOCK):
+            work[z, b] = source[z, b]
+    outside, rest = pull(sizes, table, work, other)
+    rest[:] = ahead
+    for z in range(begins.size):
+        if begins[z] == 0.0:
+            ahead[z] = outside[z]
+    inside, _ = pull(sizes, table, rest, outside)
+    for z in range(begins.size):
+        if begins[z] > 0.0:
+            ahead[z] = inside[z]

@@ -1,0 +1,119 @@
+"""Simulated paths and reports: what the world could do and what could be told of it, for many draws at once.
+
+Reports are the random half of the likelihood in `forecast.engine.gradient`; prior and posterior prediction use them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, Cells, Chain
+
+if TYPE_CHECKING:
+    from forecast.engine.arrays import Floats, Ints
+
+__all__ = ["REPORT_MIX", "choose", "simulate_counts", "simulate_paths", "simulate_reports", "simulate_start"]
+
+
+MOST_LOG_RATE = 20.0  # of events a year: prior draws go far beyond what can be counted
+# How reports of true events are graded, as credibility: probability. A convention: it cancels from every posterior.
+REPORT_MIX = {0.96: 0.2, 0.81: 0.5, 0.56: 0.3}
+
+
+def choose(rng: np.random.Generator, weights: Floats) -> Ints:
+    """(S,) a column for each row of ``weights`` (S, n), in proportion to them; never one of weight 0."""
+    edges = np.cumsum(weights, axis=1)
+    return (edges <= rng.random((len(weights), 1)) * edges[:, -1:]).sum(axis=1)
+
+
+def simulate_start(rng: np.random.Generator, chain: Chain, start: Floats) -> Ints:
+    """(S, L) states before the first step, from the start probabilities (S, Σn) of the stages."""
+    parts = np.split(start, np.cumsum(chain.sizes)[:-1], axis=1)
+    return np.stack([choose(rng, part) for part in parts], axis=1)
+
+
+def simulate_paths(rng: np.random.Generator, chain: Chain, years: Floats, log_rate: Floats, states: Ints) -> Ints:
+    """(S, T, L) states at the end of every step under rates (S, R) per year, from ``states`` (S, L) before the first.
+
+    ``years`` (T,) are the durations of the steps.
+    """
+    size, rows, now = len(log_rate), np.arange(len(log_rate)), states.copy()
+    rates: list[Floats] = []
+    contexts = 1
+    for stage, n in enumerate(chain.sizes.tolist()):
+        rate = np.zeros((size, contexts, n, n))
+        for k in np.flatnonzero(chain.rate_table[:, 0] == stage):
+            _, context, from_, to = chain.rate_table[k]
+            rate[:, context, from_, to] = np.exp(log_rate[:, k])
+        rates.append(rate)
+        contexts *= n
+    path = np.empty((size, years.size, chain.sizes.size), dtype=np.int64)
+    for t, duration in enumerate(years.tolist()):
+        context = np.zeros(size, dtype=np.int64)
+        for stage, n in enumerate(chain.sizes.tolist()):
+            away = rates[stage][rows, context, now[:, stage]]
+            moves = np.flatnonzero(rng.random(size) < -np.expm1(-duration * away.sum(axis=1)))
+            now[moves, stage] = choose(rng, away[moves])
+            context = context * n + now[:, stage]
+        path[:, t] = now
+    return path
+
+
+def simulate_counts(
+    rng: np.random.Generator, chain: Chain, stages: Ints, years: Floats, log_lambda: Floats, path: Ints
+) -> Ints:
+    """(S, T, I) how often each indicator, of ``stages`` (I,), is seen in each step of ``path`` (S, T, L).
+
+    It is seen by one who always looks, and as often as it happens: one-offs too.
+    """
+    rate, rows = np.exp(np.minimum(log_lambda, MOST_LOG_RATE)), np.arange(len(path))[:, None]
+    counts = np.empty((*path.shape[:2], stages.size), dtype=np.int64)
+    for k, (first, stage) in enumerate(zip(chain.emission_offset[:-1], stages, strict=True)):
+        counts[:, :, k] = rng.poisson(rate[rows, first + path[:, :, stage]] * years)
+    return counts
+
+
+def simulate_reports(
+    rng: np.random.Generator, chain: Chain, cells: Cells, log_rate: Floats, log_lambda: Floats, states: Ints
+) -> Floats:
+    """(S, N) what could have been reported in each cell; coded as ``Cells.observed``, which is not read.
+
+    ``states`` (S, L) are those before the first step. A covered cell reports a true event, graded by `REPORT_MIX`, or a
+    false one as often as the likelihood says; a selective cell tells of one indicator; an assessment names a state; an
+    observable is on record or not.
+    """
+    path = simulate_paths(rng, chain, cells.years, log_rate, states)
+    rate, rows = np.exp(log_lambda), np.arange(len(path))
+    in_set = np.split(cells.in_set, np.cumsum(chain.sizes)[:-1])
+    reports = np.empty((len(path), cells.what.shape[0]))
+    for k, (step, kind, stage, indicator, group) in enumerate(cells.what):
+        state = path[:, step, stage]
+        w, exposure, odds = cells.value[k]
+        if kind == COVERED:
+            reports[:, k] = _covered(rng, rate[rows, chain.emission_offset[indicator] + state] * exposure, odds)
+        elif kind == SELECTIVE:
+            told = np.flatnonzero(cells.available[group])
+            share = rate[rows[:, None], chain.emission_offset[told] + state[:, None]]
+            median = cells.median[told]
+            mixed = w * share / share.sum(axis=1, keepdims=True) + (1 - w) * median / median.sum()
+            reports[:, k] = told[choose(rng, mixed)]
+        elif kind == ASSESSMENT:
+            others = np.full((len(path), chain.sizes[stage]), (1 - w) / (chain.sizes[stage] - 1))
+            others[rows, state] = w
+            reports[:, k] = choose(rng, others)
+        else:
+            reports[:, k] = in_set[stage][state]
+    return reports
+
+
+def _covered(rng: np.random.Generator, expected: Floats, odds: float) -> Floats:
+    """(S,) a report's credibility, or 0 for none, where ``expected`` (S,) events happen."""
+    grades = np.array(list(REPORT_MIX))
+    mix = np.array(list(REPORT_MIX.values()))
+    false = mix * odds * (1 - grades) / grades
+    happened = rng.random(expected.size) < -np.expm1(-expected)
+    believed = happened | (rng.random(expected.size) < false.sum())
+    source = np.where(happened[:, None], mix, false if false.sum() > 0 else mix)
+    return np.where(believed, grades[choose(rng, source)], 0.0)

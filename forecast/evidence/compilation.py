@@ -1,0 +1,266 @@
+"""Ledger rows, model and date compiled to `Evidence`: cells on the weekly grid."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
+from forecast.evidence.grid import DAYS_PER_YEAR, Grid
+from forecast.evidence.records import Cell, record_cells
+from forecast.evidence.stories import settle_stories
+from forecast.ledger.admiralty import credibility
+from forecast.ledger.rows import Coverage, Entry, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from forecast.evidence.stories import Telling
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["Evidence", "compile_evidence"]
+
+
+HALF = 0.5
+KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known as of a date, as arrays on the grid, which ends at ``until``: later only where rows are supposed.
+
+    ``cells`` is what the kernels read; ``cell_names`` (N,) names each cell, ``rows`` (N,) holds the ids of the rows in
+    it. ``left_out`` lists visible rows that say nothing to this model, with the reason.
+    """
+
+    as_of: dt.date
+    until: dt.date
+    cells: Cells
+    cell_names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: tuple[tuple[str, str], ...]
+    newest: dt.date | None
+    hash: str
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps up to ``until``."""
+        return self.cells.years.size
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Ids of all rows that stand in some cell, sorted."""
+        return tuple(sorted({row for rows in self.rows for row in rows}))
+
+
+def compile_evidence(
+    space: StateSpace, entries: Iterable[Entry], as_of: dt.date, supposed: Sequence[Entry] = (),
+    until: dt.date | None = None,
+) -> Evidence:  # fmt: skip
+    """Compile ledger rows for the model of ``space`` as known on ``as_of``; the order of ``entries`` does not matter.
+
+    ``supposed`` rows are taken as known, whenever they are dated. Behind ``as_of`` the grid runs on to the last of
+    them (or to ``until``, if that is later), first to the end of the running step; there nothing else is said, but that
+    what a supposed row puts on record was not on record before.
+
+    Raises
+    ------
+    InputError
+        If ``as_of`` lies before the model's start.
+
+    """
+    until = max([until or as_of, as_of, *(row.date if isinstance(row, Observation) else row.to for row in supposed)])
+    grid = Grid(space, as_of, until)
+    visible = sorted((e for e in entries if e.reported_on <= as_of), key=lambda entry: entry.id)
+    coverage = [entry for entry in visible if isinstance(entry, Coverage)]
+    observations = [entry for entry in visible if isinstance(entry, Observation) and entry.date <= as_of]
+    ahead = [entry for entry in supposed if isinstance(entry, Coverage)]
+    wanted = [entry for entry in supposed if isinstance(entry, Observation)]
+    known, left_out = _known(space, [*observations, *wanted], [*coverage, *ahead])
+    observables, record_ids = record_cells(space, known, grid, {row.id for row in wanted})
+    others = [row for row in known if row.id not in record_ids]
+    tellings = settle_stories(space, others)
+    covered = _covered_days(space, coverage, ahead, as_of, grid.elapsed)
+    cells, silent = _cells(space, tellings, covered, grid)
+    cells += observables
+    cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
+    told = {telling.id for telling in tellings}
+    left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
+    left_out += [(row, "a one-off that had already happened") for row in silent]
+    newest = max((row.date for row in known), default=None)
+    return _evidence(space, as_of, until, grid.days, cells, tuple(sorted(left_out)), newest)
+
+
+def _known(
+    space: StateSpace, observations: Sequence[Observation], coverage: Sequence[Coverage]
+) -> tuple[list[Observation], list[tuple[str, str]]]:
+    known: list[Observation] = []
+    left_out: list[tuple[str, str]] = []
+    for row in observations:
+        if row.indicator is not None and row.indicator not in space.indicators:
+            left_out.append((row.id, f"the model has no indicator {row.indicator!r}"))
+        elif row.state is not None and row.state not in space.stage_states:
+            left_out.append((row.id, f"the model has no state {row.state!r}"))
+        elif row.date < space.spec.model.start:
+            left_out.append((row.id, f"before the model's start on {space.spec.model.start}"))
+        elif credibility(row.grade) > 0:
+            known.append(row)
+    left_out += [
+        (row.id, f"the model has no indicator {row.indicator!r}")
+        for row in coverage
+        if row.indicator not in ("*", *space.indicators)
+    ]
+    return known, left_out
+
+
+# Coverage and cells.
+
+
+def _covered_days(
+    space: StateSpace, coverage: Iterable[Coverage], supposed: Iterable[Coverage], as_of: dt.date, elapsed: int
+) -> NDArray[np.bool_]:
+    """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag."""
+    covered = np.zeros((len(space.indicators), elapsed), dtype=np.bool_)
+    header = space.spec.model
+    last = (as_of - header.start).days - header.reporting_lag_days
+    for row, end in [*((row, last) for row in coverage), *((row, elapsed) for row in supposed)]:
+        rows = (
+            slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
+        )
+        first = max((row.from_ - header.start).days, 0)
+        covered[rows, first : max(min((row.to - header.start).days, end) + 1, 0)] = True
+    return covered
+
+
+def _cells(
+    space: StateSpace, tellings: Sequence[Telling], covered: NDArray[np.bool_], grid: Grid
+) -> tuple[list[Cell], list[str]]:
+    open_steps = np.ones((len(space.indicators), grid.days.size), dtype=np.bool_)
+    closed: set[int] = set()
+    seen: dict[tuple[int, int], list[Telling]] = defaultdict(list)
+    cells: list[Cell] = []
+    silent: list[str] = []
+    for telling in tellings:
+        step = grid.step(telling.day)
+        if telling.indicator < 0:
+            value = (telling.weight, 0.0, 0.0)
+            cells.append(Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,)))
+            continue
+        if telling.indicator in closed:
+            silent.append(telling.id)
+            continue
+        if covered[telling.indicator, telling.day]:
+            seen[telling.indicator, step].append(telling)
+        else:
+            cells.append(_selective(space, telling, covered, closed, step))
+        _close_and_open(space, telling, closed, open_steps, step)
+    _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, grid)
+    exposed = np.add.reduceat(covered, grid.ends - grid.days, axis=1, dtype=np.int64)
+    covered_steps: list[list[int]] = np.argwhere(exposed).tolist()
+    for indicator, step in covered_steps:
+        if open_steps[indicator, step] or (indicator, step) in seen:
+            exposure = float(exposed[indicator, step]) / DAYS_PER_YEAR
+            cells.append(_covered(space, indicator, step, exposure, seen.get((indicator, step), [])))
+    return cells, silent
+
+
+def _selective(space: StateSpace, telling: Telling, covered: NDArray[np.bool_], closed: set[int], step: int) -> Cell:
+    group = tuple(
+        int(i)
+        for i in np.flatnonzero(space.indicator_stage == telling.stage)
+        if not covered[i, telling.day] and i not in closed
+    )
+    value = (telling.weight, 0.0, 0.0)
+    return Cell(step, SELECTIVE, telling.stage, -1, group, value, float(telling.indicator), (telling.id,))
+
+
+def _covered(space: StateSpace, indicator: int, step: int, exposure: float, seen: Sequence[Telling]) -> Cell:
+    weight = 1.0 - float(np.prod([1.0 - telling.weight for telling in seen])) if seen else 0.0
+    odds = float(np.expm1(space.indicator_median[indicator] * exposure))  # p₀ / (1 − p₀)
+    stage = int(space.indicator_stage[indicator])
+    rows = tuple(sorted(telling.id for telling in seen))
+    return Cell(step, COVERED, stage, indicator, (), (0.0, exposure, odds), weight, rows)
+
+
+def _close_and_open(
+    space: StateSpace, telling: Telling, closed: set[int], open_steps: NDArray[np.bool_], step: int
+) -> None:
+    """Apply what a credible row does to one-offs: it closes its own indicator and opens those it resets."""
+    if telling.weight < HALF:
+        return
+    name = space.indicators[telling.indicator]
+    for k, row in enumerate(space.spec.indicators.values()):
+        if row.reset_by == name and k in closed:
+            closed.discard(k)
+            open_steps[k, step + 1 :] = True
+    if not space.spec.indicators[name].repeats:
+        closed.add(telling.indicator)
+        open_steps[telling.indicator, step + 1 :] = False
+
+
+def _blank_months(space: StateSpace, tellings: Sequence[Telling], open_steps: NDArray[np.bool_], grid: Grid) -> None:
+    """Leave the other steps of a month unsaid where a row is dated only to the month."""
+    start = space.spec.model.start
+    told = {(telling.indicator, grid.step(telling.day)) for telling in tellings}
+    for telling in tellings:
+        if not telling.month or telling.indicator < 0:
+            continue
+        first = telling.date.replace(day=1)
+        last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+        steps = range(
+            grid.step(max((first - start).days, 0)), grid.step(min((last - start).days, grid.elapsed - 1)) + 1
+        )
+        for step in steps:
+            if (telling.indicator, step) not in told:
+                open_steps[telling.indicator, step] = False
+
+
+def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
+    space: StateSpace,
+    as_of: dt.date,
+    until: dt.date,
+    days: NDArray[np.int64],
+    cells: Sequence[Cell],
+    left_out: tuple[tuple[str, str], ...],
+    newest: dt.date | None,
+) -> Evidence:
+    groups = sorted({cell.group for cell in cells if cell.group})
+    available = np.zeros((len(groups), len(space.indicators)), dtype=np.int64)
+    for g, group in enumerate(groups):
+        available[g, list(group)] = 1
+    what = [(c.step, c.kind, c.stage, c.indicator, groups.index(c.group) if c.group else -1) for c in cells]
+    arrays = Cells(
+        years=days / DAYS_PER_YEAR,
+        what=np.array(what, dtype=np.int64).reshape(-1, 5),
+        value=np.array([cell.value for cell in cells], dtype=np.float64).reshape(-1, 3),
+        observed=np.array([cell.observed for cell in cells], dtype=np.float64),
+        available=available,
+        median=space.indicator_median,
+        in_set=np.concatenate([space.observable(k) for k in range(len(space.stages))]).astype(np.int64),
+    )
+    digest = hashlib.sha256(as_of.isoformat().encode())
+    for array in arrays:
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    names = tuple(_cell_name(space, cell) for cell in cells)
+    rows = tuple(cell.rows for cell in cells)
+    return Evidence(as_of, until, arrays, names, rows, left_out, newest, digest.hexdigest()[:12])
+
+
+def _cell_name(space: StateSpace, cell: Cell) -> str:
+    if cell.kind == COVERED:
+        what = space.indicators[cell.indicator]
+    elif cell.kind == SELECTIVE:
+        what = cell.rows[0]
+    elif cell.kind == ASSESSMENT:
+        what = f"{space.stages[cell.stage]}, {cell.rows[0]}"
+    else:
+        what = space.stages[cell.stage]
+    return f"{cell.step}: {KIND_NAMES[cell.kind]} {what}"

@@ -1,0 +1,14 @@
+from .anchor import PRIOR as PRIOR
+from .anchor import Anchor as Anchor
+from .fit_files import load_cells as load_cells
+from .fit_files import load_fit as load_fit
+from .fit_files import load_prior as load_prior
+from .fit_files import load_record as load_record
+from .fit_files import save_prior as save_prior
+from .fitter import Fitter as Fitter
+from .model import Model as Model
+from .pymc_model import build_model as build_model
+from .pymc_model import log_prior as log_prior
+from .sampler import Sampler as Sampler
+from .settings import Sampling as Sampling
+from .settings import Settings as Settings

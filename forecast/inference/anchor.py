@@ -1,0 +1,88 @@
+"""Anchors: draws with the evidence that they were drawn under."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.blocks import Blocks
+from forecast.engine.evaluation import evaluate
+from forecast.quantities.read import ask
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+    from forecast.engine.arrays import Cells, Floats
+    from forecast.engine.blocks import Draws
+    from forecast.engine.propagate import Ahead, Horizons
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["PRIOR", "Anchor"]
+
+
+PRIOR = "prior"
+KEPT_AHEAD = 2  # weekdays for which an anchor keeps the values of its states
+
+
+class Anchor:
+    """A set of draws with the evidence that they were drawn under; without ``cells``, the prior.
+
+    Everything else is computed once, at first use; several threads may read.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an anchor is
+        self, space: StateSpace, name: str, load: Callable[[], Draws], *, cells: Cells | None = None,
+        as_of: dt.date | None = None, efficiency: float = 1.0, complaints: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """Take the draws that ``load`` gives; their means are worth ``efficiency`` times as many independent ones.
+
+        ``complaints`` say what is wrong with them; the gate stays shut then.
+        """
+        self.space = space
+        self.name = name
+        self.cells = cells
+        self.as_of = as_of
+        self.efficiency = efficiency
+        self.complaints = tuple(complaints)
+        self._load = load
+        self._ahead: dict[tuple[float, ...], Ahead] = {}
+        self._lock = Lock()
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The draws, laid out."""
+        return Blocks(chain_of(self.space), self._load())
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the draws are in memory."""
+        return "blocks" in self.__dict__
+
+    def unloaded(self) -> Anchor:
+        """Give the same anchor without anything in memory."""
+        return Anchor(
+            self.space, self.name, self._load, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
+            complaints=self.complaints,
+        )  # fmt: skip
+
+    @cached_property
+    def log_likelihood(self) -> Floats:
+        """(S,) log-likelihood of the anchor's own evidence; zeros for the prior."""
+        if self.cells is None:
+            return np.zeros(self.blocks.size)
+        return evaluate(self.blocks, self.cells).log_likelihood
+
+    def ahead(self, horizons: Horizons) -> Ahead:
+        """Give the values of the states at ``horizons``; those asked for last are kept."""
+        key = (*horizons[:-1], *horizons.full.tolist())
+        with self._lock:
+            found = self._ahead.pop(key, None) or ask(self.space, self.blocks, horizons)
+            self._ahead[key] = found
+            while len(self._ahead) > KEPT_AHEAD:
+                del self._ahead[next(iter(self._ahead))]
+        return found

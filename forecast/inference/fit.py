@@ -1,0 +1,127 @@
+"""NUTS on one evidence: the fit and its diagnostics."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.blocks import Blocks, Draws
+from forecast.engine.evaluation import evaluate
+from forecast.inference.settings import Diagnostics, FitRecord, Learned
+from forecast.quantities import convergence
+from forecast.quantities.convergence import convergence_of
+from forecast.quantities.read import answers, ask, horizons_of
+from forecast.theory.spec import log_normal
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+
+    import xarray as xr
+
+    from forecast.engine.arrays import Cells
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.sampler import Sampler
+    from forecast.inference.settings import Settings
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["Fit", "fit_id", "fit_model"]
+
+
+PACKAGES = ("scenario-cascade", "pymc", "pytensor", "nutpie", "numba", "numpy")
+
+
+@dataclass(frozen=True)
+class Fit(FitRecord):
+    """Posterior draws with the evidence they were drawn under.
+
+    ``draws`` holds chains end to end, ``cells`` the evidence. ``posterior`` is the full posterior (an `xarray.Dataset`
+    with named dims), present right after sampling; `load_posterior` reads it again.
+    """
+
+    cells: Cells
+    draws: Draws
+    posterior: xr.Dataset | None = None
+
+
+def fit_id(space: StateSpace, evidence: Evidence, settings: Settings) -> str:
+    """Name a fit by everything that determines it, so that the same fit is found again."""
+    parts = [space.spec.hash, evidence.hash, *map(str, asdict(settings).values())]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+
+def fit_model(  # noqa: PLR0913 - everything that a fit records
+    space: StateSpace, evidence: Evidence, sampler: Sampler, settings: Settings, *, watermark: int, now: dt.datetime,
+    on_draw: Callable[[int, int], None] | None = None,
+) -> Fit:  # fmt: skip
+    """Run NUTS. ``sampler`` is the compiled model; ``on_draw(done, total)`` reports progress.
+
+    The result is not checked: see `check_fit`.
+    """
+    posterior, divergences = sampler.sample(evidence, settings, on_draw)
+    draws = _draws(posterior)
+    blocks = Blocks(chain_of(space), draws)
+    ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
+    published = answers(space, evidence.as_of, ahead, evaluate(blocks, evidence.cells).states)
+    return Fit(
+        id=fit_id(space, evidence, settings),
+        model=space.spec.name,
+        model_hash=space.spec.hash,
+        evidence_hash=evidence.hash,
+        as_of=evidence.as_of,
+        watermark=watermark,
+        settings=settings,
+        diagnostics=_diagnose(posterior, divergences, convergence_of(published, settings.chains)),
+        learned=tuple(_learned(space, posterior)),
+        versions={name: version(name) for name in PACKAGES},
+        created_at=now.isoformat(timespec="seconds"),
+        cells=evidence.cells,
+        draws=draws,
+        posterior=posterior,
+    )
+
+
+def _draws(posterior: xr.Dataset) -> Draws:
+    arrays = (posterior[name].to_numpy() for name in Draws._fields)
+    return Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1]), dtype=np.float64) for part in arrays))
+
+
+def _diagnose(posterior: xr.Dataset, divergences: int, published: tuple[float, float, float]) -> Diagnostics:
+    r_hat: dict[str, float] = {}
+    ess: dict[str, float] = {}
+    for name in map(str, posterior.data_vars):
+        if name in Draws._fields:
+            continue
+        array = posterior[name]
+        values = array.to_numpy()
+        labels = [f"{name}[{label}]" for label in array[array.dims[2]].to_numpy()] if values.ndim > 2 else [name]  # noqa: PLR2004 - chain, draw
+        values = values.reshape(values.shape[0], values.shape[1], -1)
+        for k, label in enumerate(labels):
+            r_hat[label] = convergence.r_hat(values[:, :, k])
+            ess[label] = convergence.ess(values[:, :, k])
+    worst_r_hat = max(r_hat, key=lambda label: np.nan_to_num(r_hat[label], nan=np.inf))
+    worst_ess = min(ess, key=lambda label: np.nan_to_num(ess[label], nan=0.0))
+    least, worst, efficiency = published
+    return Diagnostics(
+        divergences, r_hat[worst_r_hat], worst_r_hat, ess[worst_ess], worst_ess, worst, least, efficiency
+    )
+
+
+def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:
+    stages = space.spec.stages.values()
+    rates = [move.per_year for stage in stages for move in stage.transitions]
+    times = [effect.times for stage in stages for effect in stage.effects.values()]
+    for kind, names, intervals, variable in (
+        ("transition", space.transitions, rates, "transition_log_rate"),
+        ("effect", space.effects, times, "effect_log_times"),
+    ):
+        values = posterior[variable].to_numpy().reshape(-1, len(names))
+        for k, (name, interval) in enumerate(zip(names, intervals, strict=True)):
+            low, high = np.exp(np.quantile(values[:, k], [0.05, 0.95]))
+            narrowing = float(values[:, k].std() / log_normal(interval)[1])
+            yield Learned(name, kind, interval, (float(low), float(high)), narrowing)

@@ -1,0 +1,217 @@
+"""Files of fits and prior draws: written whole, read with checksums, pruned."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.base.errors import InputError
+from forecast.engine.arrays import Cells
+from forecast.engine.blocks import Draws
+from forecast.inference.fit import Fit
+from forecast.inference.settings import Diagnostics, FitRecord, Learned, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from forecast.theory.statespace import StateSpace
+
+__all__ = [
+    "load_arrays",
+    "load_cells",
+    "load_fit",
+    "load_posterior",
+    "load_prior",
+    "load_record",
+    "prune_fits",
+    "save_fit",
+    "save_prior",
+]
+
+
+KEPT_FITS = 20  # of each model, beside those that an issued forecast names
+
+
+def save_fit(fit: Fit, folder: Path) -> Path:
+    """Write ``folder/<id>.nc`` (h5netcdf, with checksums), atomically; returns the path."""
+    if fit.posterior is None:
+        msg = "a fit without its posterior cannot be saved"
+        raise ValueError(msg)
+    about = asdict(FitRecord(**{field.name: getattr(fit, field.name) for field in fields(FitRecord)}))
+    cells = {f"evidence_{name}": _array(f"evidence_{name}", part) for name, part in fit.cells._asdict().items()}
+    return _write(fit.posterior.assign(cells).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
+
+
+def save_prior(space: StateSpace, draws: Draws, folder: Path) -> Path:
+    """Write draws from the prior; returns the path."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    about = json.dumps({"model": space.spec.name, "model_hash": space.spec.hash})
+    arrays = {name: _array(name, part) for name, part in draws._asdict().items()}
+    return _write(xr.Dataset(arrays, attrs={"about": about}), folder, _prior_name(space))
+
+
+def load_prior(space: StateSpace, folder: Path) -> Draws | None:
+    """Read the draws from the prior that `save_prior` wrote; None if there are none that can be read."""
+    path = folder / f"{_prior_name(space)}.nc"
+    try:
+        return Draws(**_read(path, Draws._fields)[1])
+    except InputError:
+        return None
+
+
+def _prior_name(space: StateSpace) -> str:
+    return f"prior-{space.spec.name}-{space.spec.hash}"
+
+
+def _array(name: str, values: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+    return tuple(f"{name}_{k}" for k in range(values.ndim)), values
+
+
+def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
+    path = folder / f"{name}.nc"
+    partial = folder / f".{name}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = {str(key): {"fletcher32": True} for key, part in dataset.data_vars.items() if part.size and part.ndim}
+        dataset.to_netcdf(partial, engine="h5netcdf", encoding=numbers)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        msg = f"{path}: the fit cannot be written: {error.strerror or error}; check the folder's permissions and space"
+        raise InputError(msg) from error
+    return path
+
+
+def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Read arrays (chains, draws, …) of the posterior of a fit by their ``names``, quicker than the whole.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    return _read(path, names)[1]
+
+
+def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what a file says about itself, and some of its arrays."""
+    import h5py  # noqa: PLC0415 - slow to import
+
+    try:
+        with h5py.File(path) as file:
+            content: Any = file
+            return json.loads(content.attrs["about"]), {name: content[name][()] for name in names}
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path}: is not a readable fit ({type(error).__name__}); delete the file and run the command again"
+    )
+
+
+def load_record(path: Path) -> FitRecord:
+    """Read what a fit says about itself.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    return _record(path, _read(path, ())[0])
+
+
+def load_cells(path: Path) -> Cells:
+    """Read the evidence of a fit.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
+    names = tuple(f"evidence_{name}" for name in Cells._fields)
+    return Cells(*_read(path, names)[1].values())
+
+
+def load_fit(path: Path, space: StateSpace) -> Fit:
+    """Read a fit of the model of ``space``, without its posterior.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit, or was drawn from another model or another version of this one.
+
+    """
+    about, arrays = _read(path, Draws._fields)
+    record = _record(path, about)
+    if (record.model, record.model_hash) != (space.spec.name, space.spec.hash):
+        msg = (
+            f"{path}: was drawn from model {record.model!r} version {record.model_hash}, not from "
+            f"{space.spec.name!r} version {space.spec.hash}; delete the file and run the command again"
+        )
+        raise InputError(msg)
+    draws = Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1])) for part in arrays.values()))
+    parts = {field.name: getattr(record, field.name) for field in fields(FitRecord)}
+    return Fit(**parts, cells=load_cells(path), draws=draws, posterior=None)
+
+
+def load_posterior(path: Path) -> xr.Dataset:
+    """Read the whole posterior of a fit, with named dims."""
+    import xarray as xr  # noqa: PLC0415 - slow to import
+
+    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        return dataset[[name for name in dataset.data_vars if not str(name).startswith("evidence_")]].load()
+
+
+def _record(path: Path, about: dict[str, Any]) -> FitRecord:
+    try:
+        learned = [
+            Learned(row["name"], row["kind"], tuple(row["prior"]), tuple(row["posterior"]), row["narrowing"])
+            for row in about.pop("learned")
+        ]
+        about["as_of"] = dt.date.fromisoformat(about["as_of"])
+        about["settings"] = Settings(**about["settings"])
+        about["diagnostics"] = Diagnostics(**about["diagnostics"])
+        return FitRecord(**about, learned=tuple(learned))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def prune_fits(space: StateSpace, folder: Path, issued: set[str]) -> tuple[str, ...]:
+    """Delete old fits of a model: all but the `KEPT_FITS` made last and those that ``issued`` names; gives their ids.
+
+    Draws from the prior of other versions of the model go too. Files that cannot be read are left alone.
+    """
+    made: dict[str, tuple[str, str]] = {}
+    for path in folder.glob("*.nc"):
+        try:
+            about = _read(path, ())[0]
+        except InputError:
+            continue
+        if about.get("model") != space.spec.name:
+            continue
+        if path.stem.startswith("prior-"):
+            if path.stem != _prior_name(space):
+                path.unlink(missing_ok=True)
+        else:
+            made[path.stem] = (str(about.get("created_at")), path.stem)
+    old = sorted(made, key=made.__getitem__)[:-KEPT_FITS]
+    gone = tuple(name for name in old if name not in issued)
+    for name in gone:
+        (folder / f"{name}.nc").unlink(missing_ok=True)
+    return gone

@@ -1,0 +1,125 @@
+"""A model file's content with its axes, compiled model and anchors.
+
+What it needs of this package is reached through it when it is needed: a model file is read without NumPy or a compiler.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from forecast import evidence, inference, theory
+from forecast.base.errors import InputError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pymc as pm
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
+    from forecast.inference.sampler import Sampler
+    from forecast.ledger.rows import Entry
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["Model"]
+
+
+PRIOR_DRAWS = 16_000
+PRIOR_SEED = 1
+LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
+
+
+class Model:
+    """A model file's content with its axes, compiled model and anchors; computed on demand and kept."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        """Wrap a model file's content."""
+        self.spec = spec
+        self._sampler: Sampler | None = None
+        self._anchors: dict[str, Anchor | None] = {}  # by file name; None for what is no fit of this version
+        self._prior: Anchor | None = None
+        self._lock = RLock()
+
+    @cached_property
+    def space(self) -> StateSpace:
+        """The model's axes."""
+        return theory.StateSpace(self.spec)
+
+    def evidence(self, entries: Sequence[Entry], as_of: dt.date) -> Evidence:
+        """Compile ledger entries for this model as known on ``as_of``."""
+        return evidence.compile_evidence(self.space, entries, as_of)
+
+    def to_pymc(self, evidence: Evidence) -> pm.Model:
+        """Give the model with ``evidence`` as a plain `pm.Model`."""
+        return inference.build_model(self.space, evidence)
+
+    def sampler(self, evidence: Evidence) -> Sampler:
+        """Give the compiled model; it is compiled once and serves every evidence."""
+        with self._lock:
+            if self._sampler is None:
+                self._sampler = inference.Sampler(self.space, evidence)
+            return self._sampler
+
+    def log_prior(self, posterior: xr.Dataset, evidence: Evidence) -> dict[str, NDArray[np.float64]]:
+        """(S,) log prior density of each group of parameters under each draw; any evidence of the model will do."""
+        return inference.log_prior(self.to_pymc(evidence), posterior)
+
+    def anchors(self, folder: Path) -> list[Anchor]:
+        """Give the fits of this version of the model that lie in ``folder``; their draws are read when needed.
+
+        What cannot be read, and what was drawn from another version, is left out.
+        """
+        with self._lock:
+            names = {path.stem for path in folder.glob("*.nc") if not path.stem.startswith("prior-")}
+            for name in self._anchors.keys() - names:
+                del self._anchors[name]
+            for name in sorted(names - self._anchors.keys()):
+                self._anchors[name] = self._anchor(folder / f"{name}.nc")
+            return [anchor for anchor in self._anchors.values() if anchor is not None]
+
+    def _anchor(self, path: Path) -> Anchor | None:
+        try:
+            record = inference.load_record(path)
+            if (record.model, record.model_hash) != (self.spec.name, self.spec.hash):
+                return None
+            cells = inference.load_cells(path)
+        except InputError:
+            return None
+        return inference.Anchor(
+            self.space,
+            record.id,
+            lambda: inference.load_fit(path, self.space).draws,
+            cells=cells,
+            as_of=record.as_of,
+            efficiency=record.diagnostics.efficiency,
+            complaints=record.diagnostics.complaints(record.settings),
+        )
+
+    def used(self, anchor: Anchor) -> None:
+        """Remember that an anchor was used; the draws of those used longest ago are let go."""
+        with self._lock:
+            if self._anchors.get(anchor.name) is anchor:
+                self._anchors[anchor.name] = self._anchors.pop(anchor.name)
+            loaded = [one for one in self._anchors.values() if one is not None and one.loaded]
+            for one in loaded[:-LOADED_ANCHORS]:
+                self._anchors[one.name] = one.unloaded()
+
+    def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
+        """Give at least ``count`` draws from the prior; they are kept in ``folder``."""
+        with self._lock:
+            if self._prior is None or self._prior.blocks.size < count:
+                draws = inference.load_prior(self.space, folder)
+                if draws is None or draws.size < count:
+                    draws = self.sampler(evidence).prior(max(count, PRIOR_DRAWS), PRIOR_SEED)
+                    inference.save_prior(self.space, draws, folder)
+                kept = draws
+                self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: kept)
+            return self._prior

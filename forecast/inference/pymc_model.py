@@ -1,0 +1,242 @@
+# pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportUnknownParameterType=false
+# pyright: reportMissingParameterType=false
+# PyTensor, PyMC and nutpie carry types that pyright reads wrongly.
+"""Spec and evidence as an ordinary `pm.Model`: the only statement of the priors.
+
+Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
+``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
+``indicator_departure``; the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``,
+the observed evidence, whose hidden path is summed out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.gradient import disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+
+from forecast.engine.arrays import Cells, Chain
+from forecast.engine.gradient import log_likelihood_and_gradient
+from forecast.engine.kernel import STAMP
+from forecast.engine.simulate import simulate_reports, simulate_start
+from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pytensor.graph.basic import Variable
+    from pytensor.tensor.variable import TensorVariable
+
+    from forecast.evidence.compilation import Evidence
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["build_model", "data_of", "log_prior"]
+
+
+GROUPS = {  # of the parameters, as an analyst would name them
+    "rates": ("transition_log_rate",),
+    "effects": ("effect_log_times",),
+    "starts": ("start_",),
+    "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
+    "grades": ("grade_increment", "departure_scale", "indicator_departure"),
+}
+DIFFERENTIABLE = 3
+# PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
+KERNEL_VERSION = int(STAMP[:8], 16)
+
+
+class ReportsLogp(Op):
+    """Log-likelihood of the reports and its gradients with respect to the first three inputs, in one pass.
+
+    Inputs: ``log_rate`` (R,), ``log_lambda`` (E,), ``start`` (Σn,), then the arrays of `Chain` and of `Cells` in their
+    order. Outputs: the value, and a gradient for each of the first three inputs.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:  # noqa: ANN401 - PyTensor's signature
+        """Describe the outputs."""
+        tensors = [pt.as_tensor_variable(part) for part in inputs]
+        return Apply(self, tensors, [pt.dscalar(), pt.dvector(), pt.dvector(), pt.dvector()])
+
+    def perform(self, node: Apply, inputs: list[NDArray[Any]], output_storage: list[list[Any]]) -> None:
+        """Compute outside a compiled graph."""
+        del node
+        log_rate, log_lambda, start, *rest = inputs
+        found = log_likelihood_and_gradient(Chain(*rest[:4]), Cells(*rest[4:]), log_rate, log_lambda, start)
+        for storage, part in zip(output_storage, found, strict=True):
+            storage[0] = np.asarray(part)
+
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
+        """Gradients have the shapes of their inputs."""
+        del node
+        return [(), *shapes[:3]]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:  # noqa: ANN401 - PyTensor's signature
+        """Scale the gradients, which the forward call has already computed."""
+        scale = cotangents[0]
+        return [*(scale * outputs[k] for k in (1, 2, 3)), *(disconnected_type() for _ in inputs[3:])]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Only the first three inputs carry a gradient."""
+        return [[k < DIFFERENTIABLE] * 4 for k in range(len(node.inputs))]
+
+
+@register_funcify_default_op_cache_key(ReportsLogp)
+def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any) -> Any:  # noqa: ANN401 - PyTensor's signature
+    del op, node, kwargs
+
+    @numba.njit
+    def reports_logp(log_rate, log_lambda, start, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
+        chain = Chain(rest[0], rest[1], rest[2], rest[3])
+        cells = Cells(rest[4], rest[5], rest[6], rest[7], rest[8], rest[9], rest[10])
+        found = log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start)
+        return np.asarray(found[0]), found[1], found[2], found[3]
+
+    return reports_logp, KERNEL_VERSION
+
+
+_reports_logp = ReportsLogp()
+
+
+def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
+    """State the model of ``space`` with ``evidence`` as a plain `pm.Model`.
+
+    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_available``); `data_of` gives their
+    content for other evidence.
+    """
+    with pm.Model(coords=_coords(space)) as model:
+        data = {name: pm.Data(name, value) for name, value in data_of(evidence).items()}
+        transition = _log_normal("transition_log_rate", _intervals(space, "transitions"), "transition")
+        effect = _log_normal("effect_log_times", _intervals(space, "effects"), "effect")
+        start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_state")
+        log_rate = pm.Deterministic(
+            "log_rate", transition[space.rate_transition] + pt.dot(space.rate_effect, effect), dims="rate"
+        )
+        log_lambda = pm.Deterministic("log_lambda", _log_lambda(space), dims="emission")
+        chain = chain_of(space)
+        pm.CustomDist(
+            "reports",
+            log_rate,
+            log_lambda,
+            start,
+            *chain,
+            data["step_years"],
+            data["cell_what"],
+            data["cell_value"],
+            data["told_available"],
+            space.indicator_median,
+            evidence.cells.in_set,
+            logp=_logp,
+            random=_random,
+            signature="(r),(e),(s),(l),(r,four),(l,k,k),(j),(t),(n,five),(n,three),(g,i),(i),(s)->(n)",
+            observed=data["cell_observed"],
+        )
+    return model
+
+
+def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.float64]]:
+    """(S,) log prior density of each of `GROUPS` of parameters under each draw of ``posterior``, chains end to end."""
+    with model:
+        found = pm.stats.compute_log_prior(xr.DataTree.from_dict({"posterior": posterior}), progressbar=False).log_prior
+    densities = {
+        str(name): part.to_numpy().reshape(part.shape[0] * part.shape[1], -1).sum(axis=1)
+        for name, part in found.data_vars.items()
+    }
+    groups = {
+        group: [part for name, part in densities.items() if name.startswith(starts)] for group, starts in GROUPS.items()
+    }
+    return {group: np.sum(parts, axis=0) for group, parts in groups.items() if parts}
+
+
+def data_of(evidence: Evidence) -> dict[str, NDArray[Any]]:
+    """Give what `pm.set_data` needs to put ``evidence`` into a model of the same spec."""
+    cells = evidence.cells
+    return {
+        "step_years": cells.years,
+        "cell_what": cells.what,
+        "cell_value": cells.value,
+        "cell_observed": cells.observed,
+        "told_available": cells.available,
+    }
+
+
+def _logp(observed: Variable, *parts: Variable) -> TensorVariable:
+    *front, years, what, value, available, median, in_set = parts
+    return _reports_logp(*front, years, what, value, observed, available, median, in_set)[0]
+
+
+def _random(*parts: NDArray[Any], rng: np.random.Generator, size: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    del size
+    log_rate, log_lambda, start, *chain, years, what, value, available, median, in_set = parts
+    cells = Cells(years, what, value, np.zeros(len(what)), available, median, in_set)
+    states = simulate_start(rng, Chain(*chain), start[None])
+    return simulate_reports(rng, Chain(*chain), cells, log_rate[None], log_lambda[None], states)[0]
+
+
+def _coords(space: StateSpace) -> dict[str, tuple[str, ...]]:
+    coords = {
+        "transition": space.transitions,
+        "effect": space.effects,
+        "class": space.classes,
+        "grade": GRADES,
+        "indicator": space.indicators,
+        "stage_state": space.stage_states,
+        "rate": space.rate_names,
+        "emission": space.emission_names,
+    }
+    for level, stage in enumerate(space.stages):
+        coords[f"{stage}_start"] = tuple(np.array(space.states[level])[space.start_weights(level) > 0])
+    return coords
+
+
+def _intervals(space: StateSpace, what: str) -> list[tuple[float, float]]:
+    stages = space.spec.stages.values()
+    if what == "transitions":
+        return [move.per_year for stage in stages for move in stage.transitions]
+    return [effect.times for stage in stages for effect in stage.effects.values()]
+
+
+def _log_normal(name: str, intervals: list[tuple[float, float]], dim: str) -> TensorVariable:
+    mean, sd = np.array([log_normal(interval) for interval in intervals]).reshape(-1, 2).T
+    return pm.Normal(name, mean, sd, dims=dim)
+
+
+def _starts(space: StateSpace) -> list[TensorVariable]:
+    starts: list[TensorVariable] = []
+    for level, stage in enumerate(space.stages):
+        weights = space.start_weights(level)
+        some = np.flatnonzero(weights)
+        if some.size == 1:
+            starts.append(pt.as_tensor_variable((weights > 0).astype(float)))
+        else:
+            inside = pm.Dirichlet(f"start_{stage}", weights[some], dims=f"{stage}_start")
+            starts.append(pt.zeros(weights.size)[some].set(inside))
+    return starts
+
+
+def _log_lambda(space: StateSpace) -> TensorVariable:
+    priors = space.spec.priors
+    classes = [priors.classes[name] for name in space.classes]
+    class_log_rate = _log_normal("class_log_rate", [row.per_year for row in classes], "class")
+    class_log_spread = _log_normal("class_log_spread", [row.spread for row in classes], "class")
+    offset = pm.Normal("indicator_offset", 0.0, 1.0, dims="indicator")
+    medians = np.diff(np.log(priors.grades.medians), prepend=0.0)
+    concentration = priors.grades.concentration
+    increment = pm.Beta("grade_increment", concentration, concentration, dims="grade")
+    grade = pm.Deterministic("grade_log_times", pt.cumsum(2 * medians * increment), dims="grade")
+    scale = pm.HalfNormal("departure_scale", priors.departure.scale)
+    departure = pm.Normal("indicator_departure", 0.0, 1.0, dims="indicator")
+    base = class_log_rate[space.indicator_class] + pt.exp(class_log_spread[space.indicator_class]) * offset
+    raised = grade[space.indicator_grade] * pt.exp(scale * departure)
+    return base[space.emission_indicator] + space.emission_points * raised[space.emission_indicator]

@@ -1,0 +1,225 @@
+# pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
+# pyright: reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportUnknownParameterType=false
+# pyright: reportMissingParameterType=false
+# PyTensor, PyMC and nutpie carry types that pyright reads wrongly.
+"""The compiled model: PyMC's log-density as one cached native function, sampled by nutpie's NUTS.
+
+PyMC states the density and PyTensor compiles it to a function that is kept on disk. nutpie's own compiler for PyMC
+models compiles everything again in each process, and a density called through Python makes the chains wait for each
+other; so a C entry around PyTensor's function, kept on disk as well, is handed to nutpie (docs/decisions.md, *Handing
+the compiled density to nutpie*). The evidence is an argument of that entry: one `Sampler` serves every evidence of its
+model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import nutpie
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
+from pymc.model.transform.optimization import freeze_dims_and_data
+from pymc.pytensorf import join_nonshared_inputs
+from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
+
+from forecast.engine.blocks import Draws
+from forecast.inference.pymc_model import build_model, data_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.settings import Settings
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["Sampler"]
+
+
+JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
+POLL_SECONDS = 0.1
+_DOUBLES = numba.types.CPointer(numba.types.double)
+_DENSITY = numba.types.int64(numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr)
+_EXPAND = numba.types.int64(numba.types.uint64, numba.types.uint64, _DOUBLES, _DOUBLES, numba.types.voidptr)
+# The C entry that nutpie calls. ``data`` points to a table of integers: a counter, then for each argument of the
+# density its address and its shape.
+_ENTRY = """
+def density_entry(size, point_, gradient_, value_, data_):
+    try:
+        data = carray(data_, ({length},), np.int64)
+        value, gradient = density(carray(point_, ({size},)), {arguments})
+        carray(value_, (1,))[0] = value.item()
+        carray(gradient_, ({size},))[:] = gradient
+        if not (np.isfinite(value.item()) and np.all(np.isfinite(gradient))):
+            return 4
+    except Exception:
+        return 1
+    return 0
+"""
+
+
+@numba.cfunc(_EXPAND, cache=True)
+def _keep(_size: int, count: int, point_: Any, kept_: Any, data_: Any) -> int:  # noqa: ANN401 - C pointers
+    """Keep the point itself, and count it: the first entry of the table is how many draws were made."""
+    point = numba.carray(point_, (count,))
+    kept = numba.carray(kept_, (count,))
+    for k in range(count):
+        kept[k] = point[k]
+    numba.carray(data_, (1,), np.int64)[0] += 1
+    return 0
+
+
+class Sampler:
+    """The density of one model, compiled once; `sample` draws under any evidence of the model."""
+
+    def __init__(self, space: StateSpace, evidence: Evidence) -> None:
+        """Compile the model of ``space``; ``evidence`` may be any of its evidences."""
+        model = freeze_dims_and_data(build_model(space, evidence), data=[])
+        model.check_bounds = False
+        point = model.initial_point(0)
+        self._start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
+        self._model = model
+        shown = [*model.free_RVs, *model.deterministics]
+        with model:
+            logp = model.logp()
+            gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, model.value_vars)])
+            by_name = {part.name: part for part in model.unobserved_value_vars}
+            values = pt.concatenate([by_name[variable.name].ravel() for variable in shown])
+            self._density = _Density([logp, gradient], model, point)
+            (values,), joined = join_nonshared_inputs(point, [values], model.value_vars)
+            self._expand = pm.compile([joined], values, mode="NUMBA")
+            shapes = pm.compile([], [pt.as_tensor(variable.shape) for variable in shown], mode="FAST_COMPILE")()
+        self._variables = [
+            (variable.name, tuple(int(n) for n in shape), model.named_vars_to_dims.get(variable.name, ()))
+            for variable, shape in zip(shown, shapes, strict=True)
+        ]
+
+    def prior(self, count: int, seed: int) -> Draws:
+        """Draw ``count`` times from the prior."""
+        derived = [self._model[name] for name in Draws._fields]
+        return Draws(*pm.draw(derived, draws=count, random_seed=seed))
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the unconstrained variables in the order in which `log_density`'s point holds them."""
+        return tuple(value.name for value in self._model.value_vars)
+
+    def log_density(self, evidence: Evidence, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log-density and gradient at an unconstrained ``point`` (see `value_names`), under ``evidence``."""
+        table, alive = self._density.table(evidence)
+        found = self._density.call(table, point)
+        del alive  # until here: the table holds addresses of these arrays
+        return found
+
+    def sample(
+        self, evidence: Evidence, settings: Settings, on_draw: Callable[[int, int], None] | None = None
+    ) -> tuple[xr.Dataset, int]:
+        """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
+
+        Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
+        """
+        table, alive = self._density.table(evidence)
+        size = self._start.size
+
+        def start(seed: int) -> np.ndarray:
+            return self._start + np.random.default_rng(seed).uniform(-JITTER, JITTER, size)
+
+        compiled = CompiledPyMCModel(
+            dims={}, reparameterized_names=[], compiled_logp_func=self._density.entry, compiled_expand_func=_keep,
+            initial_point_func=start, shared_data={}, shared_var_keys={}, user_data=table, n_expanded=size,
+            shape_info=(["point"], [slice(0, size)], [(size,)]), logp_func=None, expand_func=None, _n_dim=size,
+            _shapes={"point": (size,)}, _coords={},
+        )  # fmt: skip
+        running = nutpie.sample(
+            compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains, seed=settings.seed,
+            target_accept=settings.target_accept, save_warmup=False, progress_bar=False, blocking=False,
+        )  # fmt: skip
+        trace = _wait(running, table, settings.chains * (settings.draws + settings.tune), on_draw)
+        del alive  # until here: the table holds addresses of these arrays
+        return self._posterior(trace["posterior"]["point"].to_numpy()), int(trace["sample_stats"]["diverging"].sum())
+
+    def _posterior(self, points: np.ndarray) -> xr.Dataset:
+        flat = np.array([self._expand(point) for chain in points for point in chain])
+        arrays: dict[str, xr.DataArray] = {}
+        first = 0
+        for name, shape, dims in self._variables:
+            last = first + int(np.prod(shape, dtype=int))
+            arrays[name] = xr.DataArray(
+                flat[:, first:last].reshape(*points.shape[:2], *shape),
+                dims=("chain", "draw", *dims),
+                coords={dim: list(self._model.coords[dim]) for dim in dims},
+            )
+            first = last
+        return xr.Dataset(arrays)
+
+
+def _wait(running: Any, table: np.ndarray, total: int, on_draw: Callable[[int, int], None] | None) -> Any:  # noqa: ANN401 - nutpie's
+    report = on_draw or (lambda _done, _total: None)
+    try:
+        while True:
+            try:
+                trace = running.wait(timeout=POLL_SECONDS)
+            except TimeoutError:
+                report(min(int(table[0]), total), total)
+            else:
+                report(total, total)
+                return trace
+    except BaseException:
+        running.abort()
+        raise
+
+
+class _Density:
+    """PyTensor's compiled log-density and gradient behind a C entry."""
+
+    def __init__(self, outputs: list[Any], model: pm.Model, point: dict[str, np.ndarray]) -> None:
+        joined_outputs, joined = join_nonshared_inputs(point, outputs, model.value_vars)
+        function = pm.compile([joined], joined_outputs, mode="NUMBA")
+        compiled = function.vm.jit_fn
+        self._size = sum(int(np.size(part)) for part in point.values())
+        self._arguments = [
+            (shared.name, shared.dtype) for shared in function.get_shared()
+        ]  # `pm.Data` narrows integers
+        arguments: list[str] = []
+        length = 1
+        for shared in function.get_shared():
+            shape = ", ".join(f"data[{length + 1 + k}]" for k in range(shared.ndim))
+            arguments.append(f"carray(address(data[{length}]), ({shape},), np.{shared.dtype})")
+            length += 1 + shared.ndim
+        self._length = length
+        source = _ENTRY.format(length=length, size=self._size, arguments=", ".join(arguments))
+        key = hashlib.sha256((CACHED_SRC_FUNCTIONS[compiled.py_func] + source).encode()).hexdigest()
+        names: dict[str, Any] = {
+            "__name__": __name__,
+            "np": np,
+            "carray": numba.carray,
+            "address": address_as_void_pointer,
+            "density": compiled,
+        }
+        entry = compile_numba_function_src(source, "density_entry", names, cache_key=key)
+        self.entry = numba.cfunc(_DENSITY, cache=True)(entry)
+
+    def table(self, evidence: Evidence) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Give the table that the entry reads under ``evidence``, and the arrays that have to outlive it."""
+        data = data_of(evidence)
+        arrays = [np.ascontiguousarray(data[name], dtype=dtype) for name, dtype in self._arguments]
+        table = [0]
+        for array in arrays:
+            table += [array.ctypes.data, *array.shape]
+        return np.array(table, dtype=np.int64), arrays
+
+    def call(self, table: np.ndarray, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Call the entry from Python."""
+        point = np.ascontiguousarray(point, dtype=np.float64)
+        value, gradient = np.empty(1), np.empty(self._size)
+        doubles = ctypes.POINTER(ctypes.c_double)
+        self.entry.ctypes(
+            self._size, *(part.ctypes.data_as(doubles) for part in (point, gradient, value)), table.ctypes.data
+        )
+        return float(value[0]), gradient

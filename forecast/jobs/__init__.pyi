@@ -1,0 +1,14 @@
+from .limit import check_timeout as check_timeout
+from .limit import time_limit as time_limit
+from .lock import RunLock as RunLock
+from .log import RunLog as RunLog
+from .notices import MOVED as MOVED
+from .notices import find_moves as find_moves
+from .notices import leave_word as leave_word
+from .notices import read_notices as read_notices
+from .scheduler_units import Job as Job
+from .scheduler_units import cron_line as cron_line
+from .scheduler_units import github_files as github_files
+from .scheduler_units import read_time as read_time
+from .scheduler_units import systemd_files as systemd_files
+from .scheduler_units import together as together

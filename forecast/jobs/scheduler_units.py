@@ -1,0 +1,239 @@
+"""Units for schedulers that run a project every day: a line for cron, a service and a timer, a GitHub workflow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shlex
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from forecast.base.errors import InputError
+from forecast.jobs.notices import MOVED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Job", "cron_line", "github_files", "read_time", "systemd_files", "together"]
+
+
+DISTRIBUTION = "scenario-cascade"
+PINNED = ("pymc", "pytensor", "nutpie", "numba", "numpy")  # they decide the draws
+GRACE_SECONDS = 60  # after --timeout, until systemd ends a run that does not end itself
+QUARTERS = 15  # minutes; every time zone is a number of these from UTC
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is run every day ``at`` a time, UTC: ``program`` with ``options``, for a model of the folder ``project``.
+
+    All paths are absolute; ``timeout`` is that of the options, in seconds.
+    """
+
+    program: tuple[str, ...]
+    project: Path
+    model: str
+    options: tuple[str, ...]
+    at: dt.time
+    timeout: float | None = None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words of the command."""
+        return (*self.program, "run", "--project", str(self.project), *self.options)
+
+    @property
+    def name(self) -> str:
+        """A name for the units."""
+        return "forecast-" + (re.sub(r"[^A-Za-z0-9_]+", "-", self.project.name).strip("-") or "project")
+
+
+def read_time(text: str) -> dt.time:
+    """Read ``HH:MM``; `InputError` if it is no time of day."""
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text, re.ASCII):
+        return dt.time.fromisoformat(text)
+    msg = f"--at {text!r} is no time of day; write it as 06:00 (UTC)"
+    raise InputError(msg)
+
+
+def _require_plain(scheduler: str, words: Sequence[str], forbidden: str) -> None:
+    """Make sure that every word can be written in a unit."""
+    for word in words:
+        found = re.search(forbidden, word)
+        if found or not word.isprintable():
+            what = repr(found[0]) if found else "a character that cannot be printed"
+            msg = f"{word!r}: {what} cannot stand in a unit of {scheduler}; give the folder another name"
+            raise InputError(msg)
+
+
+# cron.
+
+
+def cron_line(job: Job, *, utc: bool) -> str:
+    """Give the line for `crontab -e`.
+
+    cron goes by the machine's time zone, with its summer time. Where that is not ``utc``, the line looks every quarter
+    of an hour, the same minutes in every zone, whether it is time.
+    """
+    _require_plain("cron", job.command, r"\\")  # crons differ in what becomes of two
+    command = shlex.join(job.command)
+    if utc:
+        when = f"{job.at.minute} {job.at.hour} * * *"
+    else:
+        minutes = ",".join(str(minute) for minute in range(job.at.minute % QUARTERS, 60, QUARTERS))
+        when = f"{minutes} * * * *"
+        command = f'test "$(date -u +%H:%M)" != {job.at:%H:%M} || {command}'
+    return f"{when} {command.replace('%', r'\%')}\n"
+
+
+# systemd.
+
+
+def systemd_files(job: Job, user: str) -> dict[str, str]:
+    """Give a service, run by ``user``, and its timer, by file name."""
+    _require_plain("systemd", job.command, r"[\r\n]")
+    words = [_systemd(word) for word in job.command]
+    temporary = any({"tmp"} & {*PurePath(word).parts[1:3]} for word in job.command)
+    limit = "infinity" if job.timeout is None else f"{job.timeout + GRACE_SECONDS:.0f}"
+    service = f"""\
+[Unit]
+Description=Forecast of the model {job.model}
+
+[Service]
+Type=oneshot
+User={user}
+# The colon: nothing is replaced by variables of the environment.
+ExecStart=:{" ".join(words)}
+TimeoutStartSec={limit}
+# Exit code {MOVED}: done, and an outcome has moved (--notify-if).
+SuccessExitStatus={MOVED}
+# Compiled code and temporary files go here, for everything but the project is read-only.
+CacheDirectory={job.name}
+Environment=TMPDIR=%C/{job.name} NUMBA_CACHE_DIR=%C/{job.name}/numba
+Environment=PYTENSOR_FLAGS=base_compiledir=%C/{job.name}/pytensor
+ReadWritePaths={_systemd(str(job.project))}
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp={"no" if temporary else "yes"}
+PrivateDevices=yes
+PrivateNetwork=yes
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+# Not MemoryDenyWriteExecute: the model is compiled while the program runs.
+"""
+    timer = f"""\
+[Unit]
+Description=Every day at {job.at:%H:%M} UTC: {job.name}.service
+
+[Timer]
+OnCalendar=*-*-* {job.at:%H:%M}:00 UTC
+# A day on which the machine was off is made up for.
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+"""
+    return {f"{job.name}.service": service, f"{job.name}.timer": timer}
+
+
+def _systemd(word: str) -> str:
+    """Quote a word: backslashes and quotes escaped, and specifiers doubled."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+# GitHub.
+
+
+def github_files(job: Job, repository: Path | None) -> dict[str, str]:
+    """Give a workflow, by file name; the project lies in the working tree ``repository``, or is one."""
+    root = repository or job.project
+    folder = job.project.relative_to(root).as_posix()
+    _require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
+    command = shlex.join(("forecast", "run", "--project", folder, *job.options))
+    pinned = (root / "pins.txt").is_file() and (root / "pyproject.toml").is_file()
+    wanted = (
+        "--constraint pins.txt ."
+        if pinned
+        else " ".join(f"{name}=={version(name)}" for name in (DISTRIBUTION, *PINNED))
+    )
+    here, moved = shlex.quote(folder), shlex.quote(f"reports/{job.model}/moved.txt")
+    minutes = 60 if job.timeout is None else int(job.timeout // 60) + 15
+    workflow = f"""\
+# Put this file into .github/workflows/ of the repository that holds the project.
+name: {job.name}
+
+on:
+  schedule:
+    - cron: "{job.at.minute} {job.at.hour} * * *"  # UTC
+  workflow_dispatch:
+
+permissions:
+  contents: write
+
+# One run at a time; none is cancelled half-way.
+concurrency:
+  group: {job.name}
+  cancel-in-progress: false
+
+jobs:
+  forecast:
+    runs-on: ubuntu-latest
+    timeout-minutes: {minutes}
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.13"
+      - name: Install
+        run: python -m pip install {wanted}
+      # Fits can be made again, so they are only cached.
+      - uses: actions/cache@v4
+        with:
+          path: "**/data/*/fits"
+          key: {job.name}-${{{{ github.run_id }}}}
+          restore-keys: {job.name}-
+      # Exit code {MOVED}: done, and an outcome has moved (--notify-if).
+      - name: Forecast
+        id: forecast
+        run: |
+          code=0
+          {command} || code=$?
+          echo "code=$code" >> "$GITHUB_OUTPUT"
+          test "$code" -eq 0 || test "$code" -eq {MOVED}
+      # Reports are committed and not uploaded: artifacts are deleted after 90 days, and the next run needs the archive
+      # in the ledger, to compare with and to be scored. Pull before you record a row, for the ledger is one file.
+      - name: Keep the report and the archive
+        run: |
+          git config user.name "github-actions[bot]"
+          git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
+          cd {here}
+          git add --force --all -- reports data/ledger.db ':(exclude)reports/run.lock'
+          git diff --cached --quiet || git commit --message "Forecast of $(date -u +%F)"
+          git push
+      - name: Say what moved
+        if: steps.forecast.outputs.code == '{MOVED}'
+        run: |
+          cd {here}
+          echo "::notice::$(cat {moved})"
+          cat {moved} >> "$GITHUB_STEP_SUMMARY"
+"""
+    return {f"{job.name}.yml": workflow}
+
+
+def together(files: dict[str, str]) -> str:
+    """Put files into one text, each under its name as a comment."""
+    return "\n".join(f"# {name}\n{text}" for name, text in files.items())

@@ -1,0 +1,26 @@
+"""Admiralty grades and the credibility that each stands for.
+
+Credibility is the probability that what a row reports is so: reliability of source times credibility of news. A source
+passes a true report on with its reliability, and the information itself holds with its credibility; both must. F and 6
+mean "cannot be judged", not "bad": they are even odds, so F stands above E and 6 level with 4, and F6 is 0.25.
+"""
+
+from __future__ import annotations
+
+from forecast.base.errors import InputError
+
+__all__ = ["CREDIBILITY", "INFORMATION", "RELIABILITY", "credibility"]
+
+
+RELIABILITY = {"A": 0.98, "B": 0.90, "C": 0.75, "D": 0.55, "E": 0.30, "F": 0.50}
+INFORMATION = {"1": 0.98, "2": 0.90, "3": 0.75, "4": 0.50, "5": 0.20, "6": 0.50}
+CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in RELIABILITY.items() for i, b in INFORMATION.items()}
+
+
+def credibility(grade: str) -> float:
+    """Probability that a row of this Admiralty ``grade`` ("A1" to "F6") is true; `InputError` for anything else."""
+    try:
+        return CREDIBILITY[grade]
+    except KeyError:
+        msg = f"{grade!r} is not an Admiralty grade; give source A to F and information 1 to 6, such as B2"
+        raise InputError(msg) from None

@@ -1,0 +1,80 @@
+"""What a ledger does, whatever keeps it: append-only rows and an archive, replayed as of a day and a watermark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Sequence
+
+    from forecast.ledger.records import Added, Issued, LogRecord, Resolution
+    from forecast.ledger.rows import Entry
+
+__all__ = ["Ledger"]
+
+
+class Ledger(Protocol):
+    """Rows of evidence, issued forecasts and answers; nothing is ever changed or deleted.
+
+    ``seq`` grows with every row of a table. What a method has returned is safe; writers take turns. Every method raises
+    `LedgerError` when the store cannot be used, and `BusyError` when others write for too long. The contract is the
+    test suite ``tests/ledger/contract.py``, which takes any implementation.
+    """
+
+    def add(self, dataset: str, entries: Sequence[Entry], *, now: dt.datetime) -> Added:
+        """Record entries, all or none; an entry without an id gets `make_id`'s.
+
+        An id whose content is as recorded is left alone, other content supersedes. ``now`` is in UTC. Raises
+        `InputError` for two entries with one id and different content.
+        """
+        ...
+
+    def seed_once(self, dataset: str, read: Callable[[], Sequence[Entry]], *, now: dt.datetime) -> Added:
+        """Record what ``read`` gives if ``dataset`` has no row at all; of several processes one does it."""
+        ...
+
+    def retract(
+        self, dataset: str, row_id: str, *, reason: str, now: dt.datetime, reported_on: dt.date | None = None
+    ) -> None:
+        """Withdraw the row ``row_id``: as if it had never been, or from ``reported_on``, when it was known to be false.
+
+        Raises `InputError` for an unknown id, one that is retracted already, no reason and a date to come.
+        """
+        ...
+
+    def entries(self, dataset: str, *, as_of: dt.date | None = None, watermark: int | None = None) -> tuple[Entry, ...]:
+        """Give the entries in force, by (date, id), as public on ``as_of`` and as recorded up to ``watermark``."""
+        ...
+
+    def watermark(self, dataset: str) -> int:
+        """Give the ``seq`` of the dataset's last row; 0 when it has none."""
+        ...
+
+    def log(self, dataset: str, limit: int = 20) -> tuple[LogRecord, ...]:
+        """List the last ``limit`` rows written, newest first."""
+        ...
+
+    def archive(self, issued: Issued) -> Issued:
+        """Keep an issued forecast for good and give it back with its ``seq``."""
+        ...
+
+    def latest_forecast(self, model: str | None = None) -> Issued | None:
+        """Give the forecast of ``model`` (of any, without one) that was issued last, or None."""
+        ...
+
+    def forecasts(self, model: str | None = None) -> tuple[Issued, ...]:
+        """Give every issued forecast of ``model`` (of all, without one) in the order of issue."""
+        ...
+
+    def resolve(self, answers: Iterable[Resolution]) -> tuple[Resolution, ...]:
+        """Record answers, all or none, and give those that were new or changed with their ``seq``.
+
+        An earlier answer to the same question stays and is superseded. A rule never supersedes an analyst, nor what was
+        known on a later day.
+        """
+        ...
+
+    def resolutions(self, model: str | None = None) -> tuple[Resolution, ...]:
+        """Give the answer in force to every question of ``model`` (of all, without one), in the order of recording."""
+        ...

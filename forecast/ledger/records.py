@@ -1,0 +1,85 @@
+"""What the ledger keeps beside evidence: issued forecasts, resolutions, its own log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+__all__ = ["Added", "Issued", "LogRecord", "Resolution", "supersedes"]
+
+
+class Added(NamedTuple):
+    """What `Ledger.add` did with each id, in the order given."""
+
+    new: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """One row as `Ledger.log` lists it; ``superseded`` when a later row has the same id."""
+
+    seq: int
+    recorded_at: dt.datetime
+    action: Literal["add", "retract"]
+    id: str
+    summary: str
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """An issued forecast: ``content`` is its whole report data as JSON text; ``seq`` is 0 until it is archived."""
+
+    seq: int = 0
+    model: str
+    as_of: dt.date
+    issued_at: dt.datetime
+    evidence_hash: str
+    model_hash: str
+    fit: str
+    watermark: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """How the world answered a question of issued forecasts of ``model``: whether the rule of ``outcome`` was met.
+
+    That is on the day ``date`` or, with ``since``, on any day after that one up to ``date``. A *rule* answers from the
+    rows that were public on ``as_of``, and its ``reason`` is its text; an *analyst* gives a reason and a link.
+    ``frozen`` is the day from which on the rule was not changed; ``seq`` is 0 until it is recorded.
+    """
+
+    seq: int = 0
+    model: str
+    outcome: str
+    since: dt.date | None = None
+    date: dt.date
+    answer: Literal["yes", "no", "void"]
+    how: Literal["rule", "analyst"]
+    reason: str
+    url: str = ""
+    as_of: dt.date
+    frozen: dt.date | None
+    model_hash: str
+    recorded_at: dt.datetime
+
+    @property
+    def question(self) -> tuple[str, str, dt.date | None, dt.date]:
+        """What is answered: model, outcome, since, date."""
+        return self.model, self.outcome, self.since, self.date
+
+    @property
+    def content(self) -> tuple[str, str, str, str]:
+        """What is said: answer, how, reason, url."""
+        return self.answer, self.how, self.reason, self.url
+
+
+def supersedes(answer: Resolution, before: Resolution) -> bool:
+    """Whether an answer takes the place of the one before it."""
+    return answer.how == "analyst" or (before.how == "rule" and answer.as_of >= before.as_of)

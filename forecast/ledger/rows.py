@@ -1,0 +1,80 @@
+"""Rows of evidence: observations and coverage, and the id of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+__all__ = ["RENAMED", "Coverage", "Entry", "Observation", "columns_of", "make_id", "with_id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One sighting: an ``indicator`` seen, or a ``state`` ("stage.state") assessed; exactly one of the two is given.
+
+    ``date`` is exact to the day or, with ``precision`` "month", a best guess within its month. ``grade`` is the
+    Admiralty grade. Rows with one ``story`` tell of one real event, unless ``distinct``.
+    """
+
+    id: str = ""
+    indicator: str | None = None
+    state: str | None = None
+    date: dt.date
+    precision: Literal["day", "month"] = "day"
+    reported_on: dt.date
+    source: str
+    url: str = ""
+    grade: str
+    story: str = ""
+    distinct: bool = False
+    note: str = ""
+
+    @property
+    def story_key(self) -> str:
+        """What tells stories apart: the story, or the row itself where it has none."""
+        return self.story or self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Somebody looked systematically for ``indicator`` ("*": for every one), ``from_`` to ``to``, both included."""
+
+    id: str = ""
+    indicator: str
+    from_: dt.date
+    to: dt.date
+    reported_on: dt.date
+    source: str
+    url: str = ""
+    note: str = ""
+
+
+Entry = Observation | Coverage
+
+
+def make_id(entry: Entry) -> str:
+    """Build an id from the whole content of an entry except its id, such as ``cyberattack-2026-01-08-3fa9c1``."""
+    values = columns_of(dataclasses.replace(entry, id=""))
+    name = values["indicator"] or values["state"]
+    prefix = name if isinstance(entry, Observation) else f"coverage-{'all' if name == '*' else name}"
+    content = repr(sorted((column, str(value)) for column, value in values.items()))
+    return f"{prefix}-{values['date']}-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:6]}"
+
+
+def with_id[Row: Entry](entry: Row) -> Row:
+    """Give the entry `make_id`'s id if it has none."""
+    return entry if entry.id else dataclasses.replace(entry, id=make_id(entry))
+
+
+RENAMED = {"from_": "date", "to": "until"}
+
+
+def columns_of(entry: Entry) -> dict[str, Any]:
+    """Turn an entry into the columns that hold it."""
+    kind = "observation" if isinstance(entry, Observation) else "coverage"
+    return {"kind": kind} | {RENAMED.get(f.name, f.name): getattr(entry, f.name) for f in dataclasses.fields(entry)}

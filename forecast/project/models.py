@@ -1,0 +1,129 @@
+"""Models of a project: its model files by name, which of them is meant without a name, and what their rows may name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+from forecast import inference, ledger, theory
+from forecast.base.errors import InputError, ModelFileError, nearest
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from forecast.inference.model import Model
+    from forecast.ledger.check import Vocabulary
+
+__all__ = ["Models"]
+
+
+class Models:
+    """The model files in a folder; each is read once, on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        """Point at the folder ``models`` of a project."""
+        self.folder = folder
+        self._read: dict[str, Model] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the model files, sorted."""
+        return tuple(sorted(path.stem for path in self.folder.glob("*.toml")))
+
+    def get(self, name: str | None = None) -> Model:
+        """Read a model; without a ``name``, the one that is meant then.
+
+        Raises
+        ------
+        ModelFileError
+            If the file has faults.
+        InputError
+            If there is no such model, or several and no name.
+
+        """
+        name = name or self.default
+        if name not in self._read:
+            self.require(name)
+            self._read[name] = inference.Model(theory.load_spec(self.folder / f"{name}.toml"))
+        return self._read[name]
+
+    def require(self, name: str) -> None:
+        """Make sure that there is a file of this name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+
+        """
+        if name not in self.names:
+            msg = f"{self.folder}: there is no model {name!r}; {nearest(name, self.names)}"
+            raise InputError(msg)
+
+    @property
+    def default(self) -> str:
+        """Name of the model that is meant without a name: the only one, or the only one that extends no other.
+
+        Raises
+        ------
+        InputError
+            If that leaves none, or several.
+
+        """
+        names = self.names
+        kinds = {name: self._stands_alone(name) for name in names} if len(names) > 1 else dict.fromkeys(names, True)
+        alone = [name for name in names if kinds[name]] or [name for name in names if kinds[name] is None]
+        if len(alone) != 1:
+            have = (
+                f"there are {', '.join(names)}; name one with --model"
+                if names
+                else "there is none; see `forecast init`"
+            )
+            msg = f"{self.folder}: which model? {have}"
+            raise InputError(msg)
+        return alone[0]
+
+    def _stands_alone(self, name: str) -> bool | None:
+        """Whether a model file extends no other; none if that cannot be read.
+
+        Only what stands above its tables is read, so these may be faulty.
+        """
+        try:
+            text = (self.folder / f"{name}.toml").read_text(encoding="utf-8", errors="replace")
+            return "extends" not in tomllib.loads(re.split(r"^\s*\[\[?\w", text, maxsplit=1, flags=re.MULTILINE)[0])
+        except (OSError, tomllib.TOMLDecodeError):
+            return None
+
+    def vocabulary(self, dataset: str, today: dt.date) -> Vocabulary:
+        """Name the indicators and states that any of the models of a dataset defines.
+
+        A faulty model blocks nobody but itself: it defines nothing here, unless no model of the dataset can be read.
+
+        Raises
+        ------
+        ModelFileError
+            If every model that might define something has faults.
+
+        """
+        specs, faulty = list[theory.ModelSpec](), list[ModelFileError]()
+        for name in self.names:
+            try:
+                spec = self.get(name).spec
+            except ModelFileError as error:
+                faulty.append(error)
+            else:
+                specs += [spec] * (spec.model.dataset == dataset)
+        if not specs and faulty:
+            raise faulty[0]
+        states: dict[str, tuple[str, ...]] = {}
+        for spec in specs:
+            for name, stage in spec.stages.items():
+                states[name] = tuple(dict.fromkeys((*states.get(name, ()), *stage.states)))
+        return ledger.Vocabulary(
+            indicators=frozenset(name for spec in specs for name in spec.indicators),
+            states=states,
+            start=min(spec.model.start for spec in specs),
+            today=today,
+        )

@@ -1,0 +1,103 @@
+"""Reports of a project: written beside the archive, whole or not at all, with an index of every issue."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from forecast import report
+from forecast.base.errors import ForecastError
+from forecast.base.files import clear_drafts, make_folder, published, replace_file
+from forecast.project.starter import starter_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+    from forecast.ledger.protocol import Ledger
+
+__all__ = ["Reports"]
+
+REPORT_DATA = "forecast.json"
+REPORT_FILES = ("report.*", "*.svg", REPORT_DATA)  # names that files of a report have, in this version or another
+
+
+class Reports:
+    """The folder ``reports`` of the project at ``root``; what it shows is in the archive of ``ledger()``."""
+
+    def __init__(self, root: Path, ledger: Callable[[], Ledger]) -> None:
+        """Point at a project; its ledger is opened when it is needed."""
+        self.root = root
+        self._ledger = ledger
+
+    @property
+    def folder(self) -> Path:
+        """Where the reports are."""
+        return self.root / "reports"
+
+    def folder_of(self, data: Mapping[str, Any]) -> Path:
+        """Folder of one report, ``<model>/<as-of>``."""
+        return self.folder / data["model"]["name"] / data["forecast"]["as_of"]
+
+    @contextmanager
+    def ready(self, data: dict[str, Any]) -> Generator[Path]:
+        """Write a report beside its place, and put it there when the block has done its work.
+
+        So what cannot be written is never issued, and what is to be seen has been issued.
+
+        Raises
+        ------
+        InputError
+            If the report cannot be rendered or written; the last one stays as it was.
+
+        """
+        folder = self.folder_of(data)
+        self._index()  # a faulty template is found before anything is issued
+        with published(folder, report.render_files(data, self._templates), REPORT_FILES):
+            yield folder
+        self.write_index()
+
+    def write(self, data: dict[str, Any]) -> Path:
+        """Write a report to its folder; what other files of a report are there is deleted."""
+        with self.ready(data) as folder:
+            return folder
+
+    def write_index(self) -> Path:
+        """Write ``index.html``, which lists every model and issue.
+
+        Raises
+        ------
+        InputError
+            If it cannot be rendered or written.
+
+        """
+        path = self.folder / "index.html"
+        make_folder(path.parent)
+        replace_file(path, self._index())
+        return path
+
+    def recover(self) -> None:
+        """Clear up after a killed run: drafts, and the report of the last issue if it was not written."""
+        clear_drafts(self.root)
+        if not (self.root / "data" / "ledger.db").exists():
+            return
+        with suppress(ForecastError):  # whatever is wrong, the run that comes now meets it or does not need it
+            issued = self._ledger().latest_forecast()
+            if issued is None:
+                return
+            data = json.loads(issued.content)
+            try:
+                shown = json.loads((self.folder_of(data) / REPORT_DATA).read_bytes())
+            except (OSError, ValueError):
+                shown = None
+            if shown != data:
+                self.write(data)
+
+    @property
+    def _templates(self) -> list[Path]:
+        """Folders of the templates: the project's own, and for what it lacks those that come with the package."""
+        return [root / "reports" / "templates" for root in (self.root, starter_folder())]
+
+    def _index(self) -> bytes:
+        return report.render_index(report.index_data(self._ledger().forecasts()), self._templates).encode()

@@ -1,0 +1,120 @@
+"""The main job: update, fit when due, forecast, archive, write the report."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from forecast import answers, inference, quantities, record
+from forecast import ledger as ledgers
+from forecast import report as reporting
+from forecast.base.errors import UntrustworthyError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from forecast.inference.fitter import Fitter
+    from forecast.inference.model import Model
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.records import Issued
+    from forecast.ledger.rows import Entry
+    from forecast.project.dataset import Snapshot
+    from forecast.project.reports import Reports
+    from forecast.quantities.estimate import Policy
+    from forecast.quantities.forecast import Forecast
+    from forecast.record.scores import Score
+
+__all__ = ["Issue", "run", "shown"]
+
+
+class Issue(NamedTuple):
+    """What a run gives: the archived forecast, its report data, and whether it is a new one."""
+
+    issued: Issued
+    report: dict[str, Any]
+    folder: Path
+    new: bool
+
+
+def run(  # noqa: PLR0913 - everything that a run brings together
+    snapshot: Snapshot, fitter: Fitter, reports: Reports, score: Callable[[], Score], as_of: dt.date, *, refit: Policy,
+    on_issue: Callable[[], None],
+) -> Issue:  # fmt: skip
+    """Do the main job for the model of ``fitter``; the caller holds the project's lock.
+
+    What would say the same as the last forecast as of that date issues nothing new; its report is written again. What
+    is issued rests on a fit, never on draws from the prior. ``on_issue`` is called when all is ready and nothing is
+    issued yet; an error that it raises stops the run.
+
+    Raises
+    ------
+    UntrustworthyError
+        If the numbers cannot be trusted, or a new fit fails its checks, and bad fits are not accepted.
+    InputError
+        If the evidence is impossible or something cannot be read or written; nothing is issued then.
+
+    """
+    model, store, how = fitter.model, snapshot.ledger, fitter.sampling
+    entries = snapshot.as_of(as_of)
+    evidence = model.evidence(entries, as_of)
+    earlier = [row for row in store.forecasts(model.spec.name) if row.as_of == as_of]
+    same = earlier and (earlier[-1].evidence_hash, earlier[-1].model_hash) == (evidence.hash, model.spec.hash)
+    found = fitter.update(evidence, refit, prior=False, first=earlier[-1].fit if same else None)
+    how.on_stage("forecasting")
+    if not (found.trust.trusted or how.accept_bad):
+        raise _untrustworthy(model, found)
+    fit = inference.load_record(fitter.folder / f"{found.anchor.name}.nc")
+    past = quantities.week_path(model.space, evidence, found.anchor.blocks, found.weights.values)
+    issues = store.forecasts(model.spec.name)
+    asked = answers.LiveForecast.of(
+        found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues]
+    )
+    core = _plain(
+        reporting.report_data(
+            model.spec, evidence, entries, fit, asked, past, watermark=snapshot.watermark, issued_at=fitter.now
+        )
+    )
+    if earlier and reporting.same_report(before := json.loads(earlier[-1].content), core):
+        return Issue(earlier[-1], before, reports.write(before), new=False)
+    how.on_stage("explaining")
+    last = json.loads(issues[-1].content) if issues else None
+    data = core | _plain(reporting.brief(asked, last))
+    data |= _plain(reporting.sum_up(data, last, score()))
+    with reports.ready(data) as folder:
+        on_issue()
+        issued = store.archive(
+            ledgers.Issued(
+                model=model.spec.name,
+                as_of=as_of,
+                issued_at=fitter.now,
+                evidence_hash=evidence.hash,
+                model_hash=model.spec.hash,
+                fit=fit.id,
+                watermark=snapshot.watermark,
+                content=json.dumps(data, ensure_ascii=False),
+            )
+        )
+    return Issue(issued, data, folder, new=True)
+
+
+def _plain(content: dict[str, Any]) -> dict[str, Any]:
+    """Report data as they are read back from the archive."""
+    return json.loads(json.dumps(content))
+
+
+def shown(model: Model, entries: tuple[Entry, ...], fits: Path, forecast: Forecast) -> dict[str, Any]:
+    """Give what the terminal shows of a forecast that was not issued."""
+    anchor = forecast.trust.anchor
+    learned = () if anchor == inference.PRIOR else inference.load_record(fits / f"{anchor}.nc").learned
+    evidence = model.evidence(entries, forecast.as_of)
+    watched = any(isinstance(row, ledgers.Coverage) for row in entries)
+    return reporting.forecast_data(model.spec, evidence, learned, forecast, watched=watched)
+
+
+def _untrustworthy(model: Model, found: Posterior) -> UntrustworthyError:
+    return UntrustworthyError(
+        f"the forecast of {model.spec.name!r} as of {found.evidence.as_of} cannot be trusted: "
+        f"{'; '.join(found.trust.reasons)}; sample more (--tune, --draws), or look at it anyway with --accept-bad-fit"
+    )

@@ -1,0 +1,268 @@
+"""A forecast and a supposition as numbers: looked up, shown, and turned into frames and JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from forecast.base.errors import InputError, nearest
+from forecast.base.prose import percent, spread
+from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+
+__all__ = ["Forecast", "ForecastPath", "WhatIf", "changes_between"]
+
+QUESTIONS = frozenset({"alarm", "do", "drivers", "experts", "rules", "sensitivity", "sightings", "watch", "what_if"})
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """A forecast beside the same one under a supposition, for the same dates.
+
+    ``supposed`` says what is supposed, a line each. Horizons before the last supposed date are left out.
+    """
+
+    model: str
+    as_of: dt.date
+    supposed: tuple[str, ...]
+    changes: tuple[Change, ...]
+    trust: Trust
+
+    def change(
+        self, outcome: str, *, weeks: int | None = None, kind: str | None = None, given: str | None = None
+    ) -> Change:
+        """Look one change up, as `Forecast.probability` does.
+
+        Raises
+        ------
+        InputError
+            If there is no such number; the message says what there is.
+
+        """
+        return _find(self.changes, f"what-if on {self.model!r}", outcome, weeks, kind, given)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row a quantity, columns outcome, kind, given, horizon_weeks, date, before, after, difference, mcse.
+
+        ``before`` and ``after`` are means; their intervals are in `changes`.
+        """
+        rows = [{**asdict(row), "before": row.before.mean, "after": row.after.mean} for row in self.changes]
+        return _frame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types (``docs/what-if.schema.json``)."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "as_of": self.as_of.isoformat(),
+            "supposed": list(self.supposed),
+            "changes": [{**asdict(row), "date": text_or_none(row.date)} for row in self.changes],
+            "trust": self.trust.to_dict(),
+        }
+
+    def _repr_html_(self) -> str:
+        """Show the probabilities at the horizons in notebooks, before → after."""
+        heads, rows = _across([row for row in self.changes if row.kind in {"at", "reached"}])
+        cells = [
+            (name, [f"{percent(row.before.mean)} → {percent(row.after.mean)}" for row in line]) for name, line in rows
+        ]
+        words = "; ".join(self.supposed)
+        return _table(f"{self.model} as of {self.as_of}, if {words}", heads, cells, self.trust)
+
+
+def changes_between(before: Forecast, after: Forecast) -> tuple[Change, ...]:
+    """Set two forecasts of one model beside each other, where they speak of the same dates.
+
+    The error of a difference is that of independent draws, which is too large where both rest on the same ones.
+    """
+    old = {row.key: row for row in before.quantities}
+    return tuple(Change.of(old[row.key], row) for row in after.quantities if row.key in old)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Probabilities as of a date; immutable, and safe to read from several threads.
+
+    ``model_hash`` and ``evidence`` are the hashes of what it rests on.
+    """
+
+    model: str
+    as_of: dt.date
+    model_hash: str
+    evidence: str
+    quantities: tuple[Quantity, ...]
+    trust: Trust
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the numbers are the same, asked or read back."""
+        return isinstance(other, Forecast) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        """Hash what identifies the forecast."""
+        return hash((self.model, self.as_of, self.model_hash, self.evidence))
+
+    def probability(
+        self, outcome: str, *, weeks: int | None = None, kind: str | None = None, given: str | None = None
+    ) -> Estimate:
+        """Look one probability up: at ``weeks``, or of another ``kind``, or ``given`` a condition as it was issued.
+
+        Raises
+        ------
+        InputError
+            If there is no such number; the message says what there is.
+
+        """
+        return _find(self.quantities, f"forecast of {self.model!r}", outcome, weeks, kind, given).estimate
+
+    if not TYPE_CHECKING:  # a type checker finds the questions in `forecast.answers.forecast.LiveForecast`
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say how to get a forecast that can be asked, where a question is put to one that cannot."""
+            if name in QUESTIONS:
+                msg = (
+                    "this forecast was read back and holds numbers only; "
+                    "make one with `project.update()` to ask it more"
+                )
+                raise InputError(msg)
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row a quantity, columns outcome, kind, given, horizon_weeks, date, mean, low, high, mcse."""
+        return _frame([{**asdict(row), **asdict(row.estimate)} for row in self.quantities]).drop(columns="estimate")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types (``docs/forecast.schema.json``); `from_dict` reads them back without loss."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "as_of": self.as_of.isoformat(),
+            "model_hash": self.model_hash,
+            "evidence": self.evidence,
+            "quantities": [{**asdict(row), "date": text_or_none(row.date)} for row in self.quantities],
+            "trust": self.trust.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Forecast:
+        """Read what `to_dict` gave."""
+        return cls(
+            model=content["model"],
+            as_of=dt.date.fromisoformat(content["as_of"]),
+            model_hash=content["model_hash"],
+            evidence=content["evidence"],
+            quantities=tuple(
+                Quantity(
+                    outcome=row["outcome"],
+                    kind=row["kind"],
+                    given=row["given"],
+                    horizon_weeks=row["horizon_weeks"],
+                    date=date_or_none(row["date"]),
+                    estimate=Estimate(**row["estimate"]),
+                )
+                for row in content["quantities"]
+            ),
+            trust=Trust.from_dict(content["trust"]),
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the probabilities at the horizons in notebooks, with their intervals."""
+        heads, rows = _across([row for row in self.quantities if row.kind in {"at", "reached"}])
+        cells = [(name, [spread(asdict(row.estimate)) for row in line]) for name, line in rows]
+        return _table(f"{self.model} as of {self.as_of}", heads, cells, self.trust)
+
+
+@dataclass(frozen=True)
+class ForecastPath:
+    """Forecasts of the past, each from what was known on its date; ``fits`` says how many had to be made for them."""
+
+    model: str
+    forecasts: tuple[Forecast, ...]
+    fits: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: the columns of `Forecast.to_frame` behind ``as_of``, and k_hat and ess of each date."""
+        rows = [
+            {"as_of": one.as_of, **asdict(row), **asdict(row.estimate), "k_hat": one.trust.k_hat, "ess": one.trust.ess}
+            for one in self.forecasts
+            for row in one.quantities
+        ]
+        frame = _frame(rows).drop(columns="estimate")
+        frame["as_of"] = frame["as_of"].astype("datetime64[s]")
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types: each forecast as `Forecast.to_dict` gives it."""
+        return {"model": self.model, "fits": self.fits, "forecasts": [one.to_dict() for one in self.forecasts]}
+
+    def _repr_html_(self) -> str:
+        """Show in notebooks how the probability of each outcome now and at the horizons has moved."""
+        last = self.forecasts[-1]
+        shown = [row for row in last.quantities if row.kind in {"already", "at"}]
+        heads = [
+            f"{row.outcome.replace('_', ' ')}, {f'{w} weeks' if (w := row.horizon_weeks) else 'now'}" for row in shown
+        ]
+        rows = [
+            (
+                str(one.as_of),
+                [percent(one.probability(row.outcome, weeks=row.horizon_weeks).mean) for row in shown],
+            )
+            for one in self.forecasts
+        ]
+        return _table(f"{self.model}, as it would have been forecast each week", heads, rows, last.trust)
+
+
+# Reading and showing.
+
+
+def _find[Row: (Quantity, Change)](  # noqa: PLR0913, PLR0917 - what names a number
+    numbers: Sequence[Row], where: str, outcome: str, weeks: int | None, kind: str | None, given: str | None
+) -> Row:
+    wanted = kind or ("given" if given else "at" if weeks else "already")
+    rows = [row for row in numbers if row.outcome == outcome]
+    if not rows:
+        msg = f"the {where} has no outcome {outcome!r}; {nearest(outcome, {row.outcome for row in numbers})}"
+        raise InputError(msg)
+    for row in rows:
+        if row.kind == wanted and row.given == given and weeks in (None, row.horizon_weeks):
+            return row
+    known = sorted({(row.kind, row.given or "", row.horizon_weeks or 0) for row in rows})
+    have = "; ".join(f"{k}{' ' + g if g else ''} {w or ''}".strip() for k, g, w in known)
+    msg = f"no probability of {outcome!r} of kind {wanted!r}, weeks {weeks}, given {given!r}; there are: {have}"
+    raise InputError(msg)
+
+
+def _across[Row: (Quantity, Change)](rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Row]]]]:
+    """Arrange numbers at horizons with a row for each outcome and kind, and a column for each horizon."""
+    heads = list(dict.fromkeys(f"{row.horizon_weeks} weeks ({row.date})" for row in rows))
+    lines: dict[str, list[Row]] = {}
+    for row in rows:
+        words = "on the day" if row.kind == "at" else "reached by it"
+        lines.setdefault(f"{row.outcome.replace('_', ' ')}, {words}", []).append(row)
+    return heads, list(lines.items())
+
+
+def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], trust: Trust) -> str:
+    lines = [f"<caption>{escape(caption)}</caption>"]
+    lines.append("<tr><th></th>" + "".join(f"<th scope='col'>{escape(head)}</th>" for head in heads) + "</tr>")
+    for name, cells in rows:
+        values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        lines.append(f"<tr><th scope='row'>{escape(name)}</th>{values}</tr>")
+    warning = "".join(f"<p><strong>Not to be trusted:</strong> {escape(reason)}</p>" for reason in trust.reasons)
+    return f"<table>{''.join(lines)}</table>{warning}"
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - slow to import
+
+    frame = pd.DataFrame(rows)
+    frame["horizon_weeks"] = frame["horizon_weeks"].astype("Int64")
+    frame["date"] = pd.to_datetime(frame["date"])
+    return frame

@@ -1,0 +1,187 @@
+"""The archive for other programs: forecasts as a hubverse hub takes them, and everything issued as one table.
+
+A *hub* is a folder in which teams forecast the same things in one format, so that they can be scored and pooled. A file
+holds one model's forecasts as of one date. The format, with the rules for names and for probabilities that sum to one:
+"Model output", https://docs.hubverse.io/en/latest/user-guide/model-output.html.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from forecast.base.errors import InputError, nearest
+from forecast.base.files import make_folder, replace_file
+from forecast.base.sanitise import csv_text
+from forecast.record.archive import NOTHING
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from forecast.ledger.records import Issued
+
+__all__ = ["HUB_COLUMNS", "HubFile", "last_issues", "write_hub"]
+
+
+HUB_COLUMNS = ("reference_date", "target", "horizon", "location", "output_type", "output_type_id", "value")
+ABBREVIATION = r"[A-Za-z0-9_]+"
+LOCATION = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+ROUNDING = 1e-9  # how far from one the sum of an exclusive set may be before it is normalised
+_States = frozenset[tuple[str, ...]]  # joint states, each with the state of every stage
+
+
+class HubFile(NamedTuple):
+    """A file that `write_hub` wrote, its forecast, and whether that passed its checks."""
+
+    path: Path
+    issued: Issued
+    trusted: bool
+
+
+def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.date | None = None) -> tuple[Issued, ...]:
+    """Choose the last issue of each model and date, by model and date; ``issues`` are in the order of issue.
+
+    Raises
+    ------
+    InputError
+        If nothing has been issued, or nothing of ``model``, or nothing as of ``since`` or later.
+
+    """
+    last = {(row.model, row.as_of): row for row in issues}
+    if not last:
+        raise InputError(NOTHING)
+    of_model = {key: row for key, row in last.items() if model in {None, row.model}}
+    if not of_model:
+        msg = f"no forecast of a model {model!r} has been issued; {nearest(str(model), {name for name, _ in last})}"
+        raise InputError(msg)
+    chosen = [row for _, row in sorted(of_model.items()) if since is None or row.as_of >= since]
+    if not chosen:
+        msg = f"no forecast as of {since} or later has been issued; the last is as of {max(day for _, day in of_model)}"
+        raise InputError(msg)
+    return tuple(chosen)
+
+
+# The hub.
+
+
+def write_hub(issues: Iterable[Issued], folder: Path, *, team: str, location: str = "global") -> tuple[HubFile, ...]:
+    """Write each forecast to ``model-output/<team>-<model>/<as of>-<team>-<model>.csv`` of a hub's ``folder``.
+
+    The columns are `HUB_COLUMNS`. A row is the probability (``pmf``) of one category of a target on the day ``horizon``
+    weeks after ``reference_date``. An exclusive set of outcomes is one target with the outcomes as its categories; any
+    other outcome is a target of its own with the categories ``yes`` and ``no``. The same issues give the same bytes;
+    each file is written whole or not at all, and no other file is touched.
+
+    Raises
+    ------
+    InputError
+        If a hub does not allow the name of the team, of a model or of the location (nothing is written then), or the
+        folder cannot be written.
+
+    """
+    issues = tuple(issues)
+    _require_names(team, location, sorted({row.model for row in issues}))
+    written: list[tuple[HubFile, str]] = []
+    for issued in issues:
+        content = json.loads(issued.content)
+        model_id = f"{team}-{issued.model}"
+        path = folder / "model-output" / model_id / f"{issued.as_of}-{model_id}.csv"
+        table = csv_text([HUB_COLUMNS, *_hub_rows(issued, content, location)])
+        written.append((HubFile(path, issued, content["forecast"]["trust"]["trusted"]), table))
+    for (path, _, _), table in written:
+        make_folder(path.parent)
+        replace_file(path, table.encode())
+    return tuple(file for file, _ in written)
+
+
+def _require_names(team: str, location: str, models: Sequence[str]) -> None:
+    allowed = "a hub allows letters (A to Z), digits and underscores"
+    if not re.fullmatch(ABBREVIATION, team):
+        msg = f"--team {team!r} cannot be the name of a team; {allowed}"
+        raise InputError(msg)
+    for name in models:
+        if not re.fullmatch(ABBREVIATION, name):
+            msg = f"{name!r} cannot be the name of a model; {allowed}; choose another with --model, or rename the file"
+            raise InputError(msg)
+    if not re.fullmatch(LOCATION, location):
+        msg = f"--location {location!r} is no code; use letters, digits, and inside also . _ and -, such as global"
+        raise InputError(msg)
+
+
+def _hub_rows(issued: Issued, content: Mapping[str, Any], location: str) -> Iterator[tuple[str, ...]]:
+    at = {
+        (row["outcome"], row["horizon_weeks"]): min(max(row["estimate"]["mean"], 0.0), 1.0)
+        for row in content["forecast"]["quantities"]
+        if row["kind"] == "at"
+    }
+    for target, outcomes in _targets(content["model"]).items():
+        for weeks in sorted({weeks for _, weeks in at}):
+            means = {name: at[name, weeks] for name in outcomes}
+            pmf = _normalised(issued, means) if len(means) > 1 else _yes_or_no(*means.values())
+            for category, value in pmf.items():
+                yield str(issued.as_of), target, str(weeks), location, "pmf", category, str(value)
+
+
+def _yes_or_no(yes: float) -> dict[str, float]:
+    return {"yes": yes, "no": 1 - yes}
+
+
+def _normalised(issued: Issued, means: Mapping[str, float]) -> dict[str, float]:
+    """Take off what rounding left: the sum is one to within a few units in the last place."""
+    total = math.fsum(means.values())
+    if abs(total - 1) > ROUNDING:
+        where = f"issue {issued.seq}, {issued.model} as of {issued.as_of}"
+        msg = f"{where}: {', '.join(means)} exclude each other and add up to {total:.6g}, not 1; leave it out (--since)"
+        raise InputError(msg)
+    return {name: mean / total for name, mean in means.items()}
+
+
+def _targets(model: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Group the outcomes into targets, each outcome in one: exclusive sets first, then those that stand alone.
+
+    A forecast that was issued before the states of outcomes were archived has no exclusive sets.
+    """
+    outcomes: Mapping[str, Mapping[str, Any]] = model["outcomes"]
+    groups = _exclusive_sets(model) if all("states" in row for row in outcomes.values()) else []
+    targets: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        stages = {stage for name in group for stage in outcomes[name]["states"]}
+        stage = stages.pop()
+        plain = not stages and stage not in {*outcomes, *targets}
+        targets[stage if plain else " or ".join(group)] = group
+    grouped = {name for group in groups for name in group}
+    return targets | {name: (name,) for name in outcomes if name not in grouped}
+
+
+def _exclusive_sets(model: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Find sets of outcomes of which exactly one holds in every joint state; no outcome is in two of them."""
+    stages = {name: tuple(row["states"]) for name, row in model["stages"].items()}
+    every = frozenset(product(*stages.values()))
+    left: dict[str, _States] = {}
+    for name, row in model["outcomes"].items():
+        states = frozenset(product(*(row["states"].get(stage, names) for stage, names in stages.items())))
+        if states != every:
+            left[name] = states
+    found: list[tuple[str, ...]] = []
+    while cover := _exact_cover(every, left):
+        found.append(tuple(name for name in left if name in cover))
+        left = {name: states for name, states in left.items() if name not in cover}
+    return found
+
+
+def _exact_cover(missing: _States, sets: Mapping[str, _States]) -> set[str] | None:
+    """Name disjoint sets that together make up ``missing``, the first there are; None if there are none."""
+    if not missing:
+        return set()
+    state = min(missing)
+    for name, states in sets.items():
+        if state in states and states <= missing:
+            rest = _exact_cover(missing - states, sets)
+            if rest is not None:
+                return {name, *rest}
+    return None

@@ -1,0 +1,107 @@
+"""The index page: every model and issue, the latest first, with a line for each outcome."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.report.marks import colours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from forecast.ledger.records import Issued
+
+__all__ = ["index_data", "render_index"]
+
+
+TEMPLATE = "index.html.jinja"
+SHOWN = 120  # issues of each model, the latest
+WIDTH, HEIGHT = 160, 28  # of a line, in pixels
+
+
+def index_data(issues: Iterable[Issued]) -> list[dict[str, Any]]:
+    """Gather what the page shows of each model, that with the latest issue first: issues, and lines of probabilities.
+
+    ``issues`` are in the order in which they were made; of each date the last one counts.
+    """
+    models: dict[str, dict[Any, Issued]] = {}
+    for row in issues:
+        dates = models.setdefault(row.model, {})
+        dates.pop(row.as_of, None)
+        dates[row.as_of] = row
+    found = [_model(sorted(dates.values(), key=lambda row: row.as_of)[-SHOWN:]) for dates in models.values()]
+    return sorted(found, key=lambda model: model["issues"][0]["as_of"], reverse=True)
+
+
+def _model(issues: Sequence[Issued]) -> dict[str, Any]:
+    reports: list[dict[str, Any]] = [json.loads(row.content) for row in issues]
+    last = reports[-1]
+    weeks = last.get("lead_weeks") or max(row["horizon_weeks"] or 0 for row in last["forecast"]["quantities"])
+    outcomes: list[dict[str, Any]] = []
+    tones = colours(last["model"])
+    for name, outcome in last["model"]["outcomes"].items():
+        series = [_chance(report, name, weeks) for report in reports]
+        value = series[-1]
+        outcomes.append(
+            {
+                "name": prose.spoken(name), "label": outcome["label"], "colour": tones[name],
+                "points": _line(series), "now": None if value is None else prose.chance(value),
+            }
+        )  # fmt: skip
+    return {
+        "name": last["model"]["name"],
+        "title": last["model"]["title"],
+        "weeks": weeks,
+        "outcomes": outcomes,
+        "issues": [
+            {
+                "as_of": row.as_of.isoformat(), "day": prose.day(row.as_of),
+                "issued_at": row.issued_at.isoformat(timespec="minutes").replace("T", " "),
+                "headline": report["headline"]["sentences"][0] if "headline" in report else "",
+            }
+            for row, report in zip(issues[::-1], reports[::-1], strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _chance(report: dict[str, Any], outcome: str, weeks: int) -> float | None:
+    return next(
+        (
+            row["estimate"]["mean"] for row in report["forecast"]["quantities"]
+            if (row["outcome"], row["kind"], row["horizon_weeks"]) == (outcome, "at", weeks)
+        ),
+        None,
+    )  # fmt: skip
+
+
+def _line(series: Sequence[float | None]) -> str:
+    """Points of an SVG line from left to right, 0 % at the bottom and 100 % at the top; gaps are left out."""
+    series = [*series, *series] if len(series) == 1 else series  # a point would not be drawn
+    step = WIDTH / (len(series) - 1)
+    return " ".join(f"{k * step:.1f},{HEIGHT * (1 - value):.1f}" for k, value in enumerate(series) if value is not None)
+
+
+def render_index(models: Sequence[dict[str, Any]], templates: Sequence[Path]) -> str:
+    """Render ``index.html`` with the template of the first of the folders ``templates`` that has it.
+
+    Raises
+    ------
+    InputError
+        If the template cannot be read or is faulty.
+
+    """
+    import jinja2  # noqa: PLC0415 - only where a report is written
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, autoescape=True,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    try:
+        return environment.get_template(TEMPLATE).render(models=models, width=WIDTH, height=HEIGHT)
+    except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
+        msg = f"reports/templates/{TEMPLATE}: the template is faulty ({error}); mend or delete it"
+        raise InputError(msg) from error

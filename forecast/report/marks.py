@@ -1,0 +1,276 @@
+"""Marks, colours and axes that the charts of a report share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from forecast.base.prose import spoken
+from forecast.base.sanitise import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+__all__ = [
+    "BARS_SHOWN",
+    "HUES",
+    "INK",
+    "MUTED",
+    "NEUTRAL",
+    "PAPER",
+    "ROW",
+    "SHADES",
+    "TEXT_COLOURS",
+    "Chart",
+    "Data",
+    "Rows",
+    "anchor",
+    "axis_ends",
+    "bar_labels",
+    "bar_spec",
+    "capital",
+    "chart_of",
+    "chart_spec",
+    "colour_by",
+    "colours",
+    "date_of",
+    "lead_name",
+    "rounded",
+    "shortened",
+    "stroke_by",
+    "tooltips",
+    "x_axis",
+    "y_axis",
+]
+
+
+Data = dict[str, Any]
+Rows = list[dict[str, Any]]
+WIDTH = 720  # pixels of the static form; the page gives the other its own
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+INK, MUTED, GRID, PAPER = "#1f2933", "#55606b", "#d9dee3", "#ffffff"
+# Okabe and Ito: of marks; of text of that colour on white; of marks and of text on a dark ground.
+HUES = (
+    ("#e69f00", "#8a5a00", "#e69f01", "#f0b84a"),
+    ("#cc79a7", "#95407a", "#cc79a8", "#e3a5c7"),
+    ("#d55e00", "#a84a00", "#e2701a", "#ff9d5c"),
+    ("#0072b2", "#00619a", "#2a93d1", "#6dbbea"),
+    ("#009e73", "#00704f", "#10b083", "#3ccb9f"),
+    ("#56b4e9", "#1b6a99", "#56b4ea", "#8ccdf2"),
+    ("#f0e442", "#6b6400", "#f0e443", "#f0e97a"),
+)
+NEUTRAL = ("#999999", "#5a5f66", "#8a929a", "#b8c0c8")
+# What each colour becomes on a dark ground; the page says so in its style sheet.
+SHADES: dict[str, str] = {
+    INK: "#e8ecf0", MUTED: "#b3bcc5", GRID: "#3a434d", PAPER: "#14181d",
+    **{light: dark for hue in (*HUES, NEUTRAL) for light, dark in zip(hue[:2], hue[2:], strict=True)},
+}  # fmt: skip
+TEXT_COLOURS = {hue[0]: hue[1] for hue in (*HUES, NEUTRAL)}
+CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "domain": False, "gridColor": GRID, "tickColor": GRID, "labelColor": MUTED, "titleColor": MUTED,
+        "aria": False, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "labelOverlap": True,
+    },
+    "text": {"color": INK, "fontSize": 12, "aria": False},
+    "mark": {"aria": False},
+}  # fmt: skip
+ROW = 42  # pixels of a bar with its label above it
+BARS_SHOWN = 8  # bars in a picture
+LABEL = 70  # characters of a label; the tables hold the rest
+LEAST = 2  # points that an axis spans to either side, so that next to nothing looks like it
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture: its Vega-Lite specification, what it shows in one sentence, and what it looks like in words."""
+
+    name: str
+    spec: dict[str, Any] = field(repr=False)
+    takeaway: str
+    alt: str
+
+    @cached_property
+    def _compiled(self) -> dict[str, Any]:
+        import vl_convert  # noqa: PLC0415 - slow to import, and only where a report is written
+
+        return vl_convert.vegalite_to_vega(self.spec)
+
+    def vega(self) -> dict[str, Any]:
+        """Give the interactive form: Vega that is as wide as what holds it."""
+        wide = "max(240, isFinite(containerSize()[0]) ? containerSize()[0] : 600)"
+        width = {"name": "width", "init": wide, "on": [{"events": "window:resize", "update": wide}]}
+        rest = {key: value for key, value in self._compiled.items() if key not in {"width", "$schema"}}
+        return rest | {"signals": [width, *rest.get("signals", [])]}
+
+    def svg(self) -> str:
+        """Draw the static form."""
+        import vl_convert  # noqa: PLC0415 - slow to import, and only where a report is written
+
+        text = vl_convert.vega_to_svg(self._compiled)
+        text = re.sub(
+            r'href="[^"#]*#', 'href="#', text
+        )  # the only addresses are of rows, and the drawer gives them a host
+        return re.sub(r'(id="|url\(#)((?:clip|gradient)[\w]*)', rf"\g<1>{self.name}-\g<2>", text)
+
+
+# Names, colours and texts.
+
+
+def colours(model: Mapping[str, Any]) -> dict[str, str]:
+    """Give every outcome, and every state as ``stage.state``, its colour.
+
+    A state has that of the outcome that asks for it with the fewest others; a stage's other states are grey first.
+    """
+    outcomes: Mapping[str, Any] = model["outcomes"]
+    found = {name: HUES[k % len(HUES)][0] for k, name in enumerate(outcomes)}
+    asked: dict[str, str] = {}
+    for name, row in sorted(outcomes.items(), key=lambda item: len(item[1].get("states", {}))):
+        wanted: Mapping[str, Sequence[str]] = row.get("states", {})
+        for key in (f"{stage}.{state}" for stage, states in wanted.items() for state in states):
+            asked.setdefault(key, name)
+    spare = [hue[0] for hue in HUES[len(outcomes) :]]
+    for stage, row in model["stages"].items():
+        free = [NEUTRAL[0], *spare]
+        for state in row["states"]:
+            key = f"{stage}.{state}"
+            owner = str(asked.get(key, state))
+            found[key] = found[owner] if owner in outcomes else free.pop(0) if free else NEUTRAL[0]
+    return found
+
+
+def anchor(row: str) -> str:
+    """Name the place of a row on the page; safe in an address whatever the row's id holds."""
+    return "row-" + "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else f"~{ord(c):x}" for c in row)[:200]
+
+
+_MARKS = frozenset("\u061c\u200e\u200f")  # they turn the direction of what follows
+
+
+def shortened(text: object, most: int = LABEL) -> str:
+    """Text on one line, cut to what a label holds."""
+    line = "".join(char for char in one_line(text) if char not in _MARKS)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def lead_name(data: Mapping[str, Any]) -> str:
+    """Name of the lead outcome in words."""
+    return spoken(data["lead"])
+
+
+def date_of(text: str) -> dt.date:
+    """Read an ISO date."""
+    return dt.date.fromisoformat(text)
+
+
+def capital(text: str) -> str:
+    """Text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+# Building blocks of a specification.
+
+
+def chart_spec(layers: Sequence[alt.Chart], height: float, right: int = 5) -> dict[str, Any]:
+    """Vega-Lite specification of layers, in the static size."""
+    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    return spec | {
+        "config": CONFIG,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": {"left": 5, "right": right, "top": 5, "bottom": 5},
+    }
+
+
+def chart_of(rows: Iterable[Mapping[str, Any]]) -> alt.Chart:
+    """Chart of rows, to which marks are added."""
+    return alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+
+
+def tooltips(*names: str) -> list[alt.Tooltip]:
+    """Tooltips of columns."""
+    return [alt.Tooltip(f"{name}:N", title=name) for name in names]
+
+
+def colour_by(name: str = "colour") -> alt.Color:
+    """Colour that a column names."""
+    return alt.Color(f"{name}:N", scale=None, legend=None)
+
+
+def stroke_by(name: str = "colour") -> alt.Stroke:
+    """Stroke that a column names."""
+    return alt.Stroke(f"{name}:N", scale=None, legend=None)
+
+
+def rounded(value: float) -> float:
+    """Round to as many digits as a picture needs."""
+    return round(value, 5)
+
+
+# Bars with their label above them.
+
+
+def axis_ends(values: Sequence[float], room: float) -> list[float]:
+    """Give the ends of an axis that hold the values and leave room for labels at both sides."""
+    low, high = min(values), max(values)
+    span = max(high - low, 0.01)
+    return [rounded(low - room * span), rounded(high + room * span)]
+
+
+def x_axis(name: str, domain: Sequence[float], style: str, title: str | None = None, **more: Any) -> alt.X:  # noqa: ANN401
+    """Horizontal axis over a domain."""
+    axis = alt.Axis(title=title, format=style, tickCount=5, **more)
+    return alt.X(f"{name}:Q", scale=alt.Scale(domain=list(domain), nice=False, zero=False), axis=axis)
+
+
+def y_axis(name: str, rows: float) -> alt.Y:
+    """Vertical place in so many rows, the first on top."""
+    return alt.Y(f"{name}:Q", axis=None, scale=alt.Scale(domain=[rows, 0], nice=False))
+
+
+def bar_labels(rows: Rows) -> alt.Chart:
+    """Write each row's label above its bar, from the left edge."""
+    text = chart_of(rows).mark_text(align="left", baseline="bottom", limit=alt.ExprRef("width"))
+    return text.encode(
+        x=alt.value(0), y=y_axis("label_y", len(rows)), text="label:N", tooltip=tooltips("label", "effect")
+    )
+
+
+def bar_spec(rows: Rows, title: str) -> dict[str, Any]:
+    """Draw differences in percentage points from a line at none, each with its number."""
+    for k, row in enumerate(rows):
+        up = row["value"] >= 0
+        row |= {"label_y": k + 0.38, "y": k + 0.46, "y2": k + 0.84, "mid": k + 0.65, "none": 0, "side": up}
+    domain = axis_ends([-LEAST, LEAST, *(row["value"] for row in rows)], 0.14)
+
+    def x(name: str) -> alt.X:
+        return x_axis(name, domain, "+d", title, labelExpr="datum.value == 0 ? '0' : datum.label")
+
+    layers = [
+        chart_of(rows)
+        .mark_rect()
+        .encode(
+            x=x("none"),
+            x2="value:Q",
+            y=y_axis("y", len(rows)),
+            y2="y2:Q",
+            color=colour_by(),
+            tooltip=tooltips("label", "effect"),
+        ),
+        chart_of(rows).mark_rule(color=MUTED).encode(x=x("none"), y=y_axis("y", len(rows)), y2="y2:Q"),
+        bar_labels(rows),
+    ]
+    for up in (True, False):
+        side = [row for row in rows if row["side"] is up]
+        if side:
+            text = chart_of(side).mark_text(align="left" if up else "right", dx=5 if up else -5, fontWeight="bold")
+            layers.append(text.encode(x=x("value"), y=y_axis("mid", len(rows)), text="number:N"))
+    return chart_spec(layers, ROW * len(rows))

@@ -1,0 +1,234 @@
+"""The report as one page that needs nothing else, and as the files that are put into the report's folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from forecast.base.errors import InputError
+from forecast.base.prose import percent, points
+from forecast.base.sanitise import one_line
+from forecast.report.markdown import render_markdown
+from forecast.report.marks import SHADES, Chart, anchor, colours
+from forecast.report.rendering import render_template
+from forecast.report.sections.every import all_charts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["render_files"]
+
+
+TEMPLATE = "report.html.jinja"
+LONG = 400  # characters of a text that are shown at once
+# Draws every picture from its specification; a tooltip is text, never markup.
+SCRIPT = """
+(() => {
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  const tell = (handler, event, item, value) => {
+    if (!value) { tip.hidden = true; return; }
+    tip.replaceChildren(...Object.entries(value).filter(pair => pair[1]).map(([name, text]) => {
+      const line = document.createElement("div"), key = document.createElement("span");
+      key.textContent = name.replaceAll("_", " ") + ": ";
+      line.append(key, String(text));
+      return line;
+    }));
+    tip.hidden = false;
+    const left = Math.min(event.clientX + 12, document.documentElement.clientWidth - tip.offsetWidth - 8);
+    const below = event.clientY + 16;
+    const top = below + tip.offsetHeight > innerHeight ? event.clientY - tip.offsetHeight - 12 : below;
+    tip.style.left = Math.max(4, left) + "px";
+    tip.style.top = Math.max(4, top) + "px";
+  };
+  addEventListener("scroll", () => { tip.hidden = true; }, {passive: true});
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(one => { one.open = true; }));
+  const open = () => {
+    const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const folded = wanted && wanted.closest("details");
+    if (folded) { folded.open = true; wanted.scrollIntoView(); }
+  };
+  addEventListener("hashchange", open);
+  open();
+  for (const holder of document.querySelectorAll("[data-picture]")) {
+    const figure = holder.closest("figure");
+    const spec = JSON.parse(document.getElementById(holder.dataset.picture).textContent);
+    vegaEmbed(holder, spec, {
+      mode: "vega", renderer: "svg", ast: true, actions: false, defaultStyle: false, hover: true, tooltip: tell,
+    }).then(() => figure.classList.add("drawn"));
+  }
+})();
+"""
+
+
+def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str, bytes]:
+    """Give the files of a report by name: the page, the Markdown with its pictures beside it, and last the data.
+
+    Each template is that of the first of the folders ``templates`` that has it. A picture's name says its content, so
+    that two issues can stand in one folder.
+
+    Raises
+    ------
+    InputError
+        If a template cannot be read or is faulty.
+
+    """
+    library, found = Library(), all_charts(data)
+    drawn = {name: chart.svg() for name, chart in found.items()}
+    alone = {name: _alone(svg).encode() for name, svg in drawn.items()}
+    files = {name: f"{name}-{hashlib.sha256(svg).hexdigest()[:8]}.svg" for name, svg in alone.items()}
+    pictures = {
+        name: {"file": files[name], "takeaway": chart.takeaway, "alt": chart.alt} for name, chart in found.items()
+    }
+    return {
+        "report.html": _html(data, templates, library, found, drawn).encode(),
+        "report.md": render_markdown(data, templates, pictures).encode(),
+        **{files[name]: svg for name, svg in alone.items()},
+        "forecast.json": (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode(),
+    }
+
+
+def _alone(svg: str) -> str:
+    """Give a picture that stands by itself a white ground, and let its links lead to the page."""
+    head, end, rest = svg.replace('href="#row-', 'href="report.html#row-').partition(">")
+    return f'{head}{end}<rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
+
+
+def _html(
+    data: Mapping[str, Any], templates: Sequence[Path], library: Library, found: Mapping[str, Chart],
+    drawn: Mapping[str, str],
+) -> str:  # fmt: skip
+    import jinja2  # noqa: PLC0415 - only where a report is written
+    from markupsafe import Markup  # noqa: PLC0415
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(turn=_turn, bounds=_bounds, anchor=anchor, address=_address, shown=_shown, rest=_rest)
+    scripts = [library.text(), SCRIPT]
+    pictures = {
+        name: {
+            "takeaway": chart.takeaway,
+            "alt": chart.alt,
+            "svg": Markup(_labelled(drawn[name], chart.alt)),  # noqa: S704 - vl-convert escapes the texts of a picture
+            "spec": Markup(_embedded(chart.vega())),  # noqa: S704 - no sign in it has a meaning in HTML
+        }
+        for name, chart in found.items()
+    }
+    return render_template(
+        environment,
+        TEMPLATE,
+        data,
+        pictures=pictures,
+        scripts=[Markup(script) for script in scripts] if pictures else [],  # noqa: S704 - not from the data
+        policy=_policy(scripts),
+        tones=colours(data["model"]),
+        shades=Markup(_shades()),  # noqa: S704 - not from the data
+    )
+
+
+BUNDLE = 'import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))'
+
+
+class Library:
+    """The drawing library as one script, put together by a process of its own while the pictures are drawn."""
+
+    _kept: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._process = None if self._kept else _started()
+
+    def text(self) -> str:
+        """Wait for the script; it is the same for every page."""
+        if not self._kept:
+            out, _ = self._process.communicate() if self._process else ("", "")
+            self._kept.append(_harmless(out or _bundled()))
+        return self._kept[0]
+
+
+def _started() -> subprocess.Popen[str] | None:
+    command = [sys.executable, "-c", BUNDLE]
+    try:
+        return subprocess.Popen(  # noqa: S603 - this Python, and nothing from outside
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        )
+    except OSError:  # no process to be had: it is put together here, which takes longer
+        return None
+
+
+def _bundled() -> str:
+    import vl_convert  # noqa: PLC0415 - slow to import
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+
+
+def _harmless(script: str) -> str:
+    if "</script" in script.lower() or "<!--" in script:
+        msg = "the drawing library cannot stand in a page; install the version of vl-convert-python that pins.txt names"
+        raise InputError(msg)
+    return script
+
+
+def _policy(scripts: list[str]) -> str:
+    """Allow the page its own scripts and nothing from elsewhere, so that no text of the ledger can ever run."""
+    sums = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{one}'" for one in sums)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def _embedded(spec: Mapping[str, Any]) -> str:
+    """Write JSON that can stand in a script element: no sign of it can end the element or be read as HTML."""
+    text = json.dumps(spec, separators=(",", ":"))  # signs beyond ASCII are escaped
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&"})
+
+
+def _labelled(svg: str, alt: str) -> str:
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+
+
+def _shades() -> str:
+    """Give the rules that turn the colours of the pictures into those for a dark ground."""
+    return "\n".join(
+        f'figure [{kind}="{light}"]{{{kind}:{dark}}}' for light, dark in SHADES.items() for kind in ("fill", "stroke")
+    )
+
+
+def _turn(row: Mapping[str, Any]) -> str:
+    """Say what a probability did: ``up 3 points``."""
+    size = points(row["difference"], row["mcse"])
+    return f"{'up' if row['difference'] > 0 else 'down'} {size}" if size else "unchanged"
+
+
+def _bounds(estimate: Mapping[str, float]) -> str:
+    """Give an interval in percent: ``35–84%``."""
+    return f"{percent(estimate['low']).rstrip('%')}–{percent(estimate['high'])}"
+
+
+def _address(url: object) -> str:
+    """Give an address if it is one of the web, else nothing."""
+    text = one_line(url)
+    return text if text.lower().startswith(("http://", "https://")) else ""
+
+
+def _shown(text: object) -> str:
+    """Give the beginning of a text in one line."""
+    line = one_line(text)
+    return line if len(line) <= LONG else f"{line[:LONG]}…"
+
+
+def _rest(text: object) -> str:
+    """Give what `_shown` left out."""
+    return one_line(text)[LONG:]

@@ -1,0 +1,281 @@
+"""Parts of a report that ask the forecast: what moved it, what to watch, what if, what it rests on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.answers.alarm import WEEKS
+from forecast.answers.sensitivity import watched_throughout
+from forecast.base import prose
+from forecast.base.errors import InputError
+from forecast.engine.propagate import Ahead, Horizons, Questions
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.grid import step_days
+from forecast.evidence.stories import stories, story_name
+from forecast.inference.reweighting import reweigh
+from forecast.ledger.rows import Observation
+from forecast.quantities.read import Answers, horizons_of, summaries
+from forecast.theory.assumptions import assumptions, bases
+from forecast.theory.spec import GRADES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.answers.forecast import LiveForecast
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+    from forecast.quantities.estimate import Quantity
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.statespace import StateSpace
+
+__all__ = ["brief", "lead_outcome", "usual_weeks"]
+
+
+USUAL_WEEKS = 26
+DECISIVE = "decisive"
+WIDTH = 0.02  # Monte Carlo error of a point in a line about the past
+WATCHED = 8  # weeks through which the watch-list looks
+
+
+def lead_outcome(spec: ModelSpec) -> str:
+    """Name the outcome that a report explains: the first one of the last stage."""
+    last = list(spec.stages)[-1]
+    return next((name for name, row in spec.outcomes.items() if last in row.states), next(iter(spec.outcomes)))
+
+
+def usual_weeks(spec: ModelSpec) -> int:
+    """Give the horizon that a report speaks of: 26 weeks, or else the longest."""
+    horizons = spec.model.horizons_weeks
+    return USUAL_WEEKS if USUAL_WEEKS in horizons else max(horizons)
+
+
+def brief(asked: LiveForecast, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Gather the parts of a report that explain the forecast; ``last`` is the report before it."""
+    found, spec = asked.posterior, asked.posterior.space.spec
+    lead, weeks = lead_outcome(spec), usual_weeks(spec)
+    covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
+    return {
+        "lead": lead,
+        "lead_weeks": weeks,
+        "known": _known(asked, weeks, last),
+        "cascade": _cascade(found, weeks),
+        "reached": _reached(found),
+        "events": _events(found.space, asked.entries),
+        "drivers": _drivers(asked, lead, weeks),
+        "watch": asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
+        "what_if": _what_ifs(asked, weeks),
+        "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
+        "covered": covered,
+        "alarm": _alarm(asked),
+        "assumptions": _assumptions(spec),
+        "rules": asked.rules().to_dict()["rows"],
+    }
+
+
+def _known(asked: LiveForecast, weeks: int, last: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Probability of each outcome now and after ``weeks``, at the end of each past week, from what was known then.
+
+    What an earlier report says of the same evidence under the same model is taken over. Nothing is fitted for a line in
+    a picture: the draws of the forecast are weighted to each week, or else those of the prior. A week that neither
+    reaches is marked as not trusted, and tried again by the next report.
+    """
+    space = asked.posterior.space
+    spec, version = space.spec, f"{space.spec.hash} {weeks}"
+    kept = {(row["evidence"], row["version"]): row for row in (last or {}).get("known", []) if row["trusted"]}
+    rows: list[dict[str, Any]] = []
+    for day in np.cumsum(step_days(space, asked.posterior.evidence.as_of)).tolist():
+        date = spec.model.start + dt.timedelta(days=day - 1)
+        evidence = compile_evidence(space, asked.known(date, None), date)
+        row = kept.get((evidence.hash, version))
+        if row is None:
+            found, trusted = asked.posterior, True
+            if evidence.hash != found.evidence.hash:
+                found = reweigh(found.anchor, evidence)
+                trusted = _drawable(found, weeks)
+                if not trusted:
+                    prior = reweigh(asked.prior(), evidence)
+                    if trusted := _drawable(prior, weeks):
+                        found = prior
+            row = {
+                "date": date.isoformat(),
+                "evidence": evidence.hash,
+                "version": version,
+                "outcomes": _now_and_then(found, weeks),
+                "trusted": trusted,
+            }
+        rows.append(row)
+    return rows
+
+
+def _shown(found: Posterior, weeks: int) -> list[Quantity]:
+    return [row for row in found.quantities if row.kind == "already" or (row.kind, row.horizon_weeks) == ("at", weeks)]
+
+
+def _drawable(found: Posterior, weeks: int) -> bool:
+    """Whether draws reach the evidence, with errors that are no wider than a line."""
+    sound = found.reached and not found.anchor.complaints
+    return sound and all(row.estimate.mcse <= WIDTH for row in _shown(found, weeks))
+
+
+def _now_and_then(found: Posterior, weeks: int) -> dict[str, Any]:
+    wanted = {"already": "now", "at": "then"}
+    outcomes: dict[str, Any] = {name: {} for name in found.space.spec.outcomes}
+    for row in _shown(found, weeks):
+        outcomes[row.outcome][wanted[row.kind]] = asdict(row.estimate)
+    return outcomes
+
+
+def _cascade(found: Posterior, weeks: int) -> dict[str, Any]:
+    """Probabilities of every state of every stage after ``weeks``, and of each pair of states of stages that follow.
+
+    By the law of total probability the pairs that lead to a state add up to it.
+    """
+    space, as_of = found.space, found.evidence.as_of
+    one = np.eye(space.size, dtype=np.bool_)
+    asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
+    ahead = Ahead(found.anchor.blocks, _only(space, as_of, [weeks]), asked)
+    joint = (ahead.read(found.evaluation.states).at[0] @ found.weights.values).reshape(tuple(space.sizes))
+    stages: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
+    for k, stage in enumerate(space.stages):
+        others = tuple(axis for axis in range(joint.ndim) if axis != k)
+        each = joint.sum(axis=others)
+        states = [{"state": state, "probability": float(p)} for state, p in zip(space.states[k], each, strict=True)]
+        stages.append({"stage": stage, "label": space.spec.stages[stage].label, "states": states})
+        if k:
+            pairs = joint.sum(axis=tuple(axis for axis in range(joint.ndim) if axis not in {k - 1, k}))
+            before = pairs.sum(axis=1)
+            links += [
+                {
+                    "from": f"{space.stages[k - 1]}.{space.states[k - 1][a]}", "to": f"{stage}.{space.states[k][b]}",
+                    "probability": float(pairs[a, b]),
+                    "given": float(pairs[a, b] / before[a]) if before[a] > 0 else None,
+                }
+                for a, b in np.ndindex(*pairs.shape)
+            ]  # fmt: skip
+    return {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat(), "stages": stages, "links": links}
+
+
+def _only(space: StateSpace, as_of: dt.date, weeks: Sequence[int]) -> Horizons:
+    """Lay the grid ahead out for any ``weeks`` up to the longest horizon."""
+    horizons, longest = horizons_of(space, as_of), max(space.spec.model.horizons_weeks)
+    steps = 7 // space.spec.model.step_days
+    return horizons._replace(full=np.array([horizons.full[-1] - (longest - week) * steps for week in weeks]))
+
+
+def _reached(found: Posterior) -> dict[str, Any]:
+    """Probability by week that an outcome that nobody could miss has begun, with its 90 % interval over draws."""
+    space, as_of = found.space, found.evidence.as_of
+    spec = space.spec
+    names = [
+        name for name, row in spec.outcomes.items()
+        if all(set(states) <= set(spec.stages[stage].observable) for stage, states in row.states.items())
+    ]  # fmt: skip
+    if not names:
+        return {}
+    weeks = list(range(1, max(spec.model.horizons_weeks) + 1))
+    masks = np.array([space.members(spec.outcomes[name].states) for name in names])
+    asked = Questions(
+        at=masks[:0], reached=masks, outcome=masks[:0], begins=masks[:0], later=np.zeros(0, dtype=np.int64)
+    )
+    part = Ahead(found.anchor.blocks, _only(space, as_of, weeks), asked).read(found.evaluation.states).reached
+    curves: dict[str, Any] = {}
+    for m, name in enumerate(names):
+        rows = np.ascontiguousarray(part[:, m])
+        curves[name] = [
+            {"date": (as_of + dt.timedelta(weeks=week)).isoformat(), "mean": mean, "low": low, "high": high}
+            for week, (mean, low, high) in zip(
+                weeks, summaries(Answers((), rows, np.ones_like(rows)), found.weights.values).tolist(), strict=True
+            )
+        ]
+    return curves
+
+
+def _events(space: StateSpace, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Stories to mark on a time axis: when, what, the stages that they speak of, and their rows."""
+    found: list[dict[str, Any]] = []
+    for rows in stories(space, entries).values():
+        seen = [row for row in rows if isinstance(row, Observation)]
+        if not seen:
+            continue
+        what, date = story_name(space, rows)
+        of = {
+            space.spec.indicators[row.indicator].stage if row.indicator else (row.state or "").partition(".")[0]
+            for row in seen
+        }
+        found.append({"date": date.isoformat(), "what": what, "stages": sorted(of), "rows": [row.id for row in seen]})
+    return sorted(found, key=lambda event: (event["date"], event["what"]))
+
+
+def _drivers(asked: LiveForecast, lead: str, weeks: int) -> dict[str, Any]:
+    """Account for the change since the last issue; where there is none, since four weeks ago."""
+    evidence = asked.posterior.evidence
+    start = asked.posterior.space.spec.model.start
+    since = max(evidence.as_of - dt.timedelta(weeks=4), start)
+    try:
+        return asked.drivers(lead, weeks=weeks, since="last", refit="never").to_dict() | {"since_issue": True}
+    except InputError:
+        return asked.drivers(lead, weeks=weeks, since=since, refit="never").to_dict() | {"since_issue": False}
+
+
+def _what_ifs(asked: LiveForecast, weeks: int) -> list[dict[str, Any]]:
+    """Say what every outcome would be if a decisive indicator were seen today, or a record made of what can be."""
+    spec = asked.posterior.space.spec
+    names = {name: row.label for name, row in spec.indicators.items() if row.grade == DECISIVE}
+    names |= {
+        f"{stage}.{row.observable[0]}": f"On record: {prose.spoken(row.observable[0])}"
+        for stage, row in spec.stages.items() if row.observable
+    }  # fmt: skip
+    found: list[dict[str, Any]] = []
+    for name, label in names.items():
+        try:
+            answer = asked.what_if(name, refit="never")
+        except InputError:  # a one-off that has happened
+            continue
+        changes = [row for row in answer.changes if row.kind == "at" and row.horizon_weeks == weeks]
+        outcomes = {
+            row.outcome: {"after": row.after.mean, "difference": row.difference, "mcse": row.mcse} for row in changes
+        }
+        found.append({"name": name, "label": label, "outcomes": outcomes, "trusted": answer.trust.trusted})
+    return found
+
+
+def _covered(asked: LiveForecast) -> dict[str, Any]:
+    """Forecast as if somebody had looked for everything from the beginning, so that silence speaks."""
+    found = asked.posterior
+    watch = watched_throughout(found.space, found.evidence.as_of)
+    there = asked.brought(compile_evidence(found.space, [*asked.entries, watch], found.evidence.as_of), "auto")
+    return {
+        "quantities": [
+            {**asdict(row), "date": row.date.isoformat() if row.date else None}
+            for row in there.quantities if row.kind in {"already", "at"}
+        ],
+        "trust": there.trust.to_dict(),
+    }  # fmt: skip
+
+
+def _alarm(asked: LiveForecast) -> dict[str, Any] | None:
+    """Give the conflict alarm; none in the first weeks of a model."""
+    weeks = min(WEEKS, asked.posterior.evidence.steps - 1)
+    return asked.alarm(weeks=weeks, refit="never").to_dict() if weeks > 0 else None
+
+
+def _assumptions(spec: ModelSpec) -> list[dict[str, Any]]:
+    """List every entry of the model file that has a basis, with its numbers and its reasons."""
+    numbers = assumptions(spec)
+    grades = dict(zip(GRADES, spec.priors.grades.medians, strict=True))
+    rows: dict[str, dict[str, Any]] = {}
+    for key, basis in bases(spec):
+        row = rows.setdefault(key, {"key": key, "interval": None, "points_to": None, "medians": None, "basis": []})
+        row["basis"].append(basis.model_dump(mode="json", exclude_none=True))
+        row["interval"] = list(numbers[key]) if key in numbers else None
+        if key.startswith("indicators."):
+            indicator = spec.indicators[key.removeprefix("indicators.")]
+            row |= {"points_to": list(indicator.points_to), "grade": indicator.grade, "class": indicator.class_}
+        if key == "priors.grades":
+            row["medians"] = grades
+    return list(rows.values())

@@ -1,0 +1,193 @@
+"""The cascade in a report: how one stage leads to the next, as a chart and as tables."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from forecast.base.prose import chance, listed, on_day, spoken
+from forecast.report.cells import Table
+from forecast.report.marks import (
+    MUTED,
+    Chart,
+    chart_of,
+    chart_spec,
+    colour_by,
+    colours,
+    rounded,
+    shortened,
+    tooltips,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from forecast.report.marks import Data, Rows
+
+__all__ = ["cascade_chart", "cascade_table", "terms"]
+
+
+THIN = 0.035  # bands of less are not labelled
+# (a) The cascade.
+
+_GAP = 0.085  # of probability, between the bars of two states: room for a label
+_BAR = 0.05  # half a bar, as a part of the way to the next stage
+_STEPS = 24  # pieces of a band
+
+
+def cascade_chart(data: Mapping[str, Any]) -> Chart | None:
+    """Draw how the probability flows through the stages; bands that meet in a state add up to it."""
+    part: Data | None = data.get("cascade")
+    if not part:
+        return None
+    paint, stages = colours(data["model"]), part["stages"]
+    nodes = _nodes(stages, paint)
+    bands, branches = _bands(part, nodes, paint)
+    last = len(stages) - 1
+    heads: Rows = [
+        {"x": k, "y": -0.2, "text": "\n".join(textwrap.wrap(shortened(row["label"], 48), 20)), "at": _side(k, last)}
+        for k, row in enumerate(stages)
+    ]
+    bottom = max(row["y2"] for row in nodes.values()) + 0.01
+
+    def x(name: str) -> alt.X:
+        return alt.X(f"{name}:Q", axis=None, scale=alt.Scale(domain=[-_BAR, last + _BAR], nice=False))
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", axis=None, scale=alt.Scale(domain=[bottom, -0.21], nice=False, zero=False))
+
+    layers = [
+        chart_of(bands)
+        .mark_area(opacity=0.38, interpolate="linear")
+        .encode(
+            x=x("x"),
+            y=y("y"),
+            y2="y2:Q",
+            detail="link:N",
+            color=colour_by(),
+            tooltip=tooltips("path", "chance", "given"),
+        ),
+        chart_of(nodes.values())
+        .mark_rect()
+        .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q", color=colour_by(), tooltip=tooltips("state", "chance")),
+        chart_of(branches).mark_text(align="left", fontSize=11, dx=4).encode(x=x("x"), y=y("y"), text="text:N"),
+    ]
+    for side in ("left", "center", "right"):
+        here = [row | {"lx": row["x2"] if side == "right" else row["x"]} for row in nodes.values() if row["at"] == side]
+        if here:
+            layers.append(
+                chart_of(here)
+                .mark_text(align="left" if side == "center" else side, baseline="bottom", dy=-3, fontWeight="bold")
+                .encode(x=x("lx"), y=y("y"), text="label:N")
+            )
+        tops = [row for row in heads if row["at"] == side]
+        if tops:
+            shift = {"left": -_BAR, "center": 0, "right": _BAR}[side]
+            layers.append(
+                chart_of([row | {"x": row["x"] + shift} for row in tops])
+                .mark_text(align=side, baseline="top", lineBreak="\n", color=MUTED)
+                .encode(x=x("x"), y=y("y"), text="text:N")
+            )
+    flows = listed([f"{shortened(row['label'])} ({_states(row)})" for row in stages])
+    return Chart(
+        "cascade",
+        chart_spec(layers, 440),
+        _total(data, part),
+        f"Flow picture of the probabilities on {on_day(part['date'])}: {flows}. Each band runs from a state to a state "
+        "of the next stage, as high as the probability of both together; its number is the chance of the branch.",
+    )
+
+
+def _side(k: int, last: int) -> str:
+    return "left" if k == 0 else "right" if k == last else "center"
+
+
+def _states(stage: Mapping[str, Any]) -> str:
+    return listed([f"{spoken(row['state'])} {chance(row['probability'])}" for row in stage["states"]])
+
+
+def _nodes(stages: Sequence[Mapping[str, Any]], paint: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    most = max(len(stage["states"]) for stage in stages)
+    found: dict[str, dict[str, Any]] = {}
+    for k, stage in enumerate(stages):
+        states = stage["states"]
+        gap = _GAP * (most - 1) / max(len(states) - 1, 1) if len(states) > 1 else _GAP
+        y = 0.0
+        for row in states:
+            key, p = f"{stage['stage']}.{row['state']}", row["probability"]
+            found[key] = {
+                "x": k - _BAR, "x2": k + _BAR, "y": rounded(y), "y2": rounded(y + max(p, 0.002)), "colour": paint[key],
+                "label": f"{shortened(spoken(row['state']), 24)} {chance(p)}", "at": _side(k, len(stages) - 1),
+                "state": f"{shortened(stage['label'])}: {shortened(spoken(row['state']))}", "chance": chance(p),
+            }  # fmt: skip
+            y += p + gap
+    return found
+
+
+def _bands(
+    part: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], paint: Mapping[str, str]
+) -> tuple[Rows, Rows]:
+    """Give the points of every band, and the label of every branch that is not too thin for one."""
+    left = {key: row["y"] for key, row in nodes.items()}
+    right = dict(left)
+    bands: Rows = []
+    branches: Rows = []
+    for link in part["links"]:
+        one, other, p = link["from"], link["to"], link["probability"]
+        top, end = left[one], right[other]
+        left[one] += p
+        right[other] += p
+        x, x2 = nodes[one]["x2"], nodes[other]["x"]
+        told = {
+            "link": f"{one}>{other}", "colour": paint[other],
+            "path": f"{nodes[one]['state']} → {shortened(spoken(other.partition('.')[2]))}",
+            "chance": f"{chance(p)} of all",
+            "given": "" if link["given"] is None else f"{chance(link['given'])} of {spoken(one.partition('.')[2])}",
+        }  # fmt: skip
+        for step in range(_STEPS + 1):
+            t = step / _STEPS
+            y = top + (end - top) * t * t * (3 - 2 * t)
+            bands.append(told | {"x": rounded(x + (x2 - x) * t), "y": rounded(y), "y2": rounded(y + p)})
+        if p >= THIN and link["given"] is not None:
+            branches.append({"x": x, "y": rounded(top + p / 2), "text": chance(link["given"])})
+    return bands, branches
+
+
+def _total(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    """Write the law of total probability for the state of the last stage that is explained."""
+    last = part["stages"][-1]
+    states = {row["state"]: row["probability"] for row in last["states"]}
+    name = data["lead"] if data["lead"] in states else next(iter(states))
+    sums = terms(part["links"], f"{last['stage']}.{name}")
+    stage = part["stages"][-2]["label"] if len(part["stages"]) > 1 else ""
+    made = f", over “{shortened(stage)}”: {sums}" if sums else ""
+    return f"On {on_day(part['date'])} {spoken(name)} has {chance(states[name])}{made}."
+
+
+def terms(links: Iterable[Mapping[str, Any]], state: str) -> str:
+    """Write what adds up to a state: ``71% × 15% (open) + 29% × 16% (secured)``."""
+    parts = [
+        (row["probability"] / row["given"], row["given"], spoken(row["from"].partition(".")[2]))
+        for row in links
+        if row["to"] == state and row["given"]
+    ]
+    return " + ".join(f"{chance(before)} × {chance(given)} ({name})" for before, given, name in parts)
+
+
+def cascade_table(data: Mapping[str, Any]) -> Table:
+    """Write the law of total probability, state by state."""
+    part = data["cascade"]
+    rows: list[list[str]] = []
+    for stage in part["stages"]:
+        for state in stage["states"]:
+            key = f"{stage['stage']}.{state['state']}"
+            name = f"{stage['label']}: {spoken(state['state'])}"
+            rows.append([name, chance(state["probability"]), terms(part["links"], key)])
+    return Table(
+        f"Law of total probability on {on_day(part['date'])}: what each state of the stage before has, times the "
+        "chance of the branch from it",
+        ["state", "probability", "made up of"],
+        rows,
+    )

@@ -1,0 +1,97 @@
+"""What moved a probability, in a report: charts and tables of the drivers and of what holds it up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecast.base.prose import chance, listed, moved, on_day, signed, spoken
+from forecast.report.cells import Table, ranked
+from forecast.report.marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from forecast.report.marks import Data, Rows
+
+__all__ = ["drivers_chart", "drivers_table", "support_chart", "support_table"]
+
+
+def _effects(data: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Rows:
+    paint, name = colours(data["model"]), lead_name(data)
+    return [
+        {
+            "label": shortened(row["what"]), "value": rounded(100 * row["difference"]),
+            "number": signed(row["difference"], row["mcse"]),
+            "colour": paint[data["lead"]] if row["difference"] > 0 else NEUTRAL[0],
+            "effect": moved("it", row["difference"], row["mcse"], name),
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def drivers_chart(data: Mapping[str, Any]) -> Chart | None:
+    """Draw what moved the forecast since the last issue."""
+    part: Data = data.get("drivers") or {}
+    largest = sorted(part.get("moved", []), key=lambda row: -abs(row["difference"]))[:BARS_SHOWN]
+    if not largest:
+        return None
+    rows, name = _effects(data, largest), lead_name(data)
+    first = largest[0]
+    return Chart(
+        "drivers",
+        bar_spec(rows, f"percentage points of {name}"),
+        f"Since {on_day(part['since'])}: {moved(shortened(first['what']), first['difference'], first['mcse'], name)}.",
+        f"Bars of what moved {name} on {on_day(part['date'])} since {on_day(part['since'])}, in percentage points: "
+        f"{_listing(rows)}.",
+    )
+
+
+def support_chart(data: Mapping[str, Any]) -> Chart | None:
+    """Draw what holds the forecast up: what each story adds to it as it stands."""
+    part: Data = data.get("drivers") or {}
+    largest = sorted(part.get("held_up", []), key=lambda row: -abs(row["difference"]))[:BARS_SHOWN]
+    if not largest:
+        return None
+    rows, name, first = _effects(data, largest), lead_name(data), largest[0]
+    after = part["after"]
+    without = max(0.0, after["mean"] - first["difference"])
+    return Chart(
+        "support",
+        bar_spec(rows, f"percentage points of {name}"),
+        f"Without {shortened(first['what'])}, {name} would stand at {chance(without, first['mcse'])} instead of "
+        f"{chance(after['mean'], after['mcse'])}.",
+        f"Bars of what each story does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
+    )
+
+
+def _listing(rows: Rows) -> str:
+    return listed([f"{row['label']} {row['number']}" for row in rows])
+
+
+def drivers_table(data: Mapping[str, Any]) -> Table:
+    """Table of what moved the lead outcome."""
+    part = data["drivers"]
+    return Table(
+        f"What moved {spoken(part['outcome'])} on {on_day(part['date'])} since {on_day(part['since'])}, "
+        "in percentage points",
+        ["what", "points"],
+        [[row["what"], signed(row["difference"], row["mcse"])] for row in ranked(part.get("moved", []))],
+    )
+
+
+def support_table(data: Mapping[str, Any]) -> Table:
+    """Table of what each story does to the lead outcome."""
+    part = data["drivers"]
+    after = part["after"]["mean"]
+    return Table(
+        f"What holds {spoken(part['outcome'])} on {on_day(part['date'])} where it is, in percentage points",
+        ["what", "points", "without it"],
+        [
+            [
+                row["what"],
+                signed(row["difference"], row["mcse"]),
+                chance(max(0.0, after - row["difference"]), row["mcse"]),
+            ]
+            for row in ranked(part.get("held_up", []))
+        ],
+    )

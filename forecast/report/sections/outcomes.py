@@ -1,0 +1,102 @@
+"""Outcomes, their rules, changes, conditionals and suppositions in a report: tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forecast.base.prose import chance, count, on_day, percent, signed, spoken, spread
+from forecast.report.cells import Table, dated, estimates_of, horizons
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["changes_table", "conditionals_table", "outcomes_table", "rules_table", "what_if_table"]
+
+
+def outcomes_table(data: Mapping[str, Any]) -> Table:
+    """Table of outcomes at the horizons."""
+    by, weeks = estimates_of(data["forecast"]["quantities"]), horizons(data)
+    rows: list[list[str]] = []
+    for name, outcome in data["model"]["outcomes"].items():
+        at = [spread(by[name, "at", None, week]) for week in weeks]
+        rows.append([f"{outcome['label'].strip()}, at", spread(by[name, "already", None, None]), *at])
+        reached = [spread(by[name, "reached", None, week]) for week in weeks]
+        rows.append([f"{outcome['label'].strip()}, reached by", "", *reached])
+    return Table(
+        "Probability that the outcome holds on the date (at), and that it begins by then although it does not hold now "
+        "(reached by), with 90 % intervals",
+        ["outcome", "now", *dated(data)],
+        rows,
+    )
+
+
+def rules_table(data: Mapping[str, Any]) -> Table:
+    """Table of the chances of the rules."""
+    by = {(row["outcome"], row["kind"], row["horizon_weeks"]): row["estimate"] for row in data["rules"]}
+    now = {row["outcome"]: "met" if row["met_now"] else "not met" for row in data["rules"]}
+    weeks, rows = horizons(data), list[list[str]]()
+    for name, outcome in data["model"]["outcomes"].items():
+        for kind, label in (("at", "on the day"), ("by", "on some day by then")):
+            cells = [chance(one["mean"], one["mcse"]) if (one := by.get((name, kind, w))) else "" for w in weeks]
+            rows.append([f"{outcome['label']}, rule met {label}", now.get(name, "") if kind == "at" else "", *cells])
+    return Table(
+        "Probability that the rule of the outcome is met on the date, and on at least one day from tomorrow to it, if "
+        "nothing that happens is missed",
+        ["rule", "today", *dated(data)],
+        rows,
+    )
+
+
+def changes_table(data: Mapping[str, Any]) -> Table:
+    """Table of what changed since the last issue."""
+    part, weeks = data["changes"], horizons(data)
+    moves = {
+        (row["outcome"], row["date"]): f"{percent(row['before'])} → {percent(row['after'])} "
+        f"({signed(row['difference'], row['mcse'])})"
+        for row in part["quantities"]
+    }
+    outcomes: Mapping[str, Any] = data["model"]["outcomes"]
+    rows = [[row["label"], *(moves.get((name, date), "") for date in weeks.values())] for name, row in outcomes.items()]
+    return Table(
+        f"Change since the issue of {on_day(part['since'])}, of the same calendar dates, in percentage points "
+        "in brackets",
+        ["outcome", *(on_day(date) for date in weeks.values())],
+        [row for row in rows if any(row[1:])],
+    )
+
+
+def conditionals_table(data: Mapping[str, Any]) -> Table:
+    """Table of conditional probabilities."""
+    by, weeks = estimates_of(data["forecast"]["quantities"]), horizons(data)
+    rows: list[list[str]] = []
+    for row in data["conditionals"]:
+        name, given = row["outcome"], row["given"]
+        found = [by.get((name, "given", given, week), by.get((name, "after", given, week))) for week in weeks]
+        rests = "the prior" if row["rests_on_prior"] else "prior and evidence"
+        cells = [spread(one) if one else "" for one in found]
+        rows.append([data["model"]["outcomes"][name]["label"], spoken(given), *cells, rests])
+    return Table(
+        "Probability of the outcome given the condition, both on the date; weeks after counts from the day the "
+        "condition begins",
+        ["outcome", "condition", *(f"{week} weeks" for week in weeks), "the link rests on"],
+        rows,
+    )
+
+
+def what_if_table(data: Mapping[str, Any]) -> Table:
+    """Table of suppositions."""
+    names = list(data["model"]["outcomes"])
+    rows: list[list[str]] = []
+    for row in data["what_if"]:
+        cells = [row["outcomes"].get(name) for name in names]
+        told = [
+            f"{chance(one['after'], one['mcse'])} ({signed(one['difference'], one['mcse'])})" if one else ""
+            for one in cells
+        ]
+        rows.append([row["label"] + ("" if row.get("trusted", True) else " (not to be trusted)"), *told])
+    ahead = f" in {count(data['lead_weeks'], 'week')}" if data.get("lead_weeks") else ""
+    return Table(
+        f"Probability of each outcome{ahead} if it were seen today, and the difference in percentage points",
+        ["if", *(spoken(name) for name in names)],
+        rows,
+    )

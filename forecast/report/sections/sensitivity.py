@@ -1,0 +1,149 @@
+"""What a probability rests on, in a report: tornado chart and tables."""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from forecast.base.prose import chance, number, on_day, signed, spoken
+from forecast.report.cells import Table, ranked
+from forecast.report.marks import (
+    BARS_SHOWN,
+    INK,
+    NEUTRAL,
+    ROW,
+    Chart,
+    axis_ends,
+    bar_labels,
+    chart_of,
+    chart_spec,
+    colour_by,
+    colours,
+    lead_name,
+    rounded,
+    shortened,
+    tooltips,
+    x_axis,
+    y_axis,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import altair as alt
+
+    from forecast.report.marks import Data, Rows
+
+__all__ = ["learned_table", "sensitivity_chart", "sensitivity_table"]
+
+
+# (f) Sensitivity.
+
+
+def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
+    """Draw what the probability would be with other assumptions, the most telling first."""
+    part: Data = data.get("sensitivity") or {}
+    if not part.get("shifts"):
+        return None
+    paint, name, now = colours(data["model"]), lead_name(data), part["now"]["mean"]
+    groups: dict[tuple[str, str], Rows] = {}
+    for shift in part["shifts"]:
+        groups.setdefault((shift["kind"], shift["name"]), []).append(shift)
+    ranked = sorted(groups.values(), key=lambda rows: -max(abs(row["difference"]) for row in rows))[: BARS_SHOWN + 2]
+    rows: Rows = []
+    bars: Rows = []
+    for k, group in enumerate(ranked):
+        label, tails = _parted([row["change"] for row in group])
+        row: Data = {"label": shortened(label), "label_y": k + 0.38}
+        found: Rows = [
+            row | {
+                "now": rounded(now), "value": rounded(shift["probability"]), "mid": k + 0.65,
+                "y": k + 0.46, "y2": k + 0.84,
+                "text": f"{tail}: {chance(shift['probability'], shift['mcse'])}".removeprefix(": "),
+                "colour": paint[data["lead"]] if shift["difference"] > 0 else NEUTRAL[0], "up": shift["difference"] > 0,
+                "change": shortened(shift["change"], 120),
+                "effect": f"{chance(now)} → {chance(shift['probability'], shift['mcse'])}",
+            }
+            for shift, tail in zip(group, tails, strict=True)
+        ]  # fmt: skip
+        bars += found
+        rows.append(row | {"effect": "; ".join(one["text"] for one in found)})
+    domain = axis_ends([now, *(row["value"] for row in bars)], 0.2)
+
+    def x(field: str) -> alt.X:
+        return x_axis(field, domain, "%", f"{name} on {on_day(part['date'])}")
+
+    layers = [
+        chart_of(bars).mark_rect().encode(
+            x=x("now"), x2="value:Q", y=y_axis("y", len(rows)), y2="y2:Q", color=colour_by(),
+            tooltip=tooltips("change", "effect"),
+        ),
+        chart_of(bars).mark_rule(color=INK).encode(x=x("now"), y=y_axis("y", len(rows)), y2="y2:Q"),
+        bar_labels(rows),
+    ]  # fmt: skip
+    for up in (True, False):
+        side = [row for row in bars if row["up"] is up]
+        if side:
+            text = chart_of(side).mark_text(align="left" if up else "right", dx=5 if up else -5, fontSize=11)
+            layers.append(text.encode(x=x("value"), y=y_axis("mid", len(rows)), text="text:N"))
+    most = max((row for group in ranked for row in group), key=lambda row: abs(row["difference"]))
+    return Chart(
+        "tornado",
+        chart_spec(layers, ROW * len(rows)),
+        f"With {shortened(most['change'])}, {name} would move most: from {chance(now, part['now']['mcse'])} to "
+        f"{chance(most['probability'], most['mcse'])}.",
+        f"Bars from {chance(now)} to what {name} would be with another assumption: "
+        f"{' '.join(f'{row["change"]}: {row["effect"]}.' for row in bars)}",
+    )
+
+
+def _parted(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """Split what two changes of one assumption have in common from what tells them apart: ``×0.50``."""
+    if len(texts) == 1:
+        return texts[0], [""]
+    alike = takewhile(lambda signs: len(set(signs)) == 1, zip(*texts, strict=False))
+    common = "".join(signs[0] for signs in alike).rpartition(" ")[0]
+    tails = [re.sub(r"\s*\(.*\)$| instead of .*$", "", text[len(common) :]).strip() for text in texts]
+    return (common.removesuffix(" at"), tails) if common else ("; ".join(texts), [""] * len(texts))
+
+
+def sensitivity_table(data: Mapping[str, Any]) -> Table:
+    """Table of the lead outcome under other assumptions."""
+    part = data["sensitivity"]
+    rests = {row["name"]: row["rests_on"] for row in part.get("links", [])}
+    return Table(
+        f"What {spoken(part['outcome'])} on {on_day(part['date'])} would be with other assumptions, most telling first",
+        ["with", "it would be", "points", "the assumption"],
+        [
+            [
+                row["change"],
+                chance(row["probability"], row["mcse"]),
+                signed(row["difference"], row["mcse"]),
+                rests.get(row["name"], "" if row["trusted"] else "not to be trusted"),
+            ]
+            for row in ranked(part["shifts"])
+        ],
+    )
+
+
+def learned_table(data: Mapping[str, Any]) -> Table:
+    """Table of what the evidence taught about the links."""
+
+    def interval(row: Mapping[str, Any], key: str) -> str:
+        return f"{number(row[key][0])} to {number(row[key][1])}"
+
+    return Table(
+        "Rates per year and multipliers: the 90 % interval of the model file, and after the evidence; narrowing 1 "
+        "means that nothing was learned",
+        ["link", "prior", "now", "narrowing"],
+        [
+            [
+                row["name"] + (" (times)" if row["kind"] == "effect" else ""),
+                interval(row, "prior"),
+                interval(row, "posterior"),
+                f"{row['narrowing']:.2f}",
+            ]
+            for row in data["learned"]
+        ],
+    )

@@ -1,0 +1,135 @@
+"""A forecast as text for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from forecast.base.prose import on_day, percent, spread
+from forecast.base.sanitise import one_line
+from forecast.report.rendering import views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from forecast.quantities.estimate import Change
+
+__all__ = ["render_changes", "render_text"]
+
+
+READABLE = 100  # columns of running text
+
+
+# Text.
+
+
+def render_text(data: Mapping[str, Any], width: int) -> str:
+    """Render the forecast for a terminal that is ``width`` columns wide."""
+    model, found = data["model"], views(data)
+    by, weeks, prose = found["by"], found["weeks"], min(width, READABLE)
+    lines = textwrap.wrap(one_line(model["title"]), prose)
+    rules = data.get("rules") or ()
+    scored = " A rule counts what anybody can see, and is what gets scored." if rules else ""
+    lines += textwrap.wrap(
+        f"As of {on_day(data['forecast']['as_of'])}, {_issued(data['issued_at'])}. "
+        f"Brackets hold 90 % intervals.{scored}",
+        prose,
+    )
+    groups: list[_Group] = [
+        (
+            outcome["label"],
+            [
+                ("on the day", [spread(by[name, "already", None, None]), *_cells(by, (name, "at", None), weeks)]),
+                ("reached by it", ["", *_cells(by, (name, "reached", None), weeks)]),
+                *_rule(rules, name, weeks),
+            ],
+        )
+        for name, outcome in model["outcomes"].items()
+    ]
+    heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
+    lines += ["", *_grid(heads, groups, width)]
+    if data["conditionals"]:
+        lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], _conditions(data, by, weeks), width)]
+    if any(row["rests_on_prior"] for row in data["conditionals"]):
+        words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
+        lines += textwrap.wrap(words, prose, subsequent_indent="  ")
+    for note in data["notes"]:
+        lines += ["", *textwrap.wrap(f"Note: {one_line(note)}", prose, subsequent_indent="  ")]
+    return "\n".join(lines)
+
+
+def _issued(moment: str | None) -> str:
+    return f"issued {moment[:16].replace('T', ' ')} UTC" if moment else "not issued"
+
+
+def render_changes(changes: Sequence[Change], labels: Mapping[str, str], width: int) -> str:
+    """Render what moved at each horizon, with the difference in percentage points; ``labels`` name the outcomes."""
+    heads = dict.fromkeys((f"{row.horizon_weeks} weeks", on_day(str(row.date))) for row in changes if row.kind == "at")
+    groups: dict[str, dict[str, list[str]]] = {name: {} for name in labels.values()}
+    for row in changes:
+        words = {"at": "on the day", "reached": "reached by it"}.get(row.kind)
+        if words:
+            groups[labels[row.outcome]].setdefault(words, []).append(_move(row))
+    return "\n".join(_grid(list(heads), [(label, list(rows.items())) for label, rows in groups.items()], width))
+
+
+def _move(row: Change) -> str:
+    points = f"{100 * row.difference:+.0f}"
+    return f"{percent(row.before.mean)} → {percent(row.after.mean)} ({points if points not in {'+0', '-0'} else '±0'})"
+
+
+_Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows, each with a label and a cell a column
+
+
+def _cells(by: Mapping[Any, Any], key: tuple[str, str, str | None], weeks: Sequence[int]) -> list[str]:
+    return [spread(by[*key, week]) if (*key, week) in by else "" for week in weeks]
+
+
+def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
+    """Say how likely the rule of an outcome is to be met; forecasts that were not issued and old ones do not tell."""
+    rows = {row["horizon_weeks"]: row for row in rules if (row["outcome"], row["kind"]) == (outcome, "by")}
+    if rows:
+        now = "met" if next(iter(rows.values()))["met_now"] else "not met"
+        estimates = [rows[week]["estimate"] for week in weeks]
+        yield "rule met by", [now, *(percent(one["mean"]) for one in estimates)]
+
+
+def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:
+    groups: dict[str, list[tuple[str, list[str]]]] = {}
+    for row in data["conditionals"]:
+        name, given = row["outcome"], row["given"]
+        words, star = given.replace("_", " "), " *" if row["rests_on_prior"] else ""
+        rows = groups.setdefault(data["model"]["outcomes"][name]["label"], [])
+        after = next((by[key] for key in by if key[:3] == (name, "after", given)), None)
+        if after is None:
+            rows.append((f"given {words}{star}", _cells(by, (name, "given", given), weeks)))
+        else:
+            rows.append((f"{words} began{star}: {spread(after)}", []))
+    return list(groups.items())
+
+
+def _grid(heads: Sequence[tuple[str, ...]], groups: Sequence[_Group], width: int) -> Iterator[str]:
+    """Lay out rows under their group's label, in as many blocks of columns as ``width`` asks for."""
+    rows = [row for _, part in groups for row in part]
+    column = 2 + max(len(text) for texts in (*heads, *(cells for _, cells in rows)) for text in texts)
+    labels = 4 + max(len(label) for label, cells in rows if cells)  # two blanks before, two after
+    first = min(labels, max(width + 2 - column * len(heads), 4))
+    for block in batched(range(len(heads)), max((width + 2 - first) // column, 1)):
+        yield from [""] if block[0] else []
+        for line in zip(*(heads[k] for k in block), strict=True):
+            yield (" " * first + "".join(text.ljust(column) for text in line)).rstrip()
+        for label, part in groups:
+            yield from textwrap.wrap(one_line(label), width)
+            for name, cells in part:
+                if cells or not block[0]:
+                    yield from _grid_row(name, "".join(cells[k].ljust(column) for k in block if cells), first, width)
+
+
+def _grid_row(name: str, values: str, first: int, width: int) -> Iterator[str]:
+    if values and len(name) + 4 <= first:
+        yield (f"  {name}".ljust(first) + values).rstrip()
+        return
+    yield from textwrap.wrap(name, width, initial_indent="  ", subsequent_indent="    ")
+    if values:
+        yield (" " * first + values).rstrip()

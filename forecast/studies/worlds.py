@@ -1,0 +1,332 @@
+"""Simulated worlds: parameters, a hidden path, and a ledger of what was told of it, drawn as docs/method.md says.
+
+This is the model's other half, written from the method's text in plain loops over names and days. It shares nothing
+with the likelihood (no kernel, no compiled cells, no index array), so that a fit which finds a world's parameters again
+has been checked against a second reading and not against itself.
+
+What a world is like beyond the method is a convention that cancels from every posterior: which days are watched, how
+many stories are told and how they are graded do not depend on states. Every row but a record is reported as late as the
+model's lag says, so that coverage and rows become known together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from forecast.base.errors import InputError
+from forecast.ledger.admiralty import credibility
+from forecast.ledger.rows import Coverage, Entry, Observation
+from forecast.theory.spec import GRADES, log_normal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from forecast.engine.arrays import Floats
+    from forecast.theory.spec import ModelSpec
+
+__all__ = ["Truth", "World", "draw_truth", "is_in", "simulate_ledger", "simulate_path", "simulate_world"]
+
+
+DAYS_A_YEAR = 365.25
+HALF = 0.5
+MIX = {"A1": 0.25, "B2": 0.35, "C3": 0.25, "D4": 0.15}  # how reports of true events are graded
+STORIES_A_YEAR = 26.0  # told selectively, of each stage
+ASSESSMENTS_A_YEAR = 3.0  # of each stage without observable states
+REPEATED = 0.3  # share of stories that a second, less credible row tells again
+ALWAYS, NEVER = 0.75, 0.1  # shares of indicators that are watched so; the others are for a span
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The parameters of a world: ``values`` by the names and in the order that the PyMC model gives them."""
+
+    spec: ModelSpec
+    values: Mapping[str, Floats]
+
+    def rate(self, stage: str, from_: str, to: str, upstream: Mapping[str, str]) -> float:
+        """Rate per year of a transition while the stages upstream are in these states; 0 where there is none."""
+        log_rate, transition, effect = -math.inf, 0, 0
+        for name, content in self.spec.stages.items():
+            for move in content.transitions:
+                if (name, move.from_, move.to) == (stage, from_, to):
+                    log_rate = float(self.values["transition_log_rate"][transition])
+                transition += 1
+            for row in content.effects.values():
+                meets = all(upstream.get(other) in allowed for other, allowed in row.when.items())
+                if (name, row.from_, row.to) == (stage, from_, to) and meets:
+                    log_rate += float(self.values["effect_log_times"][effect])
+                effect += 1
+        return math.exp(log_rate)
+
+    def intensity(self, indicator: str, state: str) -> float:
+        """Rate per year at which an indicator occurs in a state of its stage."""
+        row, values = self.spec.indicators[indicator], self.values
+        i, c = list(self.spec.indicators).index(indicator), list(self.spec.priors.classes).index(row.class_)
+        log_rate = values["class_log_rate"][c] + math.exp(values["class_log_spread"][c]) * values["indicator_offset"][i]
+        if state in row.points_to:
+            grade = 0.0
+            for k in range(GRADES.index(row.grade) + 1):
+                below = self.spec.priors.grades.medians[k - 1] if k else 1.0
+                grade += 2 * math.log(self.spec.priors.grades.medians[k] / below) * values["grade_increment"][k]
+            log_rate += grade * math.exp(values["departure_scale"][0] * values["indicator_departure"][i])
+        return math.exp(log_rate)
+
+    def start(self, stage: str) -> Floats:
+        """(n,) probabilities of a stage's states before the first step."""
+        content = self.spec.stages[stage]
+        weighted = [state for state in content.states if state in content.start]
+        drawn = self.values.get(f"start_{stage}", np.ones(1))
+        return np.array([drawn[weighted.index(state)] if state in weighted else 0.0 for state in content.states])
+
+
+class World(NamedTuple):
+    """A simulated world: ``path`` holds the state of every stage at the end of each step."""
+
+    truth: Truth
+    path: tuple[Mapping[str, str], ...]
+    entries: tuple[Entry, ...]
+
+
+def is_in(path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a step of a path lies in a set of joint states, such as an outcome's."""
+    return all(path_step[stage] in allowed for stage, allowed in states.items())
+
+
+def simulate_world(spec: ModelSpec, days: int, rng: np.random.Generator) -> World:
+    """Draw a world from the prior that lasts ``days`` from the model's start, with all that is ever told of it."""
+    truth = draw_truth(spec, rng)
+    path = simulate_path(truth, days, rng)
+    return World(truth, path, simulate_ledger(truth, path, days, rng))
+
+
+def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
+    """Draw every parameter from its prior."""
+
+    def normal(intervals: Sequence[tuple[float, float]]) -> Floats:
+        return np.array([rng.normal(*log_normal(interval)) for interval in intervals])
+
+    stages, classes, grades = spec.stages.values(), spec.priors.classes.values(), spec.priors.grades
+    values = {
+        "transition_log_rate": normal([move.per_year for stage in stages for move in stage.transitions]),
+        "effect_log_times": normal([effect.times for stage in stages for effect in stage.effects.values()]),
+        "class_log_rate": normal([row.per_year for row in classes]),
+        "class_log_spread": normal([row.spread for row in classes]),
+        "indicator_offset": rng.standard_normal(len(spec.indicators)),
+        "indicator_departure": rng.standard_normal(len(spec.indicators)),
+        "grade_increment": rng.beta(grades.concentration, grades.concentration, len(GRADES)),
+        "departure_scale": np.abs(rng.normal(0.0, spec.priors.departure.scale, 1)),
+    }
+    for name, stage in spec.stages.items():
+        weights = [stage.start[state] for state in stage.states if state in stage.start]
+        if len(weights) > 1:
+            values[f"start_{name}"] = rng.dirichlet(weights)
+    return Truth(spec, values)
+
+
+# The hidden path.
+
+
+def _steps(spec: ModelSpec, days: int) -> Iterator[range]:
+    """Give the days of each step."""
+    step = spec.model.step_days
+    for first in range(0, days, step):
+        yield range(first, min(first + step, days))
+
+
+def simulate_path(truth: Truth, days: int, rng: np.random.Generator) -> tuple[Mapping[str, str], ...]:
+    """Walk through every step: the stages move in the order of the file, each knowing where those before it went."""
+    spec = truth.spec
+    now = {
+        name: stage.states[rng.choice(len(stage.states), p=truth.start(name))] for name, stage in spec.stages.items()
+    }
+    path: list[Mapping[str, str]] = []
+    for step in _steps(spec, days):
+        new: dict[str, str] = {}
+        for name, stage in spec.stages.items():
+            ways = {state: truth.rate(name, now[name], state, new) for state in stage.states if state != now[name]}
+            total = sum(ways.values())
+            new[name] = now[name]
+            if rng.random() < 1 - math.exp(-total * len(step) / DAYS_A_YEAR):
+                new[name] = str(rng.choice(list(ways), p=[rate / total for rate in ways.values()]))
+        path.append(new)
+        now = new
+    return tuple(path)
+
+
+# What is told of it.
+
+
+def simulate_ledger(
+    truth: Truth, path: Sequence[Mapping[str, str]], days: int, rng: np.random.Generator
+) -> tuple[Entry, ...]:
+    """Tell of a path: coverage, reports of what is watched (true and false), stories, assessments and records."""
+    return tuple(_Teller(truth, days, rng).tell(path))
+
+
+class _Told(NamedTuple):
+    """Something that is about to be told on a ``day``: of an indicator, or of whatever a stage offers."""
+
+    day: int
+    stage: str
+    indicator: str | None
+    grade: str
+
+
+class _Teller:
+    """Writes one world's rows, in the order of their days."""
+
+    def __init__(self, truth: Truth, days: int, rng: np.random.Generator) -> None:
+        self.truth, self.spec, self.days, self.rng = truth, truth.spec, days, rng
+        self.rows: list[Entry] = []
+        self.closed: set[str] = set()
+        self.watched: dict[str, tuple[int, int]] = {}  # indicator: first day, day after the last
+
+    def tell(self, path: Sequence[Mapping[str, str]]) -> list[Entry]:
+        for name in self.spec.indicators:
+            self._watch(name)
+        on_record: dict[str, bool] = {}
+        for step, states in zip(_steps(self.spec, self.days), path, strict=True):
+            coming = [*self._sightings(step, states), *self._stories(step)]
+            for told in sorted(coming, key=lambda one: one.day):
+                self._write(told, states)
+            for stage, state in states.items():
+                self._assess(step, stage, state)
+                now = state in self.spec.stages[stage].observable
+                if now != on_record.get(stage, False):
+                    self._add(step[-1], "A1", state=f"{stage}.{state}", late=0)
+                    on_record[stage] = now
+        return self.rows
+
+    def _date(self, day: int) -> dt.date:
+        return self.spec.model.start + dt.timedelta(days=day)
+
+    def _watch(self, indicator: str) -> None:
+        """Choose the days on which somebody looks; of a one-off whole steps, for a step of it ends when it is told."""
+        kind, end = self.rng.random(), max(self.days - self.spec.model.reporting_lag_days, 0)
+        first, last = sorted(self.rng.integers(0, end + 1, 2).tolist())
+        if not self.spec.indicators[indicator].repeats:
+            step = self.spec.model.step_days
+            first, last = first // step * step, min(-(-last // step) * step, end)
+        if kind < ALWAYS:
+            first, last = 0, end
+        elif kind < ALWAYS + NEVER:
+            last = first
+        self.watched[indicator] = (first, last)
+        if first < last:
+            self.rows.append(
+                Coverage(
+                    id=f"watch-{indicator}", indicator=indicator, from_=self._date(first), to=self._date(last - 1),
+                    reported_on=self._date(first), source="the simulation",
+                )
+            )  # fmt: skip
+
+    def _is_watched(self, indicator: str, day: int) -> bool:
+        first, end = self.watched[indicator]
+        return first <= day < end
+
+    def _sightings(self, step: range, states: Mapping[str, str]) -> Iterator[_Told]:
+        """Report of what is watched in a step: something happened, or a false report says so."""
+        for name, row in self.spec.indicators.items():
+            days = [day for day in step if self._is_watched(name, day)]
+            if not days or name in self.closed:
+                continue
+            years = len(days) / DAYS_A_YEAR
+            happened = self.rng.poisson(self.truth.intensity(name, states[row.stage]) * years) > 0
+            weights = dict(MIX) if happened else self._false(name, years)
+            weights[""] = max(1 - sum(weights.values()), 0.0)
+            grade = str(self.rng.choice(list(weights), p=list(weights.values())))
+            if grade:
+                days_on = self._known_by(self.truth.intensity(name, states[row.stage]), name, grade, len(days))
+                yield _Told(int(self.rng.choice(days, p=days_on)), row.stage, name, grade)
+
+    def _known_by(self, intensity: float, indicator: str, grade: str, days: int) -> NDArray[np.float64]:
+        """(days,) on which of them a report is dated: by each day as often as watching up to it alone would give one.
+
+        So a forecast from the middle of the span, to which later days are not known, is told what it should be.
+        """
+        years, w = np.arange(days + 1) / DAYS_A_YEAR, credibility(grade)
+        nothing, odds = np.exp(-intensity * years), np.expm1(self._median(indicator) * years)
+        told = np.maximum(np.diff(1 - nothing + nothing * odds * (1 - w) / w), 0.0)
+        return told / told.sum()
+
+    def _median(self, indicator: str) -> float:
+        """Rate per year that the prior gives the indicator's class: what false reports go by."""
+        low, high = self.spec.priors.classes[self.spec.indicators[indicator].class_].per_year
+        return math.sqrt(low * high)
+
+    def _false(self, indicator: str, years: float) -> dict[str, float]:
+        """Probability of a false report of each grade where nothing happened."""
+        before = 1 - math.exp(-self._median(indicator) * years)
+        found = {grade: share * before * (1 - credibility(grade)) / (credibility(grade) * (1 - before))
+                 for grade, share in MIX.items()}  # fmt: skip
+        if sum(found.values()) > 1:
+            msg = f"indicators.{indicator}: is too frequent for worlds with false reports; lower its class's per_year"
+            raise InputError(msg)
+        return found
+
+    def _stories(self, step: range) -> Iterator[_Told]:
+        for stage in self.spec.stages:
+            for _ in range(self.rng.poisson(STORIES_A_YEAR * len(step) / DAYS_A_YEAR)):
+                yield _Told(
+                    int(self.rng.choice(step)), stage, None, str(self.rng.choice(list(MIX), p=list(MIX.values())))
+                )
+
+    def _write(self, told: _Told, states: Mapping[str, str]) -> None:
+        indicator = told.indicator or self._choose(told, states[told.stage])
+        if indicator is None:
+            return
+        name = self._add(told.day, told.grade, indicator=indicator)
+        less = [grade for grade in MIX if credibility(grade) < credibility(told.grade)]
+        if less and self.rng.random() < REPEATED:
+            again = min(told.day + int(self.rng.integers(0, 4)), self.days - 1)
+            self._add(again, str(self.rng.choice(less)), indicator=indicator, story=name)
+        if credibility(told.grade) >= HALF:
+            for other, row in self.spec.indicators.items():
+                if row.reset_by == indicator:
+                    self.closed.discard(other)
+            if not self.spec.indicators[indicator].repeats:
+                self.closed.add(indicator)
+
+    def _choose(self, told: _Told, state: str) -> str | None:
+        """Choose what a story is about: one of the indicators of its stage that nobody watches and that are open."""
+        among = [
+            name for name, row in self.spec.indicators.items()
+            if row.stage == told.stage and name not in self.closed and not self._is_watched(name, told.day)
+        ]  # fmt: skip
+        if not among:
+            return None
+        true = np.array([self.truth.intensity(name, state) for name in among])
+        before = np.array([self._median(name) for name in among])
+        w = credibility(told.grade)
+        return str(self.rng.choice(among, p=w * true / true.sum() + (1 - w) * before / before.sum()))
+
+    def _assess(self, step: range, stage: str, state: str) -> None:
+        content = self.spec.stages[stage]
+        if content.observable:
+            return
+        for _ in range(self.rng.poisson(ASSESSMENTS_A_YEAR * len(step) / DAYS_A_YEAR)):
+            grade = str(self.rng.choice(list(MIX), p=list(MIX.values())))
+            others = [other for other in content.states if other != state]
+            named = state if self.rng.random() < credibility(grade) else str(self.rng.choice(others))
+            self._add(int(self.rng.choice(step)), grade, state=f"{stage}.{named}")
+
+    def _add(  # noqa: PLR0913 - what a row says
+        self, day: int, grade: str, *, indicator: str | None = None, state: str | None = None, story: str = "",
+        late: int | None = None,
+    ) -> str:  # fmt: skip
+        name = f"r{len(self.rows):05}"
+        lag = self.spec.model.reporting_lag_days if late is None else late
+        self.rows.append(
+            Observation(
+                id=name, indicator=indicator, state=state, date=self._date(day), grade=grade, story=story or name,
+                reported_on=self._date(day + lag), source="the simulation",
+            )
+        )  # fmt: skip
+        return name

@@ -1,0 +1,4 @@
+from .modelfile import load_spec as load_spec
+from .spec import ModelSpec as ModelSpec
+from .statespace import StateSpace as StateSpace
+from .statespace import chain_of as chain_of

@@ -1,0 +1,119 @@
+"""Assumptions of a model file by key: listed, and exchanged for others."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from forecast.base.errors import FaultsError, InputError, nearest
+from forecast.theory.spec import GRADES, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from forecast.theory.spec import Basis, ClassPrior, Indicator, Interval, ModelSpec, Outcome, Stage, Transition
+
+__all__ = ["assumptions", "bases", "with_grades", "with_intervals"]
+
+
+def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
+    """Every basis of the model with the dotted key of the entry it belongs to, in the order of the file."""
+    for name, stage in spec.stages.items():
+        entries: list[tuple[str, tuple[Basis, ...]]] = [(f"stages.{name}", stage.basis)]
+        entries += [(_transition_key(name, move), move.basis) for move in stage.transitions]
+        entries += [(f"stages.{name}.effects.{label}", effect.basis) for label, effect in stage.effects.items()]
+        yield from ((key, basis) for key, found in entries for basis in found)
+    tables: list[tuple[str, Mapping[str, Indicator | Outcome | ClassPrior]]] = [
+        ("indicators", spec.indicators), ("outcomes", spec.outcomes), ("priors.classes", spec.priors.classes),
+    ]  # fmt: skip
+    yield from (
+        (f"{table}.{name}", basis) for table, rows in tables for name, row in rows.items() for basis in row.basis
+    )
+    yield from (("priors.grades", basis) for basis in spec.priors.grades.basis)
+    yield from (("priors.departure", basis) for basis in spec.priors.departure.basis)
+    yield from ((f"experts.{expert.name}", basis) for expert in spec.experts for basis in expert.basis)
+
+
+# Other numbers in the same model.
+
+
+def _transition_key(stage: str, move: Transition) -> str:
+    return f"stages.{stage}.transitions.{move.from_}>{move.to}"
+
+
+def assumptions(spec: ModelSpec) -> dict[str, Interval]:
+    """Every 90 % interval that may be varied, by dotted key, in the order of the file.
+
+    Rates of transitions (per year; ``stages.peace.transitions.stalled>advancing``), multipliers of effects
+    (``stages.relations.effects.<name>``) and typical rates of classes (per year; ``priors.classes.<name>``).
+    """
+    found: dict[str, Interval] = {}
+    for name, stage in spec.stages.items():
+        found |= {_transition_key(name, move): move.per_year for move in stage.transitions}
+        found |= {f"stages.{name}.effects.{label}": effect.times for label, effect in stage.effects.items()}
+    return found | {f"priors.classes.{name}": row.per_year for name, row in spec.priors.classes.items()}
+
+
+def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]) -> ModelSpec:
+    """Give ``spec`` with some 90 % intervals replaced; the keys are those of `assumptions`.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown or an interval is none; all faults are listed.
+
+    """
+    known = assumptions(spec)
+    faults = list(_interval_faults(intervals, known))
+    if faults:
+        where = f"intervals for model {spec.name!r}"
+        raise FaultsError(where, faults)
+    new = known | {key: (float(low), float(high)) for key, (low, high) in intervals.items()}
+    classes = {
+        name: row.model_copy(update={"per_year": new[f"priors.classes.{name}"]})
+        for name, row in spec.priors.classes.items()
+    }
+    stages = {name: _with_rates(name, stage, new) for name, stage in spec.stages.items()}
+    priors = spec.priors.model_copy(update={"classes": classes})
+    return spec.model_copy(update={"stages": stages, "priors": priors})
+
+
+def _interval_faults(intervals: Mapping[str, tuple[float, float]], known: Mapping[str, Interval]) -> Iterator[str]:
+    for key, interval in intervals.items():
+        if key not in known:
+            yield f"{key}: is not an assumption of this model; {nearest(key, known)}"
+            continue
+        try:
+            ordered(interval)
+        except ValueError as error:
+            yield f"{key}: {error}"
+
+
+def _with_rates(name: str, stage: Stage, new: Mapping[str, Interval]) -> Stage:
+    transitions = tuple(
+        move.model_copy(update={"per_year": new[_transition_key(name, move)]}) for move in stage.transitions
+    )
+    effects = {
+        label: effect.model_copy(update={"times": new[f"stages.{name}.effects.{label}"]})
+        for label, effect in stage.effects.items()
+    }
+    return stage.model_copy(update={"transitions": transitions, "effects": effects})
+
+
+def with_grades(spec: ModelSpec, medians: tuple[float, float, float, float]) -> ModelSpec:
+    """Give ``spec`` with other prior medians of the grades' multipliers, in the order of `GRADES`.
+
+    Raises
+    ------
+    InputError
+        If they do not increase strictly from above 1.
+
+    """
+    if not all(low < high for low, high in pairwise((1, *medians, math.inf))):
+        msg = f"grades of model {spec.name!r}: they increase strictly from above 1, got {list(medians)}"
+        raise InputError(msg)
+    grades = spec.priors.grades.model_copy(
+        update={grade: float(value) for grade, value in zip(GRADES, medians, strict=True)}
+    )
+    return spec.model_copy(update={"priors": spec.priors.model_copy(update={"grades": grades})})

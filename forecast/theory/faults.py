@@ -1,0 +1,168 @@
+"""Faults across the entries of a model file: names that lead nowhere, cycles, states out of reach, empty sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from forecast.base.errors import nearest
+from forecast.theory.assumptions import assumptions, bases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from forecast.theory.spec import ModelSpec, Rule, Stage
+
+__all__ = ["cross_faults"]
+
+
+def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    """List the faults of ``spec``; ``dropped`` holds the keys of entries set aside for faults of their own."""
+    for name, stage in spec.stages.items():
+        yield from _stage_faults(spec, name, stage, any(part.startswith(f"stages.{name}.") for part in dropped))
+    yield from _indicator_faults(spec, dropped)
+    yield from _outcome_faults(spec, dropped)
+    yield from _source_faults(spec, dropped)
+    yield from _expert_faults(spec, dropped)
+
+
+def _unknown(key: str, kind: str, name: str, allowed: Mapping[str, Any] | tuple[str, ...]) -> str:
+    return f"{key}: there is no {kind} {name!r}; {nearest(name, allowed)}"
+
+
+def _states_faults(key: str, states: tuple[str, ...], stage: str, allowed: tuple[str, ...]) -> Iterator[str]:
+    for state in states:
+        if state not in allowed:
+            yield _unknown(key, f"state of stage {stage!r} called", state, allowed)
+    if len(set(states)) < len(states):
+        yield f"{key}: names a state twice"
+
+
+def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) -> Iterator[str]:  # noqa: FBT001
+    at = f"stages.{name}"
+    if len(set(stage.states)) < len(stage.states):
+        yield f"{at}.states: names a state twice"
+    yield from _states_faults(f"{at}.observable", stage.observable, name, stage.states)
+    if set(stage.observable) == set(stage.states):
+        yield f"{at}.observable: names every state, so it says nothing; leave at least one out"
+    yield from _states_faults(f"{at}.start", tuple(stage.start), name, stage.states)
+    yield from _states_faults(f"{at}.describe", tuple(stage.describe), name, stage.states)
+    if stage.observable and not set(stage.start) - set(stage.observable):
+        yield f"{at}.start: all weight is on observable states, which only a recorded row can begin"
+    edges: set[tuple[str, str]] = set()
+    for k, move in enumerate(stage.transitions):
+        edge = (move.from_, move.to)
+        key = f"{at}.transitions.{f'{move.from_}>{move.to}' if spec.extends else k}"
+        yield from _states_faults(key, (move.from_,), name, stage.states)
+        yield from _states_faults(key, (move.to,), name, stage.states)
+        if move.from_ == move.to:
+            yield f"{key}: goes from {move.to!r} to itself"
+        if edge in edges:
+            yield f"{key}: {move.from_} to {move.to} is given twice"
+        edges.add(edge)
+    if not incomplete:
+        yield from _reachable_faults(at, stage, edges)
+    yield from _effect_faults(spec, name, stage, None if incomplete else edges)
+
+
+def _effect_faults(spec: ModelSpec, name: str, stage: Stage, edges: set[tuple[str, str]] | None) -> Iterator[str]:
+    upstream = tuple(spec.stages)[: tuple(spec.stages).index(name)]
+    for label, effect in stage.effects.items():
+        key = f"stages.{name}.effects.{label}"
+        if edges is not None and (effect.from_, effect.to) not in edges:
+            moves = sorted(f"{a} to {b}" for a, b in edges)
+            yield f"{key}: stage {name!r} has no transition from {effect.from_!r} to {effect.to!r}; it has {moves}"
+        for other, states in effect.when.items():
+            if other not in spec.stages:
+                yield _unknown(f"{key}.when", "stage", other, upstream)
+            elif other not in upstream:
+                where = "itself" if other == name else "downstream of it"
+                yield (
+                    f"{key}.when: a condition looks upstream, but {other!r} is {where}, which would make a cycle; "
+                    f"upstream of {name!r}: {', '.join(upstream) or 'nothing'}"
+                )
+            else:
+                yield from _states_faults(f"{key}.when.{other}", states, other, spec.stages[other].states)
+
+
+def _reachable_faults(at: str, stage: Stage, edges: set[tuple[str, str]]) -> Iterator[str]:
+    reached = set(stage.start)
+    while new := {b for a, b in edges if a in reached} - reached:
+        reached |= new
+    for state in stage.states:
+        if state not in reached:
+            yield f"{at}.states: {state!r} is unreachable: no start weight, and no transition leads to it"
+
+
+def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    for name, indicator in spec.indicators.items():
+        at = f"indicators.{name}"
+        stage = spec.stages.get(indicator.stage)
+        if stage is None:
+            yield _unknown(f"{at}.stage", "stage", indicator.stage, spec.stages)
+        else:
+            yield from _states_faults(f"{at}.points_to", indicator.points_to, indicator.stage, stage.states)
+            if set(indicator.points_to) >= set(stage.states):
+                yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
+        if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
+            yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
+        if indicator.reset_by is not None:
+            if indicator.repeats:
+                yield f"{at}.reset_by: only an indicator with `repeats = false` needs a reset"
+            if indicator.reset_by not in spec.indicators and f"indicators.{indicator.reset_by}" not in dropped:
+                yield _unknown(f"{at}.reset_by", "indicator", indicator.reset_by, spec.indicators)
+
+
+def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    for name, outcome in spec.outcomes.items():
+        at = f"outcomes.{name}"
+        whole = True
+        for stage, states in outcome.states.items():
+            if stage not in spec.stages:
+                yield f"{_unknown(f'{at}.states', 'stage', stage, spec.stages)}; no joint state satisfies the outcome"
+                continue
+            yield from _states_faults(f"{at}.states.{stage}", states, stage, spec.stages[stage].states)
+            whole = whole and set(states) >= set(spec.stages[stage].states)
+        if whole and set(outcome.states) <= set(spec.stages):
+            yield f"{at}.states: every joint state satisfies it, so it is certain"
+        for k, rule in enumerate(outcome.resolves):
+            yield from _rule_faults(spec, f"{at}.resolves.{k}", rule, dropped)
+    for k, conditional in enumerate(spec.conditionals):
+        for field in ("outcome", "given", "given_no", "after"):
+            other = getattr(conditional, field)
+            if other is not None and other not in spec.outcomes and f"outcomes.{other}" not in dropped:
+                yield _unknown(f"conditionals.{k}.{field}", "outcome", other, spec.outcomes)
+
+
+def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> Iterator[str]:
+    if rule.observable is not None:
+        if rule.observable not in spec.stages:
+            yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
+        elif not spec.stages[rule.observable].observable:
+            yield f"{key}.observable: stage {rule.observable!r} has no observable states"
+    for indicator in rule.of:
+        if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
+            yield _unknown(f"{key}.of", "indicator", indicator, spec.indicators)
+
+
+def _source_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    for key, basis in bases(spec):
+        if basis.source is not None and basis.source not in spec.sources and f"sources.{basis.source}" not in dropped:
+            yield _unknown(f"{key}.basis", "source in [sources]", basis.source, spec.sources)
+
+
+def _expert_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    whole = not any(part.startswith("experts") for part in dropped)
+    if whole and len(spec.experts) == 1:
+        yield "experts: there is one only; a pool has two or more, or leave it out"
+    known = assumptions(spec)
+    stages = {part.split(".")[1] for part in dropped if part.startswith("stages.")}
+    names: set[str] = set()
+    for k, expert in enumerate(spec.experts):
+        if expert.name in names:
+            yield f"experts.{k}.name: {expert.name!r} is given twice"
+        names.add(expert.name)
+        for key in expert.priors:
+            stage = key.split(".")[1] if key.startswith("stages.") else ""
+            if key not in known and key not in dropped and stage not in stages:
+                yield f"experts.{k}.priors.{key}: is not an assumption of this model; {nearest(key, known)}"

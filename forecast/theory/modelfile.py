@@ -1,0 +1,297 @@
+"""Reading a model file: a `ModelSpec`, or every fault at once, each with its dotted key."""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from forecast.base.errors import ModelFileError, nearest
+from forecast.theory.extends import is_own, merged
+from forecast.theory.faults import cross_faults
+from forecast.theory.spec import (
+    Basis,
+    ClassPrior,
+    Conditional,
+    DeparturePrior,
+    Effect,
+    Expert,
+    GradePrior,
+    Header,
+    Indicator,
+    ModelSpec,
+    Outcome,
+    Priors,
+    Rule,
+    Sign,
+    Source,
+    Stage,
+    Transition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["load_spec", "parse_spec"]
+
+
+def load_spec(path: Path) -> ModelSpec:
+    """Read a model file, and the files that it extends.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read or has faults; all of them are listed, each with its dotted key.
+
+    """
+    return _load(path)[0]
+
+
+def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
+    """Read a model that extends no other from TOML ``text``.
+
+    ``where`` names it in messages, ``name`` is what it must be called.
+    """
+    raw = _tables(text, where)
+    if "extends" in raw:
+        raise ModelFileError(where, ["extends: only a file in a folder can extend another"])
+    return _validated(raw, [], where, name)
+
+
+def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
+    """Read a model file; its tables too, merged into those that it extends."""
+    own = _read(path)
+    if "extends" not in own:
+        faults = ["drop: only a file that `extends` another can leave something out"] if "drop" in own else []
+        own.pop("drop", None)
+        return _validated(own, faults, str(path), path.stem), own
+    raw, faults = merged(_parent(path, own["extends"]), own)
+    try:
+        return _validated(raw, faults, str(path), path.stem), raw
+    except ModelFileError as error:
+        taken = f" (taken over from {own['extends']})"
+        faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in error.faults]
+        raise ModelFileError(str(path), faults) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ModelFileError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ModelFileError(str(path), [f"is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
+    return _tables(text, str(path))
+
+
+def _tables(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelFileError(where, [f"is not valid TOML: {error}"]) from error
+
+
+def _parent(path: Path, name: object) -> dict[str, Any]:
+    """Give the merged tables of the model that ``path`` extends; without it nothing else can be said of the file."""
+    others = [file.stem for file in path.parent.glob("*.toml") if file.stem != path.stem]
+    parent = path.parent / f"{name}.toml"
+    if name == path.stem:
+        fault = f"a model cannot extend itself; {nearest('', others)}"
+    elif not isinstance(name, str) or name not in others:
+        fault = f"there is no model {name!r} in {path.parent}; {nearest(str(name), others)}"
+    elif (circle := _chain(path))[-1] in circle[:-1]:
+        fault = f"{' extends '.join(circle)}, which is a circle; one of them has to stand by itself"
+    else:
+        try:
+            return _load(parent)[1]
+        except ModelFileError as error:
+            count = "a fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
+            fault = f"{parent.name} has {count} of its own; mend that file first"
+    raise ModelFileError(str(path), [f"extends: {fault}"])
+
+
+def _chain(path: Path) -> list[str]:
+    """Names from a model to what it extends, and so on, to the last or the first that comes again."""
+    names = [path.stem]
+    with suppress(ModelFileError):  # a file that cannot be read ends the chain; reading it as a parent says so
+        while isinstance(name := _read(path).get("extends"), str):
+            names.append(name)
+            if name in names[:-1]:
+                break
+            path = path.with_name(f"{name}.toml")
+    return names
+
+
+def _validated(raw: dict[str, Any], faults: list[str], where: str, name: str | None) -> ModelSpec:
+    """Validate whole tables, which are used up; ``faults`` are those known already."""
+    spec, found, dropped = _parse_what_can_be(raw)
+    faults = [*faults, *found]
+    if spec is not None:
+        faults += [fault for fault in cross_faults(spec, dropped) if fault not in faults]
+        if name is not None and spec.name != name and "model.name" not in {fault.partition(":")[0] for fault in found}:
+            faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; they must agree")
+    if faults or spec is None:
+        raise ModelFileError(where, faults)
+    return spec
+
+
+# Parsing: pydantic finds the faults of single entries; entries with a fault are set aside so that the checks across
+# entries still run on the rest, and one reading of the file names everything.
+
+
+def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str], set[str]]:
+    faults: list[str] = []
+    dropped: set[str] = set()
+    while True:
+        try:
+            return ModelSpec.model_validate(raw), list(dict.fromkeys(faults)), dropped
+        except ValidationError as error:
+            found = error.errors()
+        found = [item for item in found if not _follows_from(item, found)]
+        faults += [_fault(_place(raw, item["loc"]), item) for item in found]
+        places = {item["loc"]: _entry(raw, item["loc"]) for item in found}
+        if not all(place or _stand_in(raw, location) for location, place in places.items()):
+            return None, list(dict.fromkeys(faults)), dropped
+        for place in sorted({place for place in places.values() if place}, key=_removal_order, reverse=True):
+            dropped.add(".".join(map(str, place)))
+            with suppress(LookupError):  # it stood in what a stand-in replaced
+                del _walk(raw, place[:-1])[place[-1]]
+
+
+def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydantic's dict
+    """Whether a list is only too short because its items have faults of their own."""
+    size = len(item["loc"])
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
+    )
+
+
+def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
+    """Put a good value in the place of a faulty one that cannot be left out; say whether one is known."""
+    basis = [{"kind": "judgement", "note": "stands in"}]
+    grades = {"weak": 2.0, "moderate": 4.0, "strong": 10.0, "decisive": 30.0, "concentration": 4.0, "basis": basis}
+    match location:
+        case ("model", str(key), *_):
+            header = {"name": "stand_in", "title": "-", "description": "-", "dataset": "stand_in", "step_days": 7}
+            known = {**header, "start": "2000-01-01", "reporting_lag_days": 0, "horizons_weeks": [1]}
+            if key not in known or not isinstance(raw["model"], dict):
+                return False
+            raw["model"][key] = known[key]
+        case ("priors", "grades", *_):
+            raw["priors"]["grades"] = grades
+        case ("priors", "departure", *_):
+            raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
+        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
+            if not isinstance(raw["stages"].get(name), dict):
+                return False
+            states: Any = raw["stages"][name].get("states")
+            start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
+            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}
+            raw["stages"][name][key] = known[key]
+        case _:
+            return False
+    return True
+
+
+def _removal_order(place: tuple[str | int, ...]) -> tuple[tuple[int, int | str], ...]:
+    return tuple((0, part) if isinstance(part, int) else (1, part) for part in place)
+
+
+def _walk(node: Any, place: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - TOML
+    for part in place:
+        node = node[part]
+    return node
+
+
+def _entry(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+    """Find the removable entry (an indicator, an outcome, a transition, …) that a fault lies in."""
+    match location:
+        case ("stages", str(stage), "transitions", int(k), *_):
+            entry: tuple[str | int, ...] = ("stages", stage, "transitions", k)
+        case ("stages", str(stage), "effects", str(name), *_):
+            entry = ("stages", stage, "effects", name)
+        case ("indicators" | "outcomes" | "sources" as table, str(name), *_):
+            entry = (table, name)
+        case ("conditionals" | "experts" as table, int(k), *_):
+            entry = (table, k)
+        case ("experts",):
+            entry = location
+        case ("priors", "classes", str(name), *_):
+            entry = ("priors", "classes", name)
+        case (*_, last) if isinstance(last, str) and _is_extra(raw, location):
+            entry = location
+        case _:
+            return None
+    try:
+        _walk(raw, entry)
+    except (KeyError, IndexError, TypeError):
+        return None
+    return entry
+
+
+def _is_extra(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> bool:
+    try:
+        _walk(raw, location)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return location[-1] not in _allowed_keys(location[:-1])
+
+
+def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    """List the keys that the table at ``location`` may hold; empty where any name is allowed."""
+    tables: dict[str, type[BaseModel]] = {
+        "model": Header, "sources": Source, "stages": Stage, "transitions": Transition, "effects": Effect,
+        "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
+        "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior, "basis": Basis, "signs": Sign,
+        "resolves": Rule,
+    }  # fmt: skip
+    single = {"model", "priors", "grades", "departure"}
+    if not location:
+        return [*_keys(ModelSpec), "drop"]
+    last = location[-1]
+    if last in single:
+        return _keys(tables[str(last)])
+    if len(location) > 1 and (table := tables.get(str(location[-2]))) and str(location[-2]) not in single:
+        return _keys(table)
+    return []
+
+
+def _keys(table: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _place(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Name a transition by its states where files are merged: a number would count in neither of them."""
+    match location:
+        case ("stages", str(stage), "transitions", int(k), *rest) if "extends" in raw:
+            move: Any = raw["stages"][stage]["transitions"][k]
+            if isinstance(move, dict) and "from" in move and "to" in move:
+                return "stages", stage, "transitions", f"{move['from']}>{move['to']}", *rest
+        case _:
+            pass
+    return location
+
+
+def _fault(location: tuple[str | int, ...], item: Any) -> str:  # noqa: ANN401 - pydantic's dict
+    key = ".".join(str(part) for part in location if part != "[key]")
+    match item["type"]:
+        case "missing":
+            return f"{key}: is missing"
+        case "extra_forbidden":
+            return f"{key}: is not a known key; {nearest(str(location[-1]), _allowed_keys(location[:-1]))}"
+        case "string_pattern_mismatch":
+            return f"{key}: {item['input']!r} is not a name; use lower-case letters, digits and _"
+        case "value_error":
+            return f"{key}: {item['ctx']['error']}"
+        case "literal_error":
+            return f"{key}: {item['input']!r} is not allowed; use {item['ctx']['expected']}"
+        case _:
+            return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {_brief(item['input'])}"
+
+
+def _brief(value: Any) -> str:  # noqa: ANN401 - TOML
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004

@@ -1,0 +1,359 @@
+"""Model specifications: the tables of a model file, as `forecast.theory.modelfile` reads them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+
+__all__ = [
+    "GRADES",
+    "Basis",
+    "ClassPrior",
+    "Conditional",
+    "Effect",
+    "Expert",
+    "GradePrior",
+    "Indicator",
+    "Interval",
+    "ModelSpec",
+    "Outcome",
+    "Rule",
+    "Sign",
+    "Stage",
+    "Transition",
+    "log_normal",
+    "ordered",
+]
+
+
+GRADES = ("weak", "moderate", "strong", "decisive")
+QUOTE_WORDS = 25
+NORMAL_90 = 3.2897  # width of a standard normal's central 90 % interval
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+def ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    """Check that an interval is finite, positive and in order."""
+    low, high = interval
+    if not (math.isfinite(high) and 0 < low < high):
+        msg = f"a 90 % interval needs 0 < lo < hi, got [{low:g}, {high:g}]"
+        raise ValueError(msg)
+    return interval
+
+
+Interval = Annotated[tuple[float, float], AfterValidator(ordered)]
+
+
+def log_normal(interval: tuple[float, float]) -> tuple[float, float]:
+    """Mean and standard deviation, on the log scale, of the log-normal with this 90 % interval."""
+    low, high = interval
+    return (math.log(low) + math.log(high)) / 2, math.log(high / low) / NORMAL_90
+
+
+def _short(quote: str) -> str:
+    if len(quote.split()) > QUOTE_WORDS:
+        msg = f"a quote points to its passage in at most {QUOTE_WORDS} words, this one has {len(quote.split())}"
+        raise ValueError(msg)
+    return quote
+
+
+Quote = Annotated[Text, AfterValidator(_short)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Basis(_Table):
+    """Why an entry is as it is: a passage of the article, a reference, or a judgement with its reason."""
+
+    kind: Literal["article", "reference", "judgement"]
+    source: Name | None = None
+    quote: Quote | None = None
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "judgement":
+            if not self.note:
+                msg = "a judgement gives its reason in `note`"
+                raise ValueError(msg)
+        elif not (self.source and self.quote):
+            msg = f"kind {self.kind!r} needs `source` (a key of [sources]) and `quote` (the passage or the row cited)"
+            raise ValueError(msg)
+        return self
+
+
+Bases = Annotated[tuple[Basis, ...], Field(min_length=1)]
+
+
+class Source(_Table):
+    """A text that bases point to."""
+
+    title: Text
+    published: dt.date | None = None
+    url: Text | None = None
+
+
+class Transition(_Table):
+    """A move of one stage from one state to another, with the 90 % interval of its rate per year."""
+
+    from_: Name = Field(alias="from")
+    to: Name
+    per_year: Interval
+    basis: Bases
+
+
+class Effect(_Table):
+    """A multiplier on one transition while the stages upstream are in the named states."""
+
+    from_: Name = Field(alias="from")
+    to: Name
+    when: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
+    times: Interval
+    basis: Bases
+
+
+class Stage(_Table):
+    """One link of the cascade: its states, how it starts and how it moves."""
+
+    label: Text
+    states: Annotated[tuple[Name, ...], Field(min_length=2)]
+    describe: dict[Name, Text] = {}
+    observable: tuple[Name, ...] = ()
+    start: dict[Name, PositiveFloat] = Field(min_length=1)
+    basis: Bases
+    transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
+    effects: dict[Name, Effect] = {}
+
+
+class Sign(_Table):
+    """What an indicator looks like in the world, with the passage that names it if there is one."""
+
+    what: Text
+    quote: Quote | None = None
+
+
+class Indicator(_Table):
+    """An observable kind of event of one stage, likelier in the states it points to."""
+
+    label: Text
+    stage: Name
+    points_to: Annotated[tuple[Name, ...], Field(min_length=1)]
+    grade: Literal["weak", "moderate", "strong", "decisive"]
+    class_: Name = Field(alias="class")
+    repeats: bool = True
+    reset_by: Name | None = None
+    signs: Annotated[tuple[Sign, ...], Field(min_length=1)]
+    basis: Bases
+
+
+class Rule(_Table):
+    """One clause of a resolution: an observable on record, or enough distinct stories within a span."""
+
+    observable: Name | None = None
+    stories: PositiveInt | None = None
+    of: tuple[Name, ...] = ()
+    within_weeks: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        stories = (self.stories is not None, bool(self.of), self.within_weeks is not None)
+        if self.observable is not None and any(stories):
+            msg = "a clause names `observable` or `stories`, `of` and `within_weeks`, not both"
+            raise ValueError(msg)
+        if self.observable is None and not all(stories):
+            msg = "the clause names nothing: give `observable`, or `stories`, `of` and `within_weeks` together"
+            raise ValueError(msg)
+        return self
+
+
+class Outcome(_Table):
+    """A named set of joint states with a frozen rule by which the world resolves it."""
+
+    label: Text
+    states: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
+    resolution: Text
+    sources: Annotated[tuple[Text, ...], Field(min_length=1)]
+    resolves: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    frozen: dt.date
+    basis: Bases
+
+
+class Conditional(_Table):
+    """A probability given another outcome: both at the horizon, or ``weeks`` after the other began."""
+
+    outcome: Name
+    given: Name | None = None
+    given_no: Name | None = None
+    after: Name | None = None
+    weeks: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(part is not None for part in (self.given, self.given_no, self.after)) != 1:
+            msg = "needs exactly one of `given`, `given_no` and `after`"
+            raise ValueError(msg)
+        if (self.after is None) != (self.weeks is None):
+            msg = "`after` and `weeks` go together"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def condition(self) -> str:
+        """The condition in words: ``deal``, ``no deal`` or ``26 weeks after deal``."""
+        if self.after is not None:
+            return f"{self.weeks} weeks after {self.after}"
+        return self.given or f"no {self.given_no}"
+
+
+class ClassPrior(_Table):
+    """Base rates of one class of indicators.
+
+    ``per_year`` is the 90 % interval of the class's typical rate (exp μ), ``spread`` that of σ, the standard
+    deviation of log rates within the class; both log-normal.
+    """
+
+    per_year: Interval
+    spread: Interval
+    basis: Bases
+
+
+class GradePrior(_Table):
+    """Multipliers of the four grades: prior medians, and how tightly the increments are held.
+
+    Each increment on the log scale is 2 m Beta(c, c), with m the difference of the log medians and c the
+    ``concentration``: symmetric about m, so the medians of the grades are exactly those given, and positive, so
+    the order holds in every draw.
+    """
+
+    weak: float = Field(gt=1)
+    moderate: float
+    strong: float
+    decisive: float
+    concentration: float = Field(gt=1)
+    basis: Bases
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        medians = self.medians
+        if any(low >= high for low, high in pairwise(medians)):
+            msg = f"grades increase strictly from weak to decisive, got {list(medians)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def medians(self) -> tuple[float, float, float, float]:
+        """Prior medians in the order of `GRADES`."""
+        return self.weak, self.moderate, self.strong, self.decisive
+
+
+class DeparturePrior(_Table):
+    """How far an indicator departs from its grade: τ is half-normal with this ``scale`` (log of the log rate)."""
+
+    scale: PositiveFloat
+    basis: Bases
+
+
+class Priors(_Table):
+    """Priors shared by all indicators."""
+
+    classes: dict[Name, ClassPrior] = Field(min_length=1)
+    grades: GradePrior
+    departure: DeparturePrior
+
+
+class Expert(_Table):
+    """One voice of a pool: intervals in place of the file's own, by dotted key (see `assumptions`).
+
+    ``priors`` may be empty: then the expert holds what the file says. Weights are relative; see
+    `ModelSpec.expert_weights`.
+    """
+
+    name: Name
+    label: Text
+    weight: float = Field(gt=0, allow_inf_nan=False)
+    basis: Bases
+    priors: dict[str, Interval] = {}
+
+
+class Header(_Table):
+    """What the model is called, where its evidence lies, and its clock."""
+
+    name: Name
+    title: Text
+    description: Text
+    dataset: Name
+    start: dt.date
+    step_days: Literal[1, 7] = 7  # horizons are in weeks and must be whole steps
+    reporting_lag_days: Annotated[int, Field(ge=0)]
+    horizons_weeks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class ModelSpec(_Table):
+    """A theory as read from its model file; immutable, every name checked.
+
+    ``extends`` names the model file that this one changes; what was taken from it stands here already.
+    """
+
+    format: Literal[1]
+    extends: Name | None = None
+    model: Header
+    sources: dict[Name, Source]
+    stages: dict[Name, Stage] = Field(min_length=1)
+    indicators: dict[Name, Indicator] = Field(min_length=1)
+    outcomes: dict[Name, Outcome] = Field(min_length=1)
+    conditionals: tuple[Conditional, ...] = ()
+    priors: Priors
+    experts: tuple[Expert, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def expert_weights(self) -> dict[str, float]:
+        """Each expert's share of the pool, in the order of the file; they sum to one."""
+        total = math.fsum(expert.weight for expert in self.experts)
+        return {expert.name: expert.weight / total for expert in self.experts}
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits over what the draws depend on: numbers and structure.
+
+        Words (labels, signs, bases), what is only read off the draws (outcomes, horizons) and other voices
+        (experts) do not count, so mending a citation keeps every fit valid.
+        """
+        content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
+        clock = self.model_dump(mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}})
+        canonical = json.dumps([_numbers_and_structure(content), clock], sort_keys=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+_WORDS = {"basis", "label", "signs", "describe"}
+
+
+def _numbers_and_structure(node: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(node, dict):
+        table = cast("dict[str, Any]", node)
+        return {key: _numbers_and_structure(value) for key, value in table.items() if key not in _WORDS}
+    if isinstance(node, list):
+        return [_numbers_and_structure(value) for value in cast("list[Any]", node)]
+    return node

@@ -1,0 +1,582 @@
+"""Rules: what they find in rows, and their probabilities against sums over all futures, day by day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import oracle
+import places
+import pytest
+from worlds import BASIS, draw_values, draws_of, tiny_spec
+
+from forecast.answers import rule_chance as rules
+from forecast.answers.rule_chance import find_rules, rule_probabilities
+from forecast.engine.arrays import OBSERVABLE
+from forecast.engine.blocks import Draws
+from forecast.engine.evaluation import evaluate
+from forecast.engine.pareto import Weights, equal_weights
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.rules import met, told
+from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.reweighting import Posterior
+from forecast.ledger.rows import Observation
+from forecast.report import page
+from forecast.report.sections.every import all_tables as tables
+from forecast.theory.spec import Rule
+from forecast.theory.statespace import StateSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from forecast.answers.rule_chance import RuleProbability
+    from forecast.evidence.compilation import Evidence
+    from forecast.ledger.rows import Entry
+    from forecast.theory.spec import ModelSpec
+
+AS_OF = dt.date(2025, 3, 7)  # in the middle of a step
+DAYS_A_YEAR = 365.25
+WEEK = 7
+NEGLIGIBLE = 1e-8
+MOST = 7  # events of one day that the exact sum follows
+RULES = {
+    "shots": '[{ stories = 1, of = ["shot"], within_weeks = 1 }]',
+    "unrest": '[{ stories = 2, of = ["march", "shot"], within_weeks = 1 }]',
+    "pacts": '[{ stories = 1, of = ["pact"], within_weeks = 2 }]',
+    "floods": '[{ observable = "far" }, { stories = 1, of = ["flood"], within_weeks = 2 }]',
+    "both": '[{ stories = 1, of = ["march", "flood"], within_weeks = 1 }, '
+    '{ stories = 2, of = ["shot", "march"], within_weeks = 1 }]',
+}
+
+
+def world_spec(*, step_days: int = 7, chain: bool = False) -> ModelSpec:
+    """Give the tiny model with more to be seen, an observable stage, a one-off that is reset, and several rules.
+
+    In a ``chain`` what resets it is itself a one-off.
+    """
+    outcome = 'states = { near = ["tense"] }\nresolution = "By rule."\nsources = ["somebody"]\nfrozen = 2025-01-01'
+    outcomes = [
+        f'[outcomes.{name}]\nlabel = "{name}"\n{outcome}\nresolves = {text}\n{BASIS}\n' for name, text in RULES.items()
+    ]
+    return tiny_spec(
+        more=("[priors.classes.news]", "\n".join(outcomes) + "[priors.classes.news]"),
+        busy=("per_year = [3, 12]\nspread", "per_year = [10, 30]\nspread"),
+        record=('states = ["low", "high"]', 'states = ["low", "high"]\nobservable = ["high"]'),
+        start=("start = { low = 1, high = 1 }", "start = { low = 1 }"),
+        reset=("repeats = false,", 'repeats = false, reset_by = "march",'),
+        clock=("step_days = 7", f"step_days = {step_days}"),
+        chain=('grade = "moderate",', 'grade = "moderate",' + chain * ' repeats = false, reset_by = "shot",'),
+    )
+
+
+def sighting(indicator: str, date: dt.date, grade: str = "A1", **more: Any) -> Observation:
+    """Make a row."""
+    values = {"id": f"{indicator}-{date}", "reported_on": date, "source": "us"} | more
+    return Observation(indicator=indicator, date=date, grade=grade, **values)
+
+
+def posterior_of(  # noqa: PLR0913 - what a posterior is
+    spec: ModelSpec, parameters: Sequence[oracle.Parameters], entries: Sequence[Entry], *, size: int,
+    weights: np.ndarray | None = None, efficiency: float = 1.0,
+) -> Posterior:  # fmt: skip
+    """Repeat a few draws in turn, so that there are ``size`` of them."""
+    space = StateSpace(spec)
+    few = draws_of(space, parameters)
+    draws = Draws(*(np.resize(part, (size, part.shape[1])) for part in few))
+    anchor = Anchor(space, PRIOR, lambda: draws, efficiency=efficiency)
+    evidence = compile_evidence(space, entries, AS_OF)
+    given = equal_weights(size) if weights is None else Weights(weights, None)
+    return Posterior(space, evidence, anchor, evaluate(anchor.blocks, evidence.cells), given)
+
+
+def parameters_of(spec: ModelSpec, seed: int) -> oracle.Parameters:
+    """Draw near the prior; nothing happens so often that the exact sum would lose events."""
+    p = oracle.derived(spec, draw_values(spec, np.random.default_rng(seed)))
+    return replace(p, log_lambda={name: min(rate, math.log(40)) for name, rate in p.log_lambda.items()})
+
+
+def silent(p: oracle.Parameters) -> oracle.Parameters:
+    """Give a world in which nothing happens that could be seen."""
+    return replace(p, log_lambda=dict.fromkeys(p.log_lambda, -40.0))
+
+
+# The exact sum: over states, days and events, one after the other.
+
+
+class Now(NamedTuple):
+    """Where a future stands: the joint state, the one-offs that are closed, the ages of stories, and ever met."""
+
+    joint: int
+    closed: frozenset[str]
+    ages: tuple[tuple[int, ...], ...]  # for each clause the latest stories, newest first, in days
+    ever: bool
+
+
+def exact(  # noqa: PLR0913, PLR0917 - what a future depends on
+    spec: ModelSpec, p: oracle.Parameters, now: np.ndarray, outcome: str, past: dict[str, list[int]], closed: set[str]
+) -> dict[tuple[str, int], float]:
+    """Probability of the rule at, and by, each horizon; ``past`` holds ages of stories by indicator."""
+    clauses = spec.outcomes[outcome].resolves
+    states = oracle.joint_states(spec)
+    move = oracle.transition_matrix(spec, p, spec.model.step_days)
+    named = sorted({name for rule in clauses for name in rule.of})
+    for name in named:  # grows on the way
+        reset = spec.indicators[name].reset_by
+        named += [reset] if reset and reset not in named else []
+    ages = tuple(
+        tuple(sorted(age for name in rule.of for age in past.get(name, []))[: rule.stories]) for rule in clauses
+    )
+    futures = {Now(z, frozenset(closed), ages, ever=False): float(weight) for z, weight in enumerate(now) if weight}
+    answers = {}
+    for day in range(1, 7 * max(spec.model.horizons_weeks) + 1):
+        if (day - 1) % spec.model.step_days == 0:
+            futures = moved(futures, move)
+        futures = aged(futures, [WEEK * (rule.within_weeks or 0) for rule in clauses])
+        rates = [
+            {name: math.exp(p.log_lambda[name, here[spec.indicators[name].stage]]) / DAYS_A_YEAR for name in named}
+            for here in (dict(zip(spec.stages, state, strict=True)) for state in states)
+        ]
+        futures = judged(happened(futures, spec, outcome, rates), spec, outcome, states)
+        if day % WEEK == 0 and day // WEEK in spec.model.horizons_weeks:
+            assert sum(futures.values()) == pytest.approx(1, abs=1e-4)
+            answers["by", day // WEEK] = sum(w for one, w in futures.items() if one.ever)
+            answers["at", day // WEEK] = sum(w for one, w in futures.items() if holds(one, spec, outcome, states))
+    return answers
+
+
+def moved(futures: dict[Now, float], move: np.ndarray) -> dict[Now, float]:
+    """Take a step of the chain."""
+    found: dict[Now, float] = defaultdict(float)
+    for one, weight in futures.items():
+        for z, share in enumerate(move[one.joint]):
+            found[one._replace(joint=z)] += weight * share
+    return found
+
+
+def aged(futures: dict[Now, float], windows: list[int]) -> dict[Now, float]:
+    """Let a day pass; stories too old for their clause are forgotten, and what is all but impossible is left out."""
+    found: dict[Now, float] = defaultdict(float)
+    for one, weight in futures.items():
+        if weight > NEGLIGIBLE:
+            ages = zip(one.ages, windows, strict=True)
+            young = tuple(tuple(age + 1 for age in part if age + 1 < window) for part, window in ages)
+            found[one._replace(ages=young)] += weight
+    return found
+
+
+def happened(
+    futures: dict[Now, float], spec: ModelSpec, outcome: str, rates: list[dict[str, float]]
+) -> dict[Now, float]:
+    """Let the events of a day happen: e^−μ μ^k / k! of k, each of a kind in proportion to its rate."""
+    total: dict[Now, float] = defaultdict(float)
+    layer = {one: weight * math.exp(-sum(rates[one.joint].values())) for one, weight in futures.items()}
+    for k in range(1, MOST + 1):
+        following: dict[Now, float] = defaultdict(float)
+        for one, weight in layer.items():
+            total[one] += weight
+            for name, rate in rates[one.joint].items():
+                following[after(one, name, spec, outcome)] += weight * rate / k
+        layer = following
+    return total
+
+
+def after(one: Now, name: str, spec: ModelSpec, outcome: str) -> Now:
+    """See one indicator."""
+    if name in one.closed:
+        return one
+    closed = {other for other in one.closed if spec.indicators[other].reset_by != name}
+    if not spec.indicators[name].repeats:
+        closed.add(name)
+    ages = tuple(
+        (0, *part)[: rule.stories] if name in rule.of else part
+        for rule, part in zip(spec.outcomes[outcome].resolves, one.ages, strict=True)
+    )
+    return one._replace(closed=frozenset(closed), ages=ages)
+
+
+def holds(one: Now, spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> bool:
+    """Read the rule at the end of a day."""
+    for rule, ages in zip(spec.outcomes[outcome].resolves, one.ages, strict=True):
+        if rule.observable:
+            if (
+                states[one.joint][list(spec.stages).index(rule.observable)]
+                not in spec.stages[rule.observable].observable
+            ):
+                return False
+        elif len(ages) < rule.stories:
+            return False
+    return True
+
+
+def judged(futures: dict[Now, float], spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> dict[Now, float]:
+    """Note the end of the day."""
+    found: dict[Now, float] = defaultdict(float)
+    for one, weight in futures.items():
+        found[one._replace(ever=one.ever or holds(one, spec, outcome, states))] += weight
+    return found
+
+
+# Against it.
+
+DAY = dt.timedelta(days=1)
+SCENES: dict[str, tuple[int, int, dict[str, list[int]], set[str]]] = {
+    # seed, days of a step, ages of what was seen, one-offs that are closed
+    "nothing known": (1, 7, {}, set()),
+    "stories in the window": (2, 7, {"shot": [3, 30], "flood": [10]}, set()),
+    "one-off closed": (3, 7, {"pact": [9]}, {"pact"}),
+    "one-off opened again": (4, 7, {"pact": [12], "march": [5]}, set()),
+    "daily steps": (5, 1, {"march": [2], "flood": [1]}, set()),
+}
+
+
+def compared(scene: str, outcome: str) -> list[tuple[RuleProbability, float]]:
+    """Simulate a scene whose draws are all alike; beside each probability its exact value."""
+    seed, step_days, past, closed = SCENES[scene]
+    spec = world_spec(step_days=step_days)
+    p = parameters_of(spec, seed)
+    entries = [sighting(name, AS_OF - age * DAY) for name, ages in past.items() for age in ages]
+    only = spec.model_copy(update={"outcomes": {outcome: spec.outcomes[outcome]}})
+    found = posterior_of(only, [p], entries, size=2000)
+    expected = exact(only, p, found.evaluation.now[0], outcome, past, closed)
+    rows = rule_probabilities(found, entries, seed=seed)
+    assert {(row.kind, row.horizon_weeks) for row in rows} == set(expected)
+    return [(row, expected[row.kind, row.horizon_weeks]) for row in rows]
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("outcome", RULES)
+def test_the_exact_sum_is_met(scene: str, outcome: str) -> None:
+    """The share of paths lies within four standard errors of the sum over all futures."""
+    for row, truth in compared(scene, outcome):
+        error = math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
+        assert abs(row.mean - truth) <= 4 * error, f"{row.kind} {row.horizon_weeks}: {row.mean} for {truth}"
+        assert row.mcse <= 1.1 * error
+        assert row.date == AS_OF + WEEK * row.horizon_weeks * DAY
+        if truth * (1 - truth) > 0.01:
+            assert row.mcse == pytest.approx(error, rel=0.1)
+
+
+def test_what_resets_a_one_off_may_be_a_one_off() -> None:
+    """What cannot happen again resets nothing: here a march opens the way for a pact, and a shot for a march."""
+    spec = world_spec(chain=True)
+    pacts = spec.outcomes["pacts"].model_copy(update={"resolves": (Rule(stories=1, of=("pact",), within_weeks=1),)})
+    only = spec.model_copy(update={"outcomes": {"pacts": pacts}})
+    entries = [sighting("march", AS_OF - 12 * DAY), sighting("pact", AS_OF - 9 * DAY)]
+    p = parameters_of(spec, 4)
+    often = replace(p, log_lambda={
+        name: math.log({"pact": 40, "march": 40, "shot": 6}.get(name[0], 1)) for name in p.log_lambda
+    })  # fmt: skip
+    found = posterior_of(only, [often], entries, size=2000)
+    answers = simulated(found, entries)
+    expected = exact(only, often, found.evaluation.now[0], "pacts", {"march": [12], "pact": [9]}, {"march", "pact"})
+    loose = exact(world_spec(), often, found.evaluation.now[0], "pacts", {}, {"pact"})
+    assert loose["by", 4] > expected["by", 4] + 0.2
+    for (kind, weeks), truth in expected.items():
+        error = math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
+        assert abs(answers["pacts", kind, weeks] - truth) <= 4 * error
+
+
+def test_the_exact_sum_is_no_empty_claim() -> None:
+    """The cases are told apart: rules have probabilities well inside (0, 1), and what was seen moves them."""
+    spec = world_spec()
+    p, now = parameters_of(spec, 4), np.full(4, 0.25)
+    pacts = {
+        what: exact(spec, p, now, "pacts", {}, closed)["by", 4]
+        for what, closed in (("open", set()), ("closed", {"pact"}))
+    }
+    assert 0.05 < pacts["closed"] < pacts["open"] - 0.1 < 0.9
+    for outcome in RULES:
+        answers = exact(spec, p, now, outcome, {}, set())
+        assert 0.01 < answers["at", 4] < answers["by", 4] - 0.01 < 0.98
+
+
+def simulated(found: Posterior, entries: Sequence[Entry], seed: int = 1) -> dict[tuple[str, str, int], float]:
+    """Probabilities by outcome, kind and horizon."""
+    rows = rule_probabilities(found, entries, seed=seed)
+    return {(row.outcome, row.kind, row.horizon_weeks): row.mean for row in rows}
+
+
+def test_where_nothing_can_happen_the_past_decides_by_day() -> None:
+    """Stories in the window count until the day on which they leave it, and nothing else does."""
+    spec = world_spec()
+    entries = [
+        sighting("shot", AS_OF), sighting("march", AS_OF - 3 * DAY), sighting("pact", AS_OF - 7 * DAY),
+        sighting("shot", AS_OF - 7 * DAY),
+    ]  # fmt: skip
+    found = posterior_of(spec, [silent(parameters_of(spec, 2))], entries, size=2000)
+    answers = simulated(found, entries)
+    last = {
+        "tension": 27,
+        "shots": 6,
+        "unrest": 3,
+        "pacts": 6,
+        "floods": 0,
+        "both": 3,
+    }  # days behind as_of on which it is met
+    for (outcome, kind, weeks), probability in answers.items():
+        assert probability == (last[outcome] > 0 if kind == "by" else last[outcome] >= 7 * weeks), (outcome, kind)
+        day = AS_OF + WEEK * weeks * DAY
+        space = found.space
+        assert met(space, entries, outcome, day) == (last[outcome] >= 7 * weeks)
+        assert met_between(space, entries, outcome, AS_OF, day) == (last[outcome] > 0)
+        assert not met_between(space, entries, outcome, AS_OF + last[outcome] * DAY, day)
+
+
+def test_a_longer_window_is_met_with_the_same_stories() -> None:
+    """One day decides: a story that leaves the window on the horizon's date does not count on it, one later does."""
+    spec = world_spec()
+    p = silent(parameters_of(spec, 2))
+    for age, there in ((7, False), (6, True)):
+        entries = [sighting("pact", AS_OF - age * DAY)]
+        assert simulated(posterior_of(spec, [p], entries, size=2000), entries)["pacts", "at", 1] == there
+        assert met(StateSpace(spec), entries, "pacts", AS_OF + 7 * DAY) == there
+
+
+def test_by_is_never_less_than_at_and_grows_and_the_seed_decides() -> None:
+    """On the reference model's kind of draws, all different; the same seed gives the same rows, another does not."""
+    spec = world_spec()
+    found = posterior_of(spec, [parameters_of(spec, seed) for seed in range(20)], [sighting("shot", AS_OF)], size=100)
+    entries = [sighting("shot", AS_OF)]
+    answers = simulated(found, entries)
+    assert answers == simulated(found, entries)
+    assert answers != simulated(found, entries, seed=2)
+    for outcome in RULES:
+        by = [answers[outcome, "by", weeks] for weeks in (1, 2, 4)]
+        assert by == sorted(by)
+        assert all(answers[outcome, "at", weeks] <= answers[outcome, "by", weeks] for weeks in (1, 2, 4))
+
+
+def test_draws_count_by_their_weights() -> None:
+    """Two draws with weights 0.8 and 0.2: the sum over futures of each, mixed; a draw of weight 0 is not asked."""
+    spec = world_spec()
+    p = parameters_of(spec, 1)
+    both = [p, replace(p, log_lambda={name: rate - 1 for name, rate in p.log_lambda.items()}), parameters_of(spec, 7)]
+    size = 3000
+    weights = np.resize([0.8, 0.2, 0.0], size) / (size / 3)
+    only = spec.model_copy(update={"outcomes": {"unrest": spec.outcomes["unrest"]}})
+    found = posterior_of(only, both, [], size=size, weights=weights)
+    found.evaluation.now[2::3] = 0  # no present state: it cannot explain the evidence
+    first, second = (exact(only, p, found.evaluation.now[k], "unrest", {}, set()) for k, p in enumerate(both[:2]))
+    assert abs(first["by", 4] - second["by", 4]) > 0.05
+    for row in rule_probabilities(found, [], seed=3):
+        key = row.kind, row.horizon_weeks
+        assert row.mean == pytest.approx(0.8 * first[key] + 0.2 * second[key], abs=4 * 0.5 / math.sqrt(rules.PATHS))
+
+
+def test_the_error_of_draws_counts_by_efficiency_and_that_of_paths_does_not() -> None:
+    """Draws that differ for sure have an error by efficiency; draws that agree have that of as many coins."""
+    weights = np.full(400, 1 / 400)
+    for efficiency in (0.25, 1.0):
+        _, error = rules._mean(np.tile([0.0, 10.0], 200), 10, weights, efficiency)
+        assert error == pytest.approx(0.5 / math.sqrt(400 * efficiency))
+    coins = np.random.default_rng(1).binomial(10, 0.5, size=400).astype(float)
+    for efficiency in (0.25, 1.0):
+        mean, error = rules._mean(coins, 10, weights, efficiency)
+        assert mean == pytest.approx(0.5, abs=0.04)
+        assert 0.95 < error / (0.5 / math.sqrt(4000)) < 1.3
+
+
+def test_seeds_scatter_by_the_error_of_the_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With draws alike the reported error is that of repetitions (a χ² of 60 seeds; false alarm below 10⁻⁴)."""
+    monkeypatch.setattr(rules, "PATHS", 400)
+    spec = world_spec()
+    found = posterior_of(spec, [parameters_of(spec, 1)], [], size=40)
+    every = [rule_probabilities(found, [], seed=seed) for seed in range(60)]
+    k = next(k for k, row in enumerate(every[0]) if (row.outcome, row.kind, row.horizon_weeks) == ("unrest", "at", 2))
+    scatter = np.std([rows[k].mean for rows in every], ddof=1)
+    reported = math.sqrt(np.mean([rows[k].mcse ** 2 for rows in every]))
+    assert 0.15 < every[0][k].mean < 0.85
+    assert 0.66 < scatter / reported < 1.4
+
+
+def test_what_happens_all_the_time_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates beyond any count, as draws from a wide prior have them, give certainty and no error."""
+    monkeypatch.setattr(rules, "PATHS", 100)
+    spec = world_spec()
+    p = parameters_of(spec, 1)
+    p = replace(p, log_lambda={name: 60.0 if name[0] in {"shot", "march"} else -40.0 for name in p.log_lambda})
+    answers = simulated(posterior_of(spec, [p], [], size=20), [])
+    assert answers["unrest", "at", 1] == 1.0
+    assert answers["pacts", "by", 4] == 0.0
+
+
+def test_a_model_may_have_no_rule_of_stories() -> None:
+    """Then nothing is simulated but the chain: the rule is met where the chain is in the observable set."""
+    spec = world_spec()
+    rule = Rule(observable="far")
+    far = spec.outcomes["floods"].model_copy(update={"resolves": (rule,), "states": {"far": ("high",)}})
+    only = spec.model_copy(update={"outcomes": {"far": far}})
+    p = parameters_of(spec, 1)
+    found = posterior_of(only, [p], [], size=50)
+    chance = found.evaluation.now[0] @ np.linalg.matrix_power(oracle.transition_matrix(only, p, 7), 4)
+    truth = sum(share for share, state in zip(chance, oracle.joint_states(only), strict=True) if state[1] == "high")
+    assert simulated(found, [])["far", "at", 4] == pytest.approx(truth, abs=2 / math.sqrt(rules.PATHS))
+    assert 0.05 < truth < 0.95
+
+
+# What rules find in rows.
+
+RULE = Rule(stories=2, of=("shot", "march"), within_weeks=2)
+
+
+def keys(*rows: Observation, date: dt.date = AS_OF) -> tuple[str, ...]:
+    """Count."""
+    return told(world_spec(), rows, RULE, date)
+
+
+def test_stories_count_once_at_the_day_they_began() -> None:
+    """Rows of one story are one event of the first day; distinct rows and rows without a story are their own."""
+    day = AS_OF - 20 * DAY
+    long = [sighting("shot", day + k * DAY, story="affair", id=f"r{k}") for k in (0, 3, 15)]
+    assert keys(*long) == ()
+    assert keys(*long, date=day) == keys(*long, date=day + 13 * DAY) == ("affair",)
+    assert keys(*long, date=day + 14 * DAY) == keys(*long, date=day - DAY) == ()
+    assert keys(*long[:2], replace(long[2], distinct=True)) == ("r15",)
+    assert keys(sighting("shot", AS_OF), sighting("march", AS_OF - DAY)) == (f"march-{AS_OF - DAY}", f"shot-{AS_OF}")
+    two = sighting("shot", AS_OF, story="affair"), sighting("march", AS_OF - DAY, story="affair")
+    assert keys(*two) == ("affair",)
+    assert keys(sighting("flood", AS_OF), sighting("pact", AS_OF, story="affair")) == ()
+    assert told(world_spec(), [sighting("shot", AS_OF)], Rule(observable="far"), AS_OF) == ()
+
+
+def test_only_credible_rows_count_and_none_before_the_start() -> None:
+    """From ½ on a grade counts; what is not credible does not date a story either."""
+    graded = {grade: keys(sighting("shot", AS_OF, grade)) for grade in ("C3", "C4", "D1", "D2", "B4", "F1", "F6")}
+    assert [grade for grade, found in graded.items() if found] == ["C3", "D1", "D2"]
+    rumour = sighting("shot", AS_OF - 20 * DAY, "E5", story="affair")
+    assert keys(rumour, sighting("shot", AS_OF, story="affair")) == ("affair",)
+    start = world_spec().model.start
+    assert keys(sighting("shot", start), date=start) == (f"shot-{start}",)
+    assert keys(sighting("shot", start - DAY), date=start) == ()
+
+
+def test_records_are_read_as_the_evidence_reads_them() -> None:
+    """An observable stage is on record as the compiled evidence of that day has it, day by day."""
+    spec = world_spec()
+    space = StateSpace(spec)
+    far = spec.outcomes["floods"].model_copy(update={"resolves": (Rule(observable="far"),)})
+    space = StateSpace(spec.model_copy(update={"outcomes": {"far": far}}))
+    rng, seen = np.random.default_rng(5), set()
+    for _ in range(60):
+        rows = [
+            Observation(
+                id=str(k), state=str(rng.choice(["far.high", "far.low", "near.tense"])), source="us",
+                date=AS_OF - int(rng.integers(-3, 30)) * DAY, grade=str(rng.choice(["A1", "B2", "E5", "F6"])),
+                reported_on=AS_OF,
+            )
+            for k in range(4)
+        ]  # fmt: skip
+        cells = compile_evidence(space, [replace(row, reported_on=row.date) for row in rows], AS_OF).cells
+        last = cells.observed[cells.what[:, 1] == OBSERVABLE][-1]
+        assert met(space, rows, "far", AS_OF) == bool(last)
+        seen.add(bool(last))
+    assert seen == {False, True}
+
+
+def met_between(space: StateSpace, entries: Iterable[Entry], outcome: str, first: dt.date, last: dt.date) -> bool:
+    """Whether a rule is met on at least one day after the first, up to and including the last."""
+    return any(met(space, entries, outcome, first + k * DAY) for k in range(1, (last - first).days + 1))
+
+
+def test_all_clauses_have_to_hold() -> None:
+    """On record alone is not enough, nor are stories alone."""
+    space = StateSpace(world_spec())
+    record = Observation(id="r", state="far.high", date=AS_OF, reported_on=AS_OF, source="us", grade="A1")
+    flood = sighting("flood", AS_OF - 10 * DAY)
+    assert not met(space, [record], "floods", AS_OF)
+    assert not met(space, [flood], "floods", AS_OF)
+    assert met(space, [record, flood], "floods", AS_OF)
+    assert not met(space, [record, flood], "floods", AS_OF - DAY)
+    assert met_between(space, [record, flood], "floods", AS_OF - DAY, AS_OF)
+    assert not met_between(space, [record, flood], "floods", AS_OF - 5 * DAY, AS_OF - DAY)
+    assert not met_between(space, [record, flood], "floods", AS_OF, AS_OF)
+
+
+def dated(rows: Sequence[Entry], year: int, month: int) -> list[Entry]:
+    """Give the rows of one month."""
+    return [row for row in rows if isinstance(row, Observation) and (row.date.year, row.date.month) == (year, month)]
+
+
+def test_the_reference_rows_meet_the_rules_as_the_model_file_says(
+    reference: StateSpace, article_rows: list[Entry]
+) -> None:
+    """The rows of June 2025 meet that of confrontation, those of May alone do not; those of October that of a truce."""
+    june, may, october = (dated(article_rows, 2025, month) for month in (6, 5, 10))
+    assert met(reference, june, "confrontation", dt.date(2025, 6, 30))
+    assert not met_between(reference, may, "confrontation", dt.date(2025, 4, 30), dt.date(2025, 12, 31))
+    assert met(reference, october, "truce", dt.date(2025, 10, 31))
+    rule = reference.spec.outcomes["confrontation"].resolves[0]
+    assert told(reference.spec, article_rows, rule, dt.date(2025, 6, 30)) == (
+        "deputies-entry-ban", "media-cyberattacks", "june-detentions", "june-business-arrests", "Sputnik-raid",
+    )  # fmt: skip
+    now = {name: met(reference, article_rows, name, dt.date(2026, 1, 8)) for name in reference.spec.outcomes}
+    assert [name for name, yes in now.items() if yes] == ["truce"]
+
+
+def test_the_reference_model_has_a_rule_beside_each_state(
+    reference: StateSpace, reference_prior: Draws, article_rows: list[Entry], reference_evidence: Evidence,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Every outcome, kind and horizon once; a deal's rule is its state; the frame says what the rows say."""
+    monkeypatch.setattr(rules, "PATHS", 5000)
+    anchor = Anchor(reference, PRIOR, lambda: reference_prior)
+    found = Posterior(
+        reference, reference_evidence, anchor, evaluate(anchor.blocks, reference_evidence.cells),
+        equal_weights(reference_prior.size),
+    )  # fmt: skip
+    nothing = compile_evidence(reference, (), found.evidence.as_of)
+    alone = Posterior(
+        reference, nothing, anchor, evaluate(anchor.blocks, nothing.cells), equal_weights(reference_prior.size)
+    )
+    asked = find_rules(found, article_rows, alone)
+    keys = [(row.outcome, row.kind, row.horizon_weeks) for row in asked.rows]
+    assert keys == [(o, k, w) for o in reference.spec.outcomes for k in ("at", "by") for w in (4, 13, 26, 52)]
+    assert [name for name, yes in asked.met_now.items() if yes] == ["truce"]
+    by = {(row.outcome, row.kind, row.horizon_weeks): row for row in asked.rows}
+    for row in found.quantities:
+        kind = {"at": "at", "reached": "by"}.get(row.kind)
+        if row.outcome == "deal" and kind:
+            rule = by["deal", kind, row.horizon_weeks]
+            assert rule.mean == pytest.approx(row.estimate.mean, abs=4 * 0.5 / math.sqrt(rules.PATHS))
+    frame, given = asked.to_frame(), asked.to_dict()
+    assert frame["mean"].tolist() == [row["estimate"]["mean"] for row in given["rows"]]
+    assert frame["date"].dt.strftime("%Y-%m-%d").tolist() == [row["date"] for row in given["rows"]]
+    assert given["as_of"] == "2026-01-08"
+    assert frame["prior"].tolist() == [row["prior"] for row in given["rows"]]
+    state = {(row.outcome, row.kind, row.horizon_weeks): row.estimate.mean for row in alone.quantities}
+    for row in given["rows"]:
+        if (row["outcome"], row["kind"]) == ("deal", "at"):
+            expected = state["deal", "at", row["horizon_weeks"]]
+            assert row["prior"] == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(rules.PATHS))
+
+
+# In a report.
+
+
+def test_a_report_shows_rules_beside_states_and_an_older_one_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with both kinds and today's answer, and one sentence; without the part neither."""
+    monkeypatch.setattr(page, "all_charts", lambda _: {})  # pictures say nothing of rules, and take long
+    data = json.loads(places.REPORT.read_text(encoding="utf-8"))
+    templates = [places.TEMPLATES]
+    files = page.render_files(data, templates)
+    for name in ("report.html", "report.md"):
+        text = files[name].decode()
+        assert text.count("is what gets scored") == 1
+        assert text.index("reached by") < text.index("rule met on the day") < text.index("How one stage leads")
+        assert text.count("rule met on some day by then") == len(data["model"]["outcomes"])
+    table = tables(data)["rules"]
+    assert [row[1] for row in table.rows[::2]] == ["not met", "not met", "not met", "not met", "met"]
+    row = next(
+        row for row in data["rules"] if (row["outcome"], row["kind"], row["horizon_weeks"]) == ("deal", "by", 52)
+    )
+    assert table.rows[1][-1] == f"{100 * row['estimate']['mean']:.0f}%"
+    del data["rules"]
+    older = page.render_files(data, templates)
+    for name in ("report.html", "report.md"):
+        assert "rule met" not in older[name].decode()
+        assert "gets scored" not in older[name].decode()

@@ -1,0 +1,85 @@
+"""Wrong inputs as a new user makes them: one clear message each, and nothing is lost."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from places import DOCS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+SCRIPT = DOCS / "errors.py"
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_errors", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+errors = _load()
+NAMES = [case.name for case in errors.CASES]
+
+
+@pytest.fixture(scope="module")
+def results() -> list[Any]:
+    """Run every case once."""
+    return errors.run_all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_input_gets_one_clear_message(results: list[Any], name: str) -> None:
+    """A wrong input gives its exit code, one message on standard error and no traceback, and nothing is lost."""
+    result = results[NAMES.index(name)]
+    assert result.exit_code == result.case.exit_code
+    assert result.stdout == ""
+    first, *rest = result.stderr.splitlines()
+    assert first.startswith("forecast: ")
+    assert all(line.startswith("  ") for line in rest)
+    assert "Traceback" not in result.stderr
+    assert result.kept
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("An indicator that is not in the model", "did you mean 'presidents_meeting'?"),
+        ("A date in the future", "2999-01-01 is in the future"),
+        ("A date before the model's start", "before the model's start"),
+        ("A grade that is none", "use A1 to F6"),
+        ("A CSV file that is not UTF-8", "line 2 is not UTF-8"),
+        ("A model file with four faults", "4 faults"),
+        ("A rival with four faults", "4 faults"),
+        ("A rival of a model that is not there", "did you mean 'russia_azerbaijan'?"),
+        ("An empty ledger", "has no forecast yet"),
+        ("A folder that may not be written", "you may not read and write PROJECT/data"),
+        ("A corrupted fit file", "is not a readable fit"),
+        ("Another model's fit", "version 0123456789ab, not from"),
+    ],
+)
+def test_a_message_says_what_is_wrong(results: list[Any], name: str, words: str) -> None:
+    """The message of each of these wrong inputs names what was found or what is allowed."""
+    assert words in results[NAMES.index(name)].stderr
+
+
+def test_several_faults_are_listed_together(results: list[Any]) -> None:
+    """A faulty model file and a faulty file of rows list all their faults at once."""
+    model = results[NAMES.index("A model file with four faults")].stderr
+    assert all(word in model for word in ("per_year", "'certain'", "'truse'", "'piece'"))
+    rows = results[NAMES.index("A file with several faulty rows")].stderr
+    assert all(
+        f"rows.csv:{place}: " in rows for place in ("3: indicator", "4: grade", "4: date", "4: url", "4: source")
+    )
+
+
+def test_the_document_is_up_to_date(results: list[Any]) -> None:
+    """docs/errors.md holds exactly the messages that the commands give."""
+    assert errors.PAGE.read_text(encoding="utf-8") == errors.page(results), "run docs/errors.py"

@@ -1,0 +1,420 @@
+"""Draws moved to other priors: what a changed model file would say, by the oracle and by sampling its prior."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import oracle
+import pytest
+from oracle import derived
+from scipy import stats
+from worlds import PLAIN, anchor_of, draw_values, draws_of, model_text, moving_of, small_world, values_of
+
+from forecast.answers.target import Question, Reading
+from forecast.base.errors import InputError
+from forecast.engine.blocks import Draws
+from forecast.evidence.compilation import compile_evidence
+from forecast.inference.anchor import Anchor
+from forecast.inference.reweighting import reweigh
+from forecast.inference.shifted_prior import grades_moved, moved
+from forecast.ledger.admiralty import credibility
+from forecast.ledger.rows import Coverage, Observation
+from forecast.theory.assumptions import assumptions
+from forecast.theory.modelfile import parse_spec
+from forecast.theory.spec import GRADES
+from forecast.theory.statespace import StateSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from forecast.inference.reweighting import Posterior
+    from forecast.inference.shifted_prior import Moved, Parameters
+    from forecast.ledger.rows import Entry
+    from forecast.theory.spec import ModelSpec
+
+Values = dict[str, "np.ndarray | float"]
+Interval = tuple[float, float]
+COPIES = 20
+INTERVAL_90 = 3.2897  # width of the standard normal's central 90 % interval, to the digits of the design
+
+
+def w(row: Observation) -> float:
+    """Give the credibility of a row, as the oracle asks for it."""
+    return credibility(row.grade)
+
+
+# The changed file: edited as text, and read again.
+
+
+def edited(text: str, intervals: Mapping[str, Interval]) -> str:
+    """Write other intervals into the text of a model file, by key."""
+    for key, (low, high) in intervals.items():
+        parts = key.split(".", 3)
+        if parts[0] == "priors":
+            head, field = rf"\[priors\.classes\.{parts[2]}\]\n", "per_year"
+        elif parts[2] == "effects":
+            head, field = rf"\[stages\.{parts[1]}\.effects\.{parts[3]}\]\n(?:[^\[\n].*\n|\n)*?", "times"
+        else:
+            a, b = parts[3].split(">")
+            head = rf'\[\[stages\.{parts[1]}\.transitions\]\]\nfrom = "{a}"\nto = "{b}"\n'
+            field = "per_year"
+        text, count = re.subn(rf"({head}){field} = \[[^\]]*\]", rf"\g<1>{field} = [{low!r}, {high!r}]", text)
+        assert count == 1, key
+    return text
+
+
+def normal(interval: Interval) -> tuple[float, float]:
+    """Mean and standard deviation on the log scale."""
+    low, high = np.log(interval)
+    return (low + high) / 2, (high - low) / INTERVAL_90
+
+
+def moved_values(spec: ModelSpec, values: Values, intervals: Mapping[str, Interval]) -> Values:
+    """Move one draw by hand: as many prior standard deviations from the changed middle as it was from the old one."""
+    keys: dict[str, tuple[str, int, Interval]] = {}
+    n = {"eta": 0, "delta": 0, "mu": 0}
+
+    def add(kind: str, key: str, interval: Interval) -> None:
+        keys[key] = kind, n[kind], interval
+        n[kind] += 1
+
+    for name, stage in spec.stages.items():
+        for move in stage.transitions:
+            add("eta", f"stages.{name}.transitions.{move.from_}>{move.to}", move.per_year)
+        for label, effect in stage.effects.items():
+            add("delta", f"stages.{name}.effects.{label}", effect.times)
+    for name, row in spec.priors.classes.items():
+        add("mu", f"priors.classes.{name}", row.per_year)
+    found: Values = {key: np.array(value, copy=True) for key, value in values.items()}
+    for key, interval in intervals.items():
+        kind, k, old = keys[key]
+        (mean, sd), (new_mean, new_sd) = normal(old), normal(interval)
+        found[kind][k] = new_mean + (values[kind][k] - mean) / sd * new_sd
+    return found
+
+
+class Scene:
+    """A small world with a few draws, each many times, reweighted to its rows: by the engine and by the oracle."""
+
+    def __init__(self, seed: int, distinct: int = 2, *, own: bool = False) -> None:
+        """Draw near the prior; ``own`` gives the anchor evidence of its own."""
+        world = small_world(seed)
+        self.text = model_text(np.random.default_rng(seed))
+        self.spec = parse_spec(self.text, where="world")
+        self.space = StateSpace(self.spec)
+        self.rest: tuple[Sequence[Observation], Sequence[Coverage], dt.date, object]
+        self.rest = world.rows, world.coverage, world.as_of, w
+        self.entries: tuple[Entry, ...] = (*world.rows, *world.coverage)
+        rng = np.random.default_rng(1000 + seed)
+        self.values = [draw_values(self.spec, rng) for _ in range(distinct)]
+        for one in self.values:
+            one["zeta"] = 0.3 * one["zeta"]
+        turns = np.arange(COPIES * distinct) % distinct
+        draws = draws_of(self.space, [derived(self.spec, one) for one in self.values])
+        copies = Draws(*(part[turns] for part in draws))
+        half = compile_evidence(self.space, self.entries[::2], world.as_of)
+        self.own = (world.rows, world.coverage) if own else None
+        if own:
+            kept = set(self.entries[::2])
+            self.own = [r for r in world.rows if r in kept], [c for c in world.coverage if c in kept]
+        self.anchor = Anchor(self.space, "a", lambda: copies, cells=half.cells if own else None)
+        everything = moving_of(self.spec, self.values)
+        self.parameters = type(everything)(
+            {key: part[turns] for key, part in everything.values.items()},
+            everything.grade[turns],
+            everything.departure[turns],
+        )
+
+    @property
+    def possible(self) -> bool:
+        """Whether both evidences can have happened."""
+        ends = [self.rest] if self.own is None else [self.rest, (*self.own, *self.rest[2:])]
+        return all(
+            np.isfinite(oracle.log_likelihood(self.spec, derived(self.spec, one), *rest))
+            for rest in ends
+            for one in self.values
+        )
+
+    def found(self) -> Posterior:
+        """Reweight."""
+        return reweigh(self.anchor, compile_evidence(self.space, self.entries, self.rest[2]))
+
+    def moved(self, intervals: Mapping[str, Interval]) -> Moved:
+        """Move by the engine."""
+        return moved(self.found(), self.parameters, self.entries, intervals)
+
+    def wanted(self, intervals: Mapping[str, Interval]) -> tuple[ModelSpec, list[oracle.Parameters], np.ndarray]:
+        """Move by hand: the changed model, its draws, and (S,) log ratios by the oracle."""
+        changed = parse_spec(edited(self.text, intervals), where="changed")
+        there = [derived(changed, moved_values(self.spec, one, intervals)) for one in self.values]
+        ratios = np.array([oracle.log_likelihood(changed, p, *self.rest) for p in there])
+        if self.own is not None:
+            rest = (*self.own, *self.rest[2:])
+            ratios -= [oracle.log_likelihood(self.spec, derived(self.spec, one), *rest) for one in self.values]
+        return changed, there, ratios
+
+
+def some(spec: ModelSpec, which: str, rng: np.random.Generator) -> dict[str, Interval]:
+    """Choose intervals to change: in their middle, in their width, or both."""
+    known = assumptions(spec)
+    groups = {
+        "rate": [key for key in known if ".transitions." in key],
+        "effect": [key for key in known if ".effects." in key],
+        "class": [key for key in known if key.startswith("priors.")],
+    }
+    groups["wider"] = groups["narrower"] = list(known)
+    if which == "several":
+        chosen = [
+            str(rng.choice(keys)) for name, keys in groups.items() if keys and name in {"rate", "effect", "class"}
+        ]
+        chosen += [str(rng.choice(groups["wider"]))]
+    else:
+        chosen = [str(rng.choice(groups[which]))] if groups[which] else []
+    found: dict[str, Interval] = {}
+    for key in chosen:
+        low, high = known[key]
+        middle, half = np.sqrt(low * high), np.sqrt(high / low)
+        if which in {"rate", "effect", "class", "several"}:
+            middle *= float(rng.uniform(0.4, 2.5))
+        if which == "wider" or (which == "several" and rng.random() < 0.5):
+            half **= 1.7
+        if which == "narrower":
+            half **= 0.4
+        found[key] = float(middle / half), float(middle * half)
+    return found
+
+
+@pytest.mark.parametrize("which", ["rate", "effect", "class", "wider", "narrower", "several"])
+@pytest.mark.parametrize("seed", [0, 3, 5, 8, 13, 21])
+def test_moved_draws_are_those_of_a_changed_file(seed: int, which: str) -> None:
+    """Log ratios, derived arrays and present states are those of the edited file under draws moved by hand."""
+    scene = Scene(seed, own=seed % 2 == 1)
+    intervals = some(scene.spec, which, np.random.default_rng([seed, len(which)]))
+    if not scene.possible or not intervals:
+        pytest.skip("the rows are impossible, or there is no effect")
+    found = scene.moved(intervals)
+    changed, there, ratios = scene.wanted(intervals)
+    assert found.space.spec == changed
+    size = len(scene.values)
+    np.testing.assert_allclose(found.log_ratios[:size], ratios, atol=1e-9)
+    wanted = draws_of(StateSpace(changed), there)
+    for name, part in wanted._asdict().items():
+        np.testing.assert_allclose(getattr(found.blocks.draws, name)[:size], part, atol=1e-12)
+    np.testing.assert_allclose(found.blocks.rate[0, :, 0], np.exp(wanted.log_rate[0]))
+    np.testing.assert_allclose(found.blocks.emission[0, :, 0], np.exp(wanted.log_lambda[0]))
+    now = [oracle.filtered(changed, p, *scene.rest)[-1] for p in there]
+    np.testing.assert_allclose(found.evaluation.now[:size], now, atol=1e-9)
+    weights = np.exp(ratios - ratios.max())
+    np.testing.assert_allclose(found.weights.values[:size] * COPIES, weights / weights.sum(), atol=1e-9)
+
+
+def test_a_class_changes_the_odds_of_false_reports() -> None:
+    """The constants of the file move with it: the evidence is compiled anew, and that matters."""
+    scene = next(one for one in map(Scene, range(40)) if one.possible and one.found().evidence.cells.value[:, 2].any())
+    intervals = {f"priors.classes.{name}": (60.0, 90.0) for name in scene.spec.priors.classes}
+    found = scene.moved(intervals)
+    _, there, ratios = scene.wanted(intervals)
+    np.testing.assert_allclose(found.log_ratios[:2], ratios, atol=1e-9)
+    stale = [oracle.log_likelihood(scene.spec, p, *scene.rest) for p in there]
+    assert np.abs(ratios - stale).min() > 1e-3
+
+
+@pytest.mark.parametrize("seed", [0, 3, 8, 13])
+def test_moving_by_nothing_changes_nothing(seed: int) -> None:
+    """Intervals as they are leave every draw and every weight as it is, to the last digit."""
+    scene = Scene(seed)
+    if not scene.possible:
+        pytest.skip("the rows are impossible")
+    here = scene.found()
+    for intervals in ({}, assumptions(scene.spec)):
+        found = scene.moved(intervals)
+        assert found.space.spec == scene.spec
+        for name in ("log_rate", "log_lambda", "start"):
+            np.testing.assert_array_equal(getattr(found.blocks.draws, name), getattr(scene.anchor.blocks.draws, name))
+        np.testing.assert_array_equal(found.log_ratios, here.evaluation.log_likelihood - scene.anchor.log_likelihood)
+        np.testing.assert_array_equal(found.weights.values, here.weights.values)
+    for grade in GRADES:
+        same = grades_moved(here, scene.parameters, grade, 0.0)
+        np.testing.assert_allclose(same.weights.values, here.weights.values, atol=1e-15)
+        np.testing.assert_array_equal(same.blocks.draws.log_lambda, scene.anchor.blocks.draws.log_lambda)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 8])
+def test_there_and_back_is_the_identity(seed: int) -> None:
+    """Draws moved to another file and, from there, to the first one are where they were."""
+    scene = Scene(seed)
+    if not scene.possible:
+        pytest.skip("the rows are impossible")
+    intervals = some(scene.spec, "several", np.random.default_rng(seed))
+    there = scene.moved(intervals)
+    values = [moved_values(scene.spec, one, intervals) for one in scene.values]
+    turns = np.arange(COPIES * len(values)) % len(values)
+    moving = moving_of(there.space.spec, values)
+    parameters = type(moving)(
+        {key: part[turns] for key, part in moving.values.items()}, moving.grade[turns], moving.departure[turns]
+    )
+    anchor = Anchor(there.space, "there", lambda: there.blocks.draws)
+    home = {key: interval for key, interval in assumptions(scene.spec).items() if key in intervals}
+    back = moved(reweigh(anchor, there.evidence), parameters, scene.entries, home)
+    assert back.space.spec == scene.spec
+    for name in ("log_rate", "log_lambda", "start"):
+        np.testing.assert_allclose(
+            getattr(back.blocks.draws, name), getattr(scene.anchor.blocks.draws, name), atol=1e-12
+        )
+    np.testing.assert_allclose(back.log_ratios, scene.found().evaluation.log_likelihood, atol=1e-9)
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    """An unknown key is named with the nearest one, and an interval that is none too."""
+    scene = Scene(0)
+    with pytest.raises(InputError, match=r"priors\.classes\.slov: .* did you mean 'priors\.classes\.slow'"):
+        scene.moved({"priors.classes.slov": (1.0, 2.0)})
+    with pytest.raises(InputError, match=r"priors\.classes\.slow: .*0 < lo < hi"):
+        scene.moved({"priors.classes.slow": (2.0, 1.0)})
+
+
+# Grades.
+
+
+class Beside(NamedTuple):
+    """The model in sight with draws from its prior, reweighted to rows."""
+
+    spec: ModelSpec
+    values: list[Values]
+    found: Posterior
+    parameters: Parameters
+
+
+def rows_of(space: StateSpace) -> list[Entry]:
+    """Give a few sightings, one span of coverage and an assessment."""
+    start, day = space.spec.model.start, dt.timedelta(days=1)
+    rows: list[Entry] = [
+        Observation(
+            id=f"r{k}", indicator=name, date=start + at * day, reported_on=start + at * day, source="T", grade="B2"
+        )
+        for k, (name, at) in enumerate([("a", 5), ("e", 12), ("c", 25), ("d", 31), ("b", 33)])
+    ]
+    rows.append(
+        Coverage(
+            id="w", indicator="*", from_=start + 14 * day, to=start + 34 * day, reported_on=start + 34 * day, source="T"
+        )
+    )
+    return rows
+
+
+@cache
+def beside(text: str = PLAIN, size: int = 3000, seed: int = 1) -> Beside:
+    """Draw from the prior of the model in ``text``."""
+    spec = parse_spec(text, where="plain")
+    space = StateSpace(spec)
+    values = values_of(spec, size, seed)
+    evidence = compile_evidence(space, rows_of(space), spec.model.start + dt.timedelta(days=37))
+    return Beside(spec, values, reweigh(anchor_of(space, values), evidence), moving_of(spec, values))
+
+
+@pytest.mark.parametrize("grade", GRADES)
+@pytest.mark.parametrize("step", [-0.9, -0.3, 0.3, 1.5])
+def test_moved_grades_are_those_of_other_medians(grade: str, step: float) -> None:
+    """The medians are those of the file with the increment longer, and the draws those of the same Beta draws there."""
+    here = beside()
+    found = grades_moved(here.found, here.parameters, grade, step)
+    k = GRADES.index(grade)
+    old = np.log([2, 4, 10, 30])
+    increments = np.diff(old, prepend=0.0)
+    increments[k] *= 1 + step
+    medians = np.exp(np.cumsum(increments))
+    assert found.space.spec.priors.grades.medians == pytest.approx(tuple(medians), rel=1e-12)
+    text = PLAIN
+    for name, value in zip(GRADES, medians.tolist(), strict=True):
+        text, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value!r}", text)
+        assert count == 1
+    changed = parse_spec(text, where="changed")
+    wanted = draws_of(StateSpace(changed), [derived(changed, one) for one in here.values[:200]])
+    np.testing.assert_allclose(found.blocks.draws.log_lambda[:200], wanted.log_lambda, atol=1e-12)
+    np.testing.assert_array_equal(found.blocks.draws.log_rate, here.found.anchor.blocks.draws.log_rate)
+    again = reweigh(Anchor(StateSpace(changed), "again", lambda: found.blocks.draws), found.evidence)
+    np.testing.assert_allclose(found.log_ratios, again.evaluation.log_likelihood, atol=1e-9)
+
+
+@pytest.mark.parametrize("grade", GRADES)
+@pytest.mark.parametrize("step", [-0.99, -0.3, 2.0])
+def test_the_order_of_grades_holds_in_every_draw(grade: str, step: float) -> None:
+    """Weak stays below moderate, strong and decisive in each moved draw, and above nothing at all."""
+    here = beside()
+    moved_ = grades_moved(here.found, here.parameters, grade, step)
+    names = list(moved_.space.emission_names)
+    each = []
+    for row, inside, outside in (
+        ("e", "tense", "calm"),
+        ("b", "low", "high"),
+        ("a", "high", "low"),
+        ("c", "tense", "calm"),
+    ):
+        lift = (
+            moved_.blocks.draws.log_lambda[:, names.index(f"{row}|{inside}")]
+            - moved_.blocks.draws.log_lambda[:, names.index(f"{row}|{outside}")]
+        )
+        each.append(lift / here.parameters.departure[:, list(here.spec.indicators).index(row)])
+    steps = np.diff(np.array(each), axis=0, prepend=0.0)
+    assert (steps > 0).all()
+    medians = np.median(np.exp(each), axis=1)
+    assert medians == pytest.approx(moved_.space.spec.priors.grades.medians, rel=0.15)
+
+
+# By sampling: what moved draws are, and what they say.
+
+CHANGED: dict[str, Interval] = {
+    "stages.down.transitions.calm>tense": (0.2, 0.9),
+    "stages.down.effects.pressed": (1.1, 3.0),
+    "priors.classes.slow": (0.5, 1.6),
+    "stages.up.transitions.low>high": (1.0, 2.0),
+}
+
+
+def test_moved_prior_draws_have_the_changed_prior() -> None:
+    """Each derived number of moved draws is distributed as under fresh draws from the edited file's prior."""
+    here = beside()
+    found = moved(here.found, here.parameters, [], CHANGED)
+    fresh = beside(edited(PLAIN, CHANGED), 3000, 2)
+    draws, others = found.blocks.draws, fresh.found.anchor.blocks.draws
+    least, before = 1.0, 1.0
+    for name in ("log_rate", "log_lambda"):
+        for k in range(getattr(draws, name).shape[1]):
+            one, two = getattr(draws, name)[:, k], getattr(others, name)[:, k]
+            least = min(least, stats.ks_2samp(one, two).pvalue)
+            unmoved = getattr(here.found.anchor.blocks.draws, name)[:, k]
+            before = min(before, stats.ks_2samp(unmoved, two).pvalue)
+    assert least > 1e-4
+    assert before < 1e-20
+    k = found.space.rate_names.index("down.calm>tense|low")
+    quantiles = np.exp(np.quantile(draws.log_rate[:, k], [0.05, 0.5, 0.95]))
+    assert quantiles == pytest.approx([0.2, np.sqrt(0.2 * 0.9), 0.9], rel=0.08)
+
+
+@pytest.mark.parametrize("key", [None, *CHANGED])
+def test_moved_draws_forecast_as_the_changed_file_does(key: str | None) -> None:
+    """The forecast of moved, weighted draws agrees with fresh draws from the changed prior within four errors."""
+    intervals = CHANGED if key is None else {key: CHANGED[key]}
+    here = beside()
+    fresh = beside(edited(PLAIN, intervals), 3000, 3)
+    found = moved(here.found, here.parameters, rows_of(here.found.space), intervals)
+    as_of = here.found.evidence.as_of
+    question = Question(here.found.space, "very_tense", 8, as_of, stages=True)
+    part = question.read(found.blocks, found.evaluation.states, as_of)
+    one = Reading(question.key, part, found.weights, here.found.anchor)
+    two = Question(fresh.found.space, "very_tense", 8, as_of, stages=True).ask(fresh.found)
+    assert found.weights.k_hat is not None
+    assert found.weights.k_hat < 0.7
+    for k, name in enumerate(question.names):
+        error = 0.0
+        for reading in (one, two):
+            weights, values = reading.weights.values, reading.part[k]
+            error += np.square(weights * (values - weights @ values)).sum()
+        assert abs(one.mean[k] - two.mean[k]) <= 4 * np.sqrt(error) + 1e-12, name
+    if key is None:
+        was = question.ask(here.found).quantity.estimate
+        assert abs(two.mean[0] - was.mean) > 4 * np.hypot(was.mcse, two.quantity.estimate.mcse)

@@ -1,0 +1,127 @@
+"""A project with one short real run, made once, and ways to call the command line on a copy of it."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import datetime as dt
+import functools
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
+
+import forecast
+from forecast.cli import main
+from forecast.project.starter import init
+
+if TYPE_CHECKING:
+    from forecast.ledger.records import Issued
+
+AS_OF = dt.date(2026, 1, 8)
+NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
+PROGRAM = (sys.executable, "-c", "from forecast.cli import main; main()")
+SHORT = ("--draws", "200", "--tune", "200", "--chains", "2", "--accept-bad-fit")
+RUN = ("run", "--as-of", "2026-01-08", *SHORT)
+MODEL = "models/russia_azerbaijan.toml"
+REPORT = "reports/russia_azerbaijan/2026-01-08"
+
+
+class Done(NamedTuple):
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Give the environment of a command that is piped and has no terminal."""
+    return {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "FORCE_COLOR"}} | variables
+
+
+def process(*arguments: str, cwd: Path, **variables: str) -> Done:
+    """Run a command in a process of its own."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def call(*arguments: str, cwd: Path, columns: int | None = None) -> Done:
+    """Run a command in this process, which is quicker."""
+    code = 0
+    with contextlib.chdir(cwd), mock.patch.dict(os.environ, environment(), clear=True), contextlib.ExitStack() as stack:
+        if columns:
+            os.environ["COLUMNS"] = str(columns)
+        out = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        err = stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(mock.patch.object(sys, "argv", ["forecast", *arguments]))
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON as the standard has it: NaN and infinity are none."""
+
+    def refuse(name: str) -> None:
+        msg = f"{name} is not JSON"
+        raise ValueError(msg)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@functools.cache
+def issued_once() -> tuple[Path, Done]:
+    """Make the project, as an analyst would, and give it with what its run printed; nobody may change it."""
+    home = tempfile.TemporaryDirectory()
+    atexit.register(home.cleanup)
+    root = Path(home.name) / "project"
+    init(root)
+    done = process(*RUN, cwd=root)
+    assert done.code == 0, done.err
+    return root, done
+
+
+@functools.cache
+def fitted_once() -> Path:
+    """Make one project with one good fit, for all tests; it is never changed."""
+    home = tempfile.TemporaryDirectory()
+    atexit.register(home.cleanup)
+    root = fresh(Path(home.name))
+    forecast.open(root).update(as_of=AS_OF, now=NOW)
+    return root
+
+
+def issued_copy(folder: Path) -> Path:
+    """Give a copy of the project that may be changed."""
+    return Path(shutil.copytree(issued_once()[0], folder / "project"))
+
+
+def fresh(folder: Path) -> Path:
+    """Give a new project."""
+    init(folder / "fresh")
+    return folder / "fresh"
+
+
+def archived(root: Path) -> tuple[Issued, ...]:
+    """Give what has been issued in a project, oldest first."""
+    from forecast.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - slow to import
+
+    return SqliteLedger.open(root / "data" / "ledger.db").forecasts()

@@ -1,0 +1,209 @@
+"""What a report holds beside the forecast: it agrees with the forecast and with what it is made from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, issued_copy, issued_once
+
+import forecast
+from forecast.report.parts import lead_outcome, usual_weeks
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """Give one report."""
+    return json.loads((issued_once()[0] / REPORT / "forecast.json").read_text(encoding="utf-8"))
+
+
+def estimate(report: dict[str, Any], outcome: str, kind: str, weeks: int | None) -> dict[str, float]:
+    """Look a probability up."""
+    return next(
+        row["estimate"] for row in report["forecast"]["quantities"]
+        if (row["outcome"], row["kind"], row["horizon_weeks"], row["given"]) == (outcome, kind, weeks, None)
+    )  # fmt: skip
+
+
+def test_the_cascade_obeys_the_law_of_total_probability(report: dict[str, Any]) -> None:
+    """States of a stage add up to one; what flows into a state is its probability, and so is what flows out."""
+    cascade = report["cascade"]
+    states = {
+        f"{stage['stage']}.{row['state']}": row["probability"] for stage in cascade["stages"] for row in stage["states"]
+    }
+    for stage in cascade["stages"]:
+        assert sum(row["probability"] for row in stage["states"]) == pytest.approx(1, abs=1e-9)
+    names = [stage["stage"] for stage in cascade["stages"]]
+    for name, p in states.items():
+        into = [link["probability"] for link in cascade["links"] if link["to"] == name]
+        out = [link["probability"] for link in cascade["links"] if link["from"] == name]
+        stage = name.partition(".")[0]
+        assert not into if stage == names[0] else sum(into) == pytest.approx(p, abs=1e-12)
+        assert not out if stage == names[-1] else sum(out) == pytest.approx(p, abs=1e-12)
+    for link in cascade["links"]:
+        assert link["probability"] == pytest.approx(link["given"] * states[link["from"]], abs=1e-12)
+    for outcome in ("confrontation", "cooperation", "truce"):
+        mean = estimate(report, outcome, "at", cascade["weeks"])["mean"]
+        assert states[f"relations.{outcome}"] == pytest.approx(mean, abs=1e-9)
+
+
+def test_the_deal_curve_passes_through_the_published_horizons(report: dict[str, Any]) -> None:
+    """By week, rising, within its band; at the horizons it is what was published."""
+    curve = report["reached"]["deal"]
+    assert list(report["reached"]) == ["deal"]
+    assert [row["date"] for row in curve] == [(AS_OF + dt.timedelta(weeks=w)).isoformat() for w in range(1, 53)]
+    assert all(row["low"] <= row["mean"] <= row["high"] for row in curve)
+    assert all(a["mean"] <= b["mean"] for a, b in pairwise(curve))
+    for weeks in (4, 13, 26, 52):
+        published = estimate(report, "deal", "reached", weeks)
+        for part in ("mean", "low", "high"):
+            assert curve[weeks - 1][part] == pytest.approx(published[part], abs=1e-12)
+
+
+def test_the_past_is_told_as_it_was_known(report: dict[str, Any]) -> None:
+    """Each week's end has its forecast; the last is the present one; an earlier one is an update of that day."""
+    known = report["known"]
+    start = dt.date(2024, 12, 18)
+    assert [row["date"] for row in known[:2]] == [(start + dt.timedelta(days=d)).isoformat() for d in (6, 13)]
+    assert known[-1]["date"] == AS_OF.isoformat()
+    for name, row in known[-1]["outcomes"].items():
+        assert row["now"] == estimate(report, name, "already", None)
+        assert row["then"] == estimate(report, name, "at", 26)
+    assert known[25]["outcomes"]["confrontation"]["now"]["mean"] > 0.5
+    assert len({row["evidence"] for row in known}) == len(known)
+    assert all(row["trusted"] for row in (*known[:25], known[-1]))
+
+
+def test_events_drivers_watch_list_and_suppositions_speak_of_the_rows(report: dict[str, Any]) -> None:
+    """Every event points to rows of the evidence; every part speaks of the lead outcome and horizon."""
+    rows = {row["id"] for row in report["evidence"]["rows"]}
+    assert report["events"]
+    assert all(set(event["rows"]) <= rows for event in report["events"])
+    assert (report["lead"], report["lead_weeks"]) == ("confrontation", 26)
+    for part in ("drivers", "watch", "sensitivity"):
+        assert (report[part]["outcome"], report[part]["weeks"]) == ("confrontation", 26)
+        assert report[part]["sentences"]
+    assert report["drivers"]["since_issue"] is False
+    assert report["drivers"]["since"] == (AS_OF - dt.timedelta(weeks=4)).isoformat()
+    assert {row["name"] for row in report["what_if"]} >= {"arms_purchase_from_russia", "peace.fresh_deal"}
+    now = {name: estimate(report, name, "at", 26)["mean"] for name in report["model"]["outcomes"]}
+    for row in report["what_if"]:
+        for name, change in row["outcomes"].items():
+            assert change["after"] - change["difference"] == pytest.approx(now[name], abs=1e-9)
+
+
+def test_rules_stand_beside_the_states(report: dict[str, Any]) -> None:
+    """Each outcome at and by each horizon, and whether it is met now; the rule of a deal is its state."""
+    rules = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in report["rules"]}
+    assert set(rules) == {(name, kind, w) for name in report["model"]["outcomes"] for kind in ("at", "by")
+                          for w in (4, 13, 26, 52)}  # fmt: skip
+    assert {row["outcome"] for row in report["rules"] if row["met_now"]} == {"truce"}
+    for (name, kind, weeks), row in rules.items():
+        state = "at" if kind == "at" else "reached"
+        assert row["date"] == (AS_OF + dt.timedelta(weeks=weeks)).isoformat()
+        if name == "deal":
+            state = estimate(report, name, state, weeks)
+            assert row["estimate"]["mean"] == pytest.approx(
+                state["mean"], abs=4 * (row["estimate"]["mcse"] + state["mcse"])
+            )
+
+
+def test_rules_can_be_asked_of_a_forecast_that_was_just_made() -> None:
+    """The same each time, with the forecast's own trust."""
+    result = forecast.open(fitted_once()).update(as_of=AS_OF, now=NOW)
+    rules = result.rules()
+    assert rules == result.rules()
+    assert rules.to_frame()["mean"].between(0, 1).all()
+    assert (rules.model, rules.as_of, rules.trust) == ("russia_azerbaijan", AS_OF, result.trust)
+
+
+def test_every_basis_of_the_model_file_is_there(report: dict[str, Any]) -> None:
+    """Each entry with its numbers and reasons, in the order of the file."""
+    spec = forecast.open(issued_once()[0]).model("russia_azerbaijan").spec
+    keys = [row["key"] for row in report["assumptions"]]
+    assert len(keys) == len(set(keys)) > 90
+    rate = next(
+        row for row in report["assumptions"] if row["key"] == "stages.relations.transitions.truce>confrontation"
+    )
+    move = next(m for m in spec.stages["relations"].transitions if (m.from_, m.to) == ("truce", "confrontation"))
+    assert rate["interval"] == list(move.per_year)
+    assert [basis["kind"] for basis in rate["basis"]] == [basis.kind for basis in move.basis]
+    assert all(row["basis"] for row in report["assumptions"])
+
+
+@pytest.mark.slow
+def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
+    """The headline, the changes and the drivers speak of the issue before; the past that is the same is taken over."""
+    root = Path(shutil.copytree(fitted_once(), tmp_path / "project"))
+    project = forecast.open(root)
+    model = project.model("russia_azerbaijan")
+    from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import
+
+    first = project.run(model, AS_OF, Settings(), now=NOW)
+    assert first.report["changes"] is None
+    assert first.report["headline"]["sentences"][1].startswith("It is the first that was issued;")
+    row = (
+        "observe",
+        "arrests_in_russia",
+        "--date",
+        "2026-01-07",
+        "--source",
+        "Wire",
+        "--grade",
+        "A1",
+        "--id",
+        "arrests",
+    )
+    assert call(*row, cwd=root).code == 0
+    second = project.run(model, AS_OF, Settings(), now=NOW)
+    assert second.new
+    report = second.report
+    assert report["changes"]["rows"]["added"] == ["arrests"]
+    assert report["drivers"]["since_issue"] is True
+    assert report["headline"]["sentences"][1].startswith("Since the issue of 8 Jan 2026, confrontation has risen by ")
+    assert report["known"][:-2] == first.report["known"][:-2]
+    assert report["known"][-1] != first.report["known"][-1]
+    assert report["track"]["sentences"][0] == "2 forecasts of this model have been issued; none is resolved."
+    again = project.run(model, AS_OF, Settings(), now=NOW)
+    assert not again.new
+    assert again.report == report
+    assert project.issued_report(model, AS_OF) == report
+    assert project.issued_report(model, None) == report
+    with pytest.raises(
+        forecast.InputError, match="has been issued as of 2026-01-09; there are 2026-01-08 to 2026-01-08"
+    ):
+        project.issued_report(model, dt.date(2026, 1, 9))
+
+
+def test_the_lead_is_the_first_outcome_of_the_last_stage() -> None:
+    """And the horizon is 26 weeks where the model has it."""
+    spec = forecast.open(issued_once()[0]).model("russia_azerbaijan").spec
+    assert (lead_outcome(spec), usual_weeks(spec)) == ("confrontation", 26)
+    header = spec.model.model_copy(update={"horizons_weeks": (4, 12)})
+    assert usual_weeks(spec.model_copy(update={"model": header})) == 12
+
+
+def test_an_issued_report_is_rendered_again_byte_for_byte(tmp_path: Path) -> None:
+    """Whatever has happened since: other rows, another model, a folder that is gone."""
+    root = issued_copy(tmp_path)
+    folder = root / REPORT
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {"report.html", "report.md", "forecast.json"} < before.keys()
+    row = ("observe", "cyberattack", "--date", "2026-01-06", "--source", "Wire", "--grade", "B2")
+    assert call(*row, cwd=root).code == 0
+    model = root / MODEL
+    model.write_text(model.read_text(encoding="utf-8").replace("times = [1.2, 5]", "times = [0.2, 0.8]", 1))
+    shutil.rmtree(folder)
+    done = call("report", "--as-of", "2026-01-08", cwd=root)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{REPORT}/report.html\n"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert "2026-01-08/report.html" in (root / "reports" / "index.html").read_text(encoding="utf-8")
+    wrong = call("report", "--as-of", "2026-01-07", cwd=root)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "has been issued as of 2026-01-07; there are 2026-01-08 to 2026-01-08" in wrong.err

@@ -1,0 +1,194 @@
+"""Pictures: valid specifications, one colour for each name, sentences that agree with the numbers, the same bytes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import altair as alt
+import pytest
+from places import REPORT
+
+from forecast.base.prose import chance
+from forecast.report.marks import SHADES, Chart, anchor, colours
+from forecast.report.sections.every import all_charts as charts
+
+DATA = REPORT
+NAMES = ["cascade", "known", "reached", "drivers", "support", "watch", "tornado", "covered"]
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, Any]:
+    """Give the report data of an issue; not to be changed."""
+    return json.loads(DATA.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def drawn(data: dict[str, Any]) -> dict[str, Chart]:
+    """Give its pictures."""
+    return charts(data)
+
+
+def _values(chart: Chart) -> list[dict[str, Any]]:
+    return [row for layer in chart.spec["layer"] for row in layer["data"]["values"]]
+
+
+def test_every_picture_is_drawn(drawn: dict[str, Chart]) -> None:
+    """A whole issue has all pictures, in the order of the page."""
+    assert list(drawn) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_specification_is_valid(drawn: dict[str, Chart], name: str) -> None:
+    """Vega-Lite's schema accepts it, and nothing in it is to be fetched."""
+    spec = drawn[name].spec
+    alt.Chart.from_dict(spec, validate=True)
+    assert "http" not in json.dumps({key: value for key, value in spec.items() if key != "$schema"})
+    assert "url" not in json.dumps(spec["layer"])
+    assert "http" not in json.dumps(drawn[name].vega())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_the_same_each_time(data: dict[str, Any], drawn: dict[str, Chart], name: str) -> None:
+    """The same data give the same bytes, and they are an SVG with texts and shapes."""
+    again = charts(copy.deepcopy(data))[name]
+    assert again.spec == drawn[name].spec
+    assert again.svg() == drawn[name].svg()
+    root = ET.fromstring(drawn[name].svg())  # noqa: S314 - made here
+    tags = [element.tag.rpartition("}")[2] for element in root.iter()]
+    assert {"svg", "text", "path"} <= set(tags)
+    assert not {"script", "image", "foreignObject"} & set(tags)
+    assert not re.search(r'(?:href|src)="(?!#)', drawn[name].svg())
+
+
+def test_a_name_has_one_colour(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """Wherever an outcome is drawn it has its colour, the states it asks for have it too, and no two outcomes share."""
+    paint = colours(data["model"])
+    outcomes = [paint[name] for name in data["model"]["outcomes"]]
+    assert len(set(outcomes)) == len(outcomes)
+    assert paint["relations.confrontation"] == paint["confrontation"]
+    assert paint["peace.fresh_deal"] == paint["peace.settled_deal"] == paint["deal"]
+    for name in ("known", "reached", "covered"):
+        for row in _values(drawn[name]):
+            if "outcome" in row and "colour" in row:
+                assert row["colour"] == paint[row["outcome"].replace(" ", "_")]
+    for row in _values(drawn["cascade"]):
+        if "link" in row:
+            assert row["colour"] == paint[row["link"].partition(">")[2]]
+    for name in ("drivers", "support", "watch", "tornado"):
+        assert {row["colour"] for row in _values(drawn[name]) if "colour" in row} <= {
+            paint[data["lead"]], "#999999",
+        }  # fmt: skip
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_texts_can_be_read_on_either_ground(drawn: dict[str, Chart]) -> None:
+    """Every colour of a text has a contrast of 4.5 on white, and its shade on the dark ground; every colour has one."""
+    for chart in drawn.values():
+        texts = re.findall(r'<text[^>]* fill="([^"]+)"', chart.svg())
+        assert texts
+        for colour in set(texts):
+            assert _contrast(colour, "#ffffff") >= 4.5
+            assert _contrast(SHADES[colour], SHADES["#ffffff"]) >= 4.5
+        assert set(re.findall(r'(?:fill|stroke)="(#[^"]+)"', chart.svg())) <= set(SHADES)
+
+
+def test_every_picture_says_what_it_shows(drawn: dict[str, Chart]) -> None:
+    """A takeaway is one sentence; the words for those who do not see the picture say more."""
+    for chart in drawn.values():
+        assert re.fullmatch(r"[A-Z“].*\.", chart.takeaway)
+        assert not re.search(r"[a-z)]\. [A-Z]", chart.takeaway)
+        assert len(chart.alt) > len("A picture of the forecast")
+
+
+def test_the_law_of_total_probability_holds_in_the_picture(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """Bands that meet in a state are together as high as its bar, and the sentence adds up the same numbers."""
+    rows = _values(drawn["cascade"])
+    bars = {row["state"]: row for row in rows if "state" in row}
+    ends: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if "link" in row:
+            ends.setdefault(row["link"].partition(">")[2], {})[row["link"]] = row["y2"] - row["y"]
+    for stage in data["cascade"]["stages"][1:]:
+        for state in stage["states"]:
+            name = f"{stage['stage']}.{state['state']}"
+            bar = bars[f"{stage['label']}: {state['state'].replace('_', ' ')}"]
+            assert sum(ends[name].values()) == pytest.approx(state["probability"], abs=1e-3)
+            assert bar["y2"] - bar["y"] == pytest.approx(state["probability"], abs=1e-3)
+    lead = next(row for row in data["cascade"]["stages"][-1]["states"] if row["state"] == data["lead"])
+    assert f"{data['lead']} has {chance(lead['probability'])}" in drawn["cascade"].takeaway
+    for row in data["cascade"]["links"]:
+        if row["to"] == f"relations.{data['lead']}":
+            before = row["probability"] / row["given"]
+            assert f"{chance(before)} × {chance(row['given'])}" in drawn["cascade"].takeaway
+
+
+def test_the_sentences_agree_with_the_numbers(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """The number that a takeaway ends with is the one of the data."""
+    now = data["known"][-1]["outcomes"][data["lead"]]["then"]
+    assert drawn["known"].takeaway.endswith(f"and is {chance(now['mean'], now['mcse'])} now.")
+    end = data["reached"]["deal"][-1]
+    assert f"rises to {chance(end['mean'])} by" in drawn["reached"].takeaway
+    best = data["watch"]["rows"][0]
+    assert best["label"] in drawn["watch"].takeaway
+    assert f"at {chance(best['if_seen'], best['if_seen_mcse'])} if seen" in drawn["watch"].takeaway
+    most = max(data["sensitivity"]["shifts"], key=lambda row: abs(row["difference"]))
+    assert f"to {chance(most['probability'], most['mcse'])}." in drawn["tornado"].takeaway
+    held = max(data["drivers"]["held_up"], key=lambda row: abs(row["difference"]))
+    without = chance(data["drivers"]["after"]["mean"] - held["difference"], held["mcse"])
+    assert f"would stand at {without} instead" in drawn["support"].takeaway
+
+
+def test_events_lead_to_their_rows(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """Every story has a mark with its name and the address of its first row."""
+    marks = {row["event"]: row["href"] for row in _values(drawn["known"]) if "href" in row}
+    assert marks == {event["what"]: f"#{anchor(event['rows'][0])}" for event in data["events"]}
+
+
+def test_what_is_missing_has_no_picture(data: dict[str, Any]) -> None:
+    """An issue from before a part was archived has the other pictures."""
+    parts = {"cascade": ["cascade"], "known": ["known"], "reached": ["reached"], "drivers": ["drivers", "support"],
+             "watch": ["watch"], "sensitivity": ["tornado"], "covered": ["covered"]}  # fmt: skip
+    for part, names in parts.items():
+        rest = {key: value for key, value in data.items() if key != part}
+        assert list(charts(rest)) == [name for name in NAMES if name not in names]
+    old = {"format", "model", "issued_at", "forecast", "conditionals", "notes", "path", "learned", "fit", "evidence"}
+    assert charts({key: data[key] for key in old}) == {}
+
+
+def test_places_are_safe_in_an_address() -> None:
+    """Two ids never share a place, and none holds a sign that means something in an address."""
+    ids = ["azal-downing", "a b", "a_b", "a~20b", "ü", '"><script>', "#x", "%20", "٣"]
+    places = [anchor(one) for one in ids]
+    assert len(set(places)) == len(ids)
+    assert all(re.fullmatch(r"row-[\w.~-]+", place, re.ASCII) for place in places)
+
+
+def test_weeks_that_no_draws_reach_are_dotted_and_said(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
+    """The solid line has a gap there, a dotted one goes through, and the takeaway counts them."""
+    rough = copy.deepcopy(data)
+    for week in rough["known"][3:5]:
+        week["trusted"] = False
+    chart = charts(rough)["known"]
+    assert chart.takeaway == drawn["known"].takeaway + " Dotted weeks are rough, for too few draws reach them (2)."
+    dashes = [layer["mark"].get("strokeDash") for layer in chart.spec["layer"] if layer["mark"]["type"] == "line"]
+    assert dashes == [[2, 3], None]
+    solid = chart.spec["layer"][1]
+    assert solid["encoding"]["y"]["field"] == "solid"
+    values = solid["data"]["values"]
+    gaps = {row["date"] for row in values if row["solid"] is None}
+    assert gaps == {week["date"] for week in rough["known"][3:5]}
+    assert ET.fromstring(chart.svg()) is not None  # noqa: S314 - made here

@@ -1,0 +1,477 @@
+"""A model file is read whole, or refused with every fault at once; its hash is that of its numbers."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+import math
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from places import MODEL
+
+from forecast.base.errors import InputError, ModelFileError
+from forecast.theory.modelfile import load_spec, parse_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from forecast.theory.spec import ModelSpec
+
+REFERENCE = tomllib.loads(MODEL.read_text(encoding="utf-8"))
+FINDING = (Phase.explicit, Phase.generate)  # shrinking a whole model file would take minutes
+Place = tuple[str | int, ...]
+
+
+def to_toml(value: Any, *, top: bool = True) -> str:  # noqa: PLR0911 - one for each type
+    """Write plain values as TOML, all on the lines of the top keys."""
+    match value:
+        case dict() if top:
+            return "\n".join(f"{json.dumps(key)} = {to_toml(item, top=False)}" for key, item in value.items()) + "\n"
+        case dict():
+            return (
+                "{" + ", ".join(f"{json.dumps(key)} = {to_toml(item, top=False)}" for key, item in value.items()) + "}"
+            )
+        case list() | tuple():
+            return "[" + ", ".join(to_toml(item, top=False) for item in value) + "]"
+        case bool():
+            return "true" if value else "false"
+        case dt.date():
+            return value.isoformat()
+        case float() if math.isnan(value):
+            return "nan"
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case _:
+            return repr(value)
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> str:
+    """Give the reference model as TOML text after ``change``."""
+    raw = copy.deepcopy(REFERENCE)
+    change(raw)
+    return to_toml(raw)
+
+
+def faults(text: str) -> tuple[str, ...]:
+    """Parse a text that must be refused; its faults."""
+    with pytest.raises(ModelFileError) as caught:
+        parse_spec(text, where="m.toml")
+    assert str(caught.value).startswith("m.toml: ")
+    assert all(fault in str(caught.value) for fault in caught.value.faults)
+    return caught.value.faults
+
+
+def at(raw: dict[str, Any], place: Place) -> Any:
+    """Give what stands at a place."""
+    for part in place:
+        raw = raw[part]
+    return raw
+
+
+def put(place: Place, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Give a change that puts a value in a place."""
+
+    def change(raw: dict[str, Any]) -> None:
+        at(raw, place[:-1])[place[-1]] = value
+
+    return change
+
+
+def test_writer_of_this_test_is_faithful() -> None:
+    """The reference model written by this file's writer reads as the same model."""
+    assert tomllib.loads(to_toml(REFERENCE)) == REFERENCE
+    assert parse_spec(to_toml(REFERENCE), where="m.toml") == load_spec(MODEL)
+
+
+# One fault, one line: the dotted key, what was found, what is allowed.
+
+EFFECT = ("stages", "relations", "effects", "setback_spares_truce")
+PEACE = ("stages", "peace")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "key", "said"),
+    [
+        (("indicators", "cyberattack", "piont_to"), ["truce"], "indicators.cyberattack.piont_to", "'points_to'"),
+        (("model", "horizon_weeks"), [4], "model.horizon_weeks", "did you mean 'horizons_weeks'"),
+        (("indicater",), {}, "indicater", "did you mean 'indicators'"),
+        ((*PEACE, "transitions", 0, "per_yeer"), [1, 2], "stages.peace.transitions.0.per_yeer", "'per_year'"),
+        (
+            ("outcomes", "deal", "resolves", 0, "observabel"),
+            "peace",
+            "outcomes.deal.resolves.0.observabel",
+            "'observable'",
+        ),
+        (
+            ("indicators", "cyberattack", "points_to"),
+            ["confrontatoin"],
+            "indicators.cyberattack.points_to",
+            "'confrontation'",
+        ),
+        (("indicators", "cyberattack", "stage"), "relation", "indicators.cyberattack.stage", "'relations'"),
+        (("indicators", "cyberattack", "class"), "secruity", "indicators.cyberattack.class", "'security'"),
+        (("indicators", "cyberattack", "grade"), "big", "indicators.cyberattack.grade", "'decisive'"),
+        ((*PEACE, "transitions", 0, "to"), "advancin", "stages.peace.transitions.0", "'advancing'"),
+        ((*PEACE, "start"), {"stalled": 1, "advanced": 2}, "stages.peace.start", "'advancing'"),
+        ((*PEACE, "observable"), ["fresh_dael"], "stages.peace.observable", "'fresh_deal'"),
+        (("outcomes", "deal", "states"), {"peace": ["a_deal"]}, "outcomes.deal.states.peace", "'a_deal'"),
+        (("outcomes", "deal", "states"), {"paece": ["fresh_deal"]}, "outcomes.deal.states", "'peace'"),
+        (("conditionals", 0, "given"), "strategic_victry", "conditionals.0.given", "'strategic_victory'"),
+        ((*EFFECT, "when"), {"peece": ["stalled"]}, ".".join(EFFECT), "'peace'"),
+        ((*EFFECT, "to"), "truce", ".".join(EFFECT), "has no transition from 'truce' to 'truce'"),
+        (("indicators", "cyberattack", "basis", 0, "source"), "artcle", "indicators.cyberattack.basis", "'article'"),
+        (
+            ("outcomes", "truce", "resolves", 0, "of"),
+            ["presidents_meetings"],
+            "outcomes.truce.resolves.0.of",
+            "'presidents_meeting'",
+        ),
+    ],
+)
+def test_misspelt_name_gets_its_key_and_the_nearest(place: Place, value: object, key: str, said: str) -> None:
+    """A misspelt key or name is a fault with its dotted key and the nearest name that is allowed."""
+    found = [fault for fault in faults(changed(put(place, value))) if fault.startswith(key)]
+    assert any(said in fault for fault in found), found
+
+
+def _unreachable(raw: dict[str, Any]) -> None:
+    moves = raw["stages"]["peace"]["transitions"]
+    raw["stages"]["peace"]["transitions"] = [move for move in moves if move["to"] != "settled_deal"]
+
+
+def _points_nowhere(raw: dict[str, Any]) -> None:
+    raw["indicators"]["cyberattack"]["points_to"] = ["truce", "confrontation", "cooperation"]
+
+
+def _cycle(raw: dict[str, Any]) -> None:
+    move = raw["stages"]["peace"]["transitions"][0]
+    raw["stages"]["peace"]["effects"] = {
+        "back": {**move, "when": {"relations": ["truce"]}, "times": [1, 2]},
+    }
+    del raw["stages"]["peace"]["effects"]["back"]["per_year"]
+
+
+def _itself(raw: dict[str, Any]) -> None:
+    at(raw, EFFECT)["when"] = {"relations": ["truce"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "said"),
+    [
+        (_unreachable, "stages.peace.states", "'settled_deal' is unreachable"),
+        (_points_nowhere, "indicators.cyberattack.points_to", "points nowhere"),
+        (put(("indicators", "cyberattack", "points_to"), []), "indicators.cyberattack.points_to", "at least 1"),
+        (_cycle, "stages.peace.effects.back.when", "cycle"),
+        (_itself, ".".join(EFFECT), "is itself"),
+        (put((*EFFECT, "when"), {}), ".".join((*EFFECT, "when")), "at least 1"),
+        (lambda raw: at(raw, EFFECT).pop("when"), ".".join((*EFFECT, "when")), "is missing"),
+        (put((*PEACE, "transitions", 0, "per_year"), [8, 1.5]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
+        (put((*PEACE, "transitions", 0, "per_year"), [2, 2]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
+        (put((*PEACE, "transitions", 0, "per_year"), [0, 2]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
+        (
+            put((*PEACE, "transitions", 0, "per_year"), [1, math.inf]),
+            "stages.peace.transitions.0.per_year",
+            "0 < lo < hi",
+        ),
+        (
+            put((*PEACE, "transitions", 0, "per_year"), [math.nan, 1]),
+            "stages.peace.transitions.0.per_year",
+            "0 < lo < hi",
+        ),
+        (put((*EFFECT, "times"), [1.1, 0.45]), ".".join((*EFFECT, "times")), "0 < lo < hi"),
+        (put(("priors", "classes", "media", "spread"), [1, 0.3]), "priors.classes.media.spread", "0 < lo < hi"),
+        (put(("priors", "grades", "strong"), 3), "priors.grades", "increase strictly"),
+        (put(("outcomes", "deal", "states"), {"peace": []}), "outcomes.deal.states.peace", "at least 1"),
+        (put(("outcomes", "deal", "states"), {}), "outcomes.deal.states", "at least 1"),
+        (put(("outcomes", "deal", "states"), {"victory": ["open", "secured"]}), "outcomes.deal.states", "certain"),
+        (put(("outcomes", "deal", "resolves"), [{}]), "outcomes.deal.resolves.0", "names nothing"),
+        (put(("outcomes", "deal", "resolves"), []), "outcomes.deal.resolves", "at least 1"),
+        (
+            put(("outcomes", "deal", "resolves"), [{"observable": "relations"}]),
+            "outcomes.deal.resolves.0",
+            "no observable",
+        ),
+        (put(("outcomes", "deal", "resolves"), [{"stories": 2}]), "outcomes.deal.resolves.0", "names nothing"),
+        (put(("conditionals", 0, "given_no"), "deal"), "conditionals.0", "exactly one of"),
+        (put(("conditionals", 0, "weeks"), 3), "conditionals.0", "go together"),
+        (
+            put(("indicators", "cyberattack", "reset_by"), "entry_ban"),
+            "indicators.cyberattack.reset_by",
+            "repeats = false",
+        ),
+        (put(("indicators", "cyberattack", "basis"), []), "indicators.cyberattack.basis", "at least 1"),
+        (
+            put(("indicators", "cyberattack", "basis", 0, "quote"), "word " * 26),
+            "indicators.cyberattack.basis.0.quote",
+            "25",
+        ),
+        (put((*PEACE, "start"), {"fresh_deal": 1}), "stages.peace.start", "observable"),
+        (lambda raw: raw["model"].pop("start"), "model.start", "is missing"),
+        (put(("model", "start"), "soon"), "model.start", "date"),
+        (put(("model", "step_days"), 10), "model.step_days", "use 1 or 7"),
+        (put(("model", "reporting_lag_days"), -1), "model.reporting_lag_days", "greater than or equal to 0"),
+        (put(("model", "horizons_weeks"), []), "model.horizons_weeks", "at least 1"),
+        (
+            put(("indicators", "Big Bang"), REFERENCE["indicators"]["cyberattack"]),
+            "indicators.Big Bang",
+            "is not a name",
+        ),
+        (put(("format",), 2), "format", "1"),
+    ],
+)
+def test_fault_of_the_theory_is_found(change: Callable[[dict[str, Any]], object], key: str, said: str) -> None:
+    """What cannot be a theory (unreachable, cyclic, certain, empty, out of order) is a fault with its dotted key."""
+    found = faults(changed(change))
+    assert any(fault.startswith(key) and said in fault for fault in found), found
+
+
+def test_all_faults_at_once() -> None:
+    """Faults of parsing and faults across entries are told together, each once, and nothing else is blamed."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["stages"]["peace"]["transitions"][0]["per_year"] = [8, 1.5]
+        raw["indicators"]["cyberattack"]["points_to"] = ["confrontatoin"]
+        raw["outcomes"]["truce"]["resolves"] = [{}]
+        raw["model"]["horizon_weeks"] = [4]
+        raw["conditionals"][0]["outcome"] = "peace"
+        raw["indicators"]["entry_ban"]["grade"] = "big"
+
+    found = faults(changed(change))
+    keys = sorted(fault.partition(":")[0] for fault in found)
+    assert keys == [
+        "conditionals.0.outcome",
+        "indicators.cyberattack.points_to",
+        "indicators.entry_ban.grade",
+        "model.horizon_weeks",
+        "outcomes.truce.resolves.0",
+        "stages.peace.transitions.0.per_year",
+    ]
+
+
+def test_message_counts_its_faults() -> None:
+    """The message begins with the file and the number of faults, one line each."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["indicators"]["cyberattack"]["grade"] = "big"
+        raw["indicators"]["entry_ban"]["class"] = "none"
+
+    with pytest.raises(ModelFileError) as caught:
+        parse_spec(changed(change), where="models/m.toml")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "models/m.toml: 2 faults"
+    assert len(lines) == 3
+    assert isinstance(caught.value, InputError)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("model", "step_days"), -7), (("priors", "departure", "scale"), 0), (("priors", "grades", "weak"), 1)],
+)
+def test_fault_of_the_header_hides_no_other(place: Place, value: object) -> None:
+    """A fault in [model] or [priors], which no model can do without, is told together with faults across entries."""
+
+    def change(raw: dict[str, Any]) -> None:
+        put(place, value)(raw)
+        raw["indicators"]["entry_ban"]["class"] = "none"
+
+    found = sorted(fault.partition(":")[0] for fault in faults(changed(change)))
+    assert found == ["indicators.entry_ban.class", ".".join(map(str, place))]
+
+
+def test_two_faults_in_what_is_replaced() -> None:
+    """Of several faults in one basis of [priors.grades], which no model can do without, each is told."""
+    found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": "-"})))
+    assert [fault.partition(":")[0] for fault in found] == ["priors.grades.basis.0.kind", "priors.grades.basis.0.knd"]
+
+
+# The file itself.
+
+
+def test_file_that_is_not_toml(tmp_path: Path) -> None:
+    """Text that is not TOML is a fault with the place."""
+    path = tmp_path / "m.toml"
+    path.write_text("format = 1\n[model\n", encoding="utf-8")
+    with pytest.raises(ModelFileError, match=r"not valid TOML.*line 2") as caught:
+        load_spec(path)
+    assert str(path) in str(caught.value)
+
+
+def test_file_that_is_not_utf8(tmp_path: Path) -> None:
+    """A file in another encoding is a fault that says how to mend it."""
+    path = tmp_path / "m.toml"
+    path.write_bytes("# Türkiye".encode("utf-16"))
+    with pytest.raises(ModelFileError, match="save it as UTF-8") as caught:
+        load_spec(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["missing", "folder"])
+def test_file_that_cannot_be_read(tmp_path: Path, what: str) -> None:
+    """A missing file, or a folder in its place, is a fault with the path."""
+    path = tmp_path / "m.toml"
+    if what == "folder":
+        path.mkdir()
+    with pytest.raises(ModelFileError, match="cannot be read") as caught:
+        load_spec(path)
+    assert str(path) in str(caught.value)
+
+
+def test_file_is_called_as_its_model(tmp_path: Path) -> None:
+    """A file with another name than its model's is a fault."""
+    path = tmp_path / "other.toml"
+    path.write_bytes(MODEL.read_bytes())
+    with pytest.raises(ModelFileError, match=r"model\.name: is 'russia_azerbaijan', but the file is called 'other'"):
+        load_spec(path)
+
+
+@pytest.mark.parametrize("text", ["", "format = 1", "model = 3", "x = 1979-05-27T07:32:00Z"])
+def test_almost_nothing(text: str) -> None:
+    """A file with next to nothing in it is refused with what is missing."""
+    assert any("is missing" in fault for fault in faults(text))
+
+
+# The hash.
+
+
+def leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every value of a TOML document with its place."""
+    if isinstance(node, dict | list):
+        for key, item in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from leaves(item, (*place, key))
+    else:
+        yield place, node
+
+
+WORDS = {"basis", "label", "signs", "describe", "note", "quote", "title", "description", "resolution"}
+
+
+def _is_number_of_the_draws(place: Place, value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float) or WORDS & set(place):
+        return False
+    return place[0] in {"stages", "indicators", "priors"} or place[-1] in {"step_days", "reporting_lag_days"}
+
+
+NUMBERS = [place for place, value in leaves(REFERENCE) if _is_number_of_the_draws(place, value)]
+PHRASES = [
+    place for place, value in leaves(REFERENCE) if isinstance(value, str) and place[-1] in WORDS - {"basis", "signs"}
+]
+
+
+@pytest.fixture(scope="module")
+def spec() -> ModelSpec:
+    """Read the reference model."""
+    return load_spec(MODEL)
+
+
+def test_hash_changes_with_every_number(spec: ModelSpec) -> None:
+    """Each number on which the draws depend, changed a little, gives another hash; all of them different."""
+    assert len(NUMBERS) > 90
+    hashes = {spec.hash}
+    for place in NUMBERS:
+        old = at(REFERENCE, place)
+        new = {"step_days": 1, "reporting_lag_days": old + 1}.get(str(place[-1]), old * 1.001)
+        hashes.add(parse_spec(changed(put(place, new)), where="m").hash)
+    assert len(hashes) == len(NUMBERS) + 1
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, phases=FINDING)
+@given(st.sampled_from(PHRASES), st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1))
+def test_hash_ignores_words(place: Place, text: str) -> None:
+    """Any wording may change without another hash, so that mending a citation keeps every fit valid."""
+    spec = load_spec(MODEL)
+    assert parse_spec(changed(put(place, text)), where="m").hash == spec.hash
+
+
+def _reverse(place: Place) -> Callable[[dict[str, Any]], None]:
+    return lambda raw: put(place, dict(reversed(at(raw, place).items())))(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda raw: raw["conditionals"].pop(), "same"),
+        (put(("model", "horizons_weeks"), [4, 8]), "same"),
+        (put(("outcomes", "truce", "states"), {"relations": ["truce", "cooperation"]}), "same"),
+        (put(("model", "start"), dt.date(2024, 12, 11)), "other"),
+        (lambda raw: raw["indicators"].pop("us_presses_kyiv"), "other"),
+        (put(("indicators", "cyberattack", "grade"), "strong"), "other"),
+        (put(("indicators", "cyberattack", "class"), "media"), "other"),
+        (put(("indicators", "cyberattack", "points_to"), ["cooperation"]), "other"),
+        (put(("indicators", "cyberattack", "repeats"), value=False), "other"),
+        (lambda raw: at(raw, EFFECT[:-1]).pop(EFFECT[-1]), "other"),
+        (put((*EFFECT, "when"), {"peace": ["advancing"]}), "other"),
+        (put((*PEACE, "observable"), ["settled_deal"]), "other"),
+        (_reverse(("indicators",)), "other"),
+    ],
+)
+def test_hash_is_that_of_what_determines_the_draws(
+    spec: ModelSpec, change: Callable[[dict[str, Any]], object], what: str
+) -> None:
+    """Structure and clock enter the hash; what is only read off the draws (outcomes, horizons) does not."""
+    assert (parse_spec(changed(change), where="m").hash == spec.hash) is (what == "same")
+
+
+# Garbage.
+
+PLACES = [place for place, _ in leaves(REFERENCE)]
+INNER = sorted({place[:k] for place in PLACES for k in range(1, len(place))}, key=repr)
+SCALARS = (
+    st.none().map(lambda _: "")
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats()
+    | st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=12)
+    | st.dates()
+    | st.sampled_from(["peace", "truce", "deal", "relations", "*", "[key]", "class", "cyberattack", "a.b"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc_.[]k ", max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, phases=FINDING, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(PLACES) | st.sampled_from(INNER),
+            st.sampled_from(["put", "drop", "rename", "again"]),
+            VALUES,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_garbage_is_refused_or_read(changes: list[tuple[Place, str, Any]]) -> None:
+    """Whatever is put into a model file, it is read or refused with faults: no other error ever escapes."""
+    raw = copy.deepcopy(REFERENCE)
+    for place, what, value in changes:
+        try:
+            parent = at(raw, place[:-1])
+            parent[place[-1]]  # is it still there?
+        except (KeyError, IndexError, TypeError):
+            continue
+        if what == "drop":
+            del parent[place[-1]]
+        elif what == "rename" and isinstance(parent, dict):
+            parent[str(value)[:20]] = parent.pop(place[-1])
+        elif what == "again" and isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[int(place[-1])]))
+        else:
+            parent[place[-1]] = value
+    try:
+        spec = parse_spec(to_toml(raw), where="m.toml")
+    except ModelFileError as error:
+        assert error.faults  # noqa: PT017 - either is right
+    else:
+        assert len(spec.hash) == 12
