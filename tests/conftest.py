@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 AS_OF = dt.date(2026, 1, 8)
 
+pytest_plugins = ("needs",)
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

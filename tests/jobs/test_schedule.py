@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from croniter import croniter
+from needs import require
 from projects import archived, call, environment, strict_json
 from year import SHORT, START, check_year, folder_of, killed_in_place, lay_out, run, simulate
 
@@ -35,7 +36,7 @@ from forecast.jobs.scheduler_units import Job, cron_line, github_files, systemd_
 from forecast.ledger.records import Issued
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import numpy as np
 
@@ -595,15 +596,18 @@ def exec_start(unit: str) -> list[str]:
     return [word.replace("%%", "%") for word in shlex.split(line)]
 
 
-def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Ask systemd."""
-    program = shutil.which("systemd-analyze")
-    assert program, "install systemd: its own program checks the units"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+type Analyze = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_systemd_takes_the_units_and_their_command_runs(odd: Path, tmp_path: Path) -> None:
-    """No fault is found by systemd no fault in service and timer, it reads the time as meant, and the command runs."""
+@pytest.fixture
+def analyze() -> Analyze:
+    """Ask systemd, where there is one."""
+    program = require("systemd-analyze")
+    return lambda *arguments: subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_systemd_takes_the_units_and_their_command_runs(odd: Path, tmp_path: Path, analyze: Analyze) -> None:
+    """No fault is found by systemd in service and timer, it reads the time as meant, and the command runs."""
     folder = tmp_path / "units"
     options = ("--at", "05:07", "--notify-if", "tension:3", "--timeout", "500")
     files = printed(odd, "systemd", *options, "--output", str(folder)).splitlines()
@@ -621,7 +625,7 @@ def test_systemd_takes_the_units_and_their_command_runs(odd: Path, tmp_path: Pat
     assert both == f"# {service.name}\n{unit}\n# {timer.name}\n{timer.read_text()}"
 
 
-def test_systemd_would_notice_a_fault(tmp_path: Path) -> None:
+def test_systemd_would_notice_a_fault(tmp_path: Path, analyze: Analyze) -> None:
     """The check of the units is one: a program that is not there is a fault."""
     job = Job((str(tmp_path / "no program"),), tmp_path, "tiny", (), dt.time(6))
     ((name, text), _) = systemd_files(job, "root").items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import shutil
 import time
 from contextlib import contextmanager
 from html import escape, unescape
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import places
 import pytest
+from needs import require
 from playwright.sync_api import sync_playwright
 
 from forecast.base.errors import InputError
@@ -113,10 +113,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Generator[Browser]:
-    """Start the system's Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.fail("the page is tested in Chromium, and there is none; install it: apt-get install chromium")
+    """Start a browser, where there is one."""
+    program = require("browser")
     with sync_playwright() as play:
         started = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started
