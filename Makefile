@@ -11,8 +11,10 @@ AS_OF ?= 2026-01-08
 report: $(VENV)/.ready
 	$(BIN)/forecast run --as-of $(AS_OF)
 
+# Looked for every time, as somebody may have removed it: a browser and systemd. ARGUMENTS, such as tests/test_page.py.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python tests/needs.py
+	$(BIN)/python -m pytest -m "not slow" $(ARGUMENTS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
