@@ -44,11 +44,9 @@ $(BIN)/uv:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 
-# Bytecode and kernels are compiled here (a short run in a folder of its own), so that no command pays for it later.
+# Bytecode is compiled here; kernels and the density are by the first run, and kept.
 $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt --editable .
-	folder=$$(mktemp -d) && trap 'rm -rf '"$$folder" EXIT && $(BIN)/forecast init $$folder/project && \
-	    $(BIN)/forecast run -C $$folder/project --as-of $(AS_OF) --draws 100 --tune 100 --chains 2 --accept-bad-fit >/dev/null
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.ready

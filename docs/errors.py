@@ -103,6 +103,7 @@ def _four_faults(root: Path) -> None:
 
 
 def _second_model(root: Path) -> None:
+    (root / "forecast.toml").unlink()
     text = (root / MODEL).read_text(encoding="utf-8").replace('name = "russia_azerbaijan"', 'name = "rival"', 1)
     (root / "models" / "rival.toml").write_text(text, encoding="utf-8")
 
@@ -295,6 +296,14 @@ CASES = (
     Case("No project folder", ("forecast", "log"), _unprojected),
     Case("A project without a model", ("forecast", "run"), _no_model),
     Case("Several models and none named", RUN, _second_model),
+    Case(
+        "A project file that names a model that is not there",
+        ("forecast", "run"),
+        _write("forecast.toml", 'model = "russia_azerbajan"\n'),
+    ),
+    Case(
+        "A project file with two faults", ("forecast", "run"), _write("forecast.toml", 'modle = "supply"\nmodel = 3\n')
+    ),
     Case("A model that is not there", (*RUN, "--model", "russia_azerbajan")),
     Case(
         "A model file that is not TOML",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
@@ -85,10 +86,8 @@ class Alarm:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row; columns as_of, since, weeks, cells, score, expected, tail, rings."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         row = {name: value for name, value in asdict(self).items() if name not in {"model", "trust"}}
-        return pd.DataFrame([{**row, "rings": self.rings}]).astype(dict.fromkeys(("as_of", "since"), "datetime64[s]"))
+        return base.frame([{**row, "rings": self.rings}], ["as_of", "since"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from forecast import base
 from forecast.answers.shapley import antithetic_shares, average_shares, exact_shares
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError
@@ -110,17 +111,13 @@ class Drivers:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row a line; columns part (``moved``, ``held_up``), those of `Driver`, one for each stage.state."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         rows: list[dict[str, Any]] = []
         for part, lines in (("moved", self.moved), ("held_up", self.held_up)):
             for row in lines:
                 content = asdict(row)
                 stages: dict[str, float] = content.pop("stages")
                 rows.append({"part": part, **content, **stages})
-        frame = pd.DataFrame(rows)
-        frame["date"] = pd.to_datetime(frame["date"])
-        return frame
+        return base.frame(rows, ["date"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.inference.mixture import MixturePart, pool
@@ -84,10 +85,8 @@ class Experts:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: forecasts of every expert and of the pool, with the columns of `Forecast.to_frame` and ``expert``."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         parts = {**{one.name: one.forecast for one in self.voices}, "pooled": self.pooled}
-        return pd.concat([one.to_frame().assign(expert=name) for name, one in parts.items()], ignore_index=True)
+        return base.stacked({name: one.to_frame() for name, one in parts.items()}, "expert")
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from forecast import base
 from forecast.engine.simulate import choose, simulate_paths
 from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.evidence.imagined import closed_one_offs
@@ -66,13 +67,11 @@ class Rules:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: a row a probability; columns outcome, kind, horizon_weeks, date, mean, mcse, prior, met_now."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         rows = [
             {**asdict(row), "prior": alone.mean, "met_now": self.met_now[row.outcome]}
             for row, alone in zip(self.rows, self.prior, strict=True)
         ]
-        return pd.DataFrame(rows).astype({"date": "datetime64[s]"})
+        return base.frame(rows, ["date"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
@@ -144,9 +145,7 @@ class Sensitivity:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row a change, with the columns of `Shift`."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
-        return pd.DataFrame([asdict(row) for row in self.shifts])
+        return base.frame(map(asdict, self.shifts))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.answers.watch import SEED, advance
 from forecast.base import prose
 from forecast.base.errors import InputError
@@ -74,14 +75,12 @@ class Sightings:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row an indicator and week; columns indicator, week (its last day), expected, chance."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         rows = [
             {"indicator": name, "week": week, "expected": self.expected[w, k], "chance": self.chance[w, k]}
             for k, name in enumerate(self.indicators)
             for w, week in enumerate(self.weeks)
         ]
-        return pd.DataFrame(rows).astype({"week": "datetime64[s]"})
+        return base.frame(rows, ["week"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

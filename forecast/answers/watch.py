@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.evaluation import evaluate
@@ -99,9 +100,7 @@ class WatchList:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row an indicator, with the columns of `Watched`."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
+        return base.frame(map(asdict, self.rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

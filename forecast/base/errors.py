@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ class OutOfTimeError(ForecastError):
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Say what would have been allowed instead of ``name``, the nearest spelling first."""
-    import difflib  # noqa: PLC0415 - only on the way to an error message
-
     known = sorted(allowed)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:

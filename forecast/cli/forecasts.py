@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -96,8 +97,6 @@ def fit(
 
     Example: `forecast fit --as-of 2026-01-08`
     """
-    from dataclasses import asdict  # noqa: PLC0415 - quick --help
-
     found, of = open_model(project, model)
     with progress() as callbacks:
         made, evidence = found.fit(

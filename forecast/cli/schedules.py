@@ -138,7 +138,7 @@ def _units(
     found, of = open_model(project, model)
     jobs.read_notices(notify_if, of.spec.outcomes)
     jobs.check_timeout(timeout)
-    options: list[str] = ["--model", model] if model else []
+    options: list[str] = ["--model", of.spec.name]
     options += [part for text in notify_if for part in ("--notify-if", text)]
     options += ["--timeout", f"{timeout:g}"] if timeout is not None else []
     job = jobs.Job(_program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast import quantities
 from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.evaluation import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
-from forecast.quantities import convergence
-from forecast.quantities.convergence import convergence_of
 from forecast.quantities.read import answers, ask, horizons_of
 from forecast.theory.spec import log_normal
 from forecast.theory.statespace import chain_of
@@ -76,7 +75,7 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
         as_of=evidence.as_of,
         watermark=watermark,
         settings=settings,
-        diagnostics=_diagnose(posterior, divergences, convergence_of(published, settings.chains)),
+        diagnostics=_diagnose(posterior, divergences, quantities.convergence_of(published, settings.chains)),
         learned=tuple(_learned(space, posterior)),
         versions={name: version(name) for name in PACKAGES},
         created_at=now.isoformat(timespec="seconds"),
@@ -102,8 +101,8 @@ def _diagnose(posterior: xr.Dataset, divergences: int, published: tuple[float, f
         labels = [f"{name}[{label}]" for label in array[array.dims[2]].to_numpy()] if values.ndim > 2 else [name]  # noqa: PLR2004 - chain, draw
         values = values.reshape(values.shape[0], values.shape[1], -1)
         for k, label in enumerate(labels):
-            r_hat[label] = convergence.r_hat(values[:, :, k])
-            ess[label] = convergence.ess(values[:, :, k])
+            r_hat[label] = quantities.r_hat(values[:, :, k])
+            ess[label] = quantities.ess(values[:, :, k])
     worst_r_hat = max(r_hat, key=lambda label: np.nan_to_num(r_hat[label], nan=np.inf))
     worst_ess = min(ess, key=lambda label: np.nan_to_num(ess[label], nan=0.0))
     least, worst, efficiency = published

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 
 from forecast.base.errors import InputError
@@ -107,8 +108,6 @@ def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.floa
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a file says about itself, and some of its arrays."""
-    import h5py  # noqa: PLC0415 - slow to import
-
     try:
         with h5py.File(path) as file:
             content: Any = file

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from forecast import engine, quantities, theory
 from forecast.base.errors import InputError
 from forecast.inference.fit import fit_id, fit_model
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -124,8 +125,6 @@ class Fitter:
 
 def _require_possible(model: Model, evidence: Evidence) -> None:
     """Make sure before a long compilation that some path explains the evidence: with every rate 1 and any start."""
-    import numpy as np  # noqa: PLC0415 - not needed to read a forecast
-
     space = model.space
     start = [space.start_weights(stage) > 0 for stage in range(len(space.stages))]
     draws = engine.Draws(

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from forecast.base.errors import BusyError, InputError
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ class RunLock:
 
     @cached_property
     def _lock(self) -> BaseFileLock:
-        from filelock import FileLock  # noqa: PLC0415 - quick --help
-
         # A soft lock, the file's being there, would outlive a killed process.
         return FileLock(self.path, fallback_to_soft=False)
 
@@ -61,8 +61,6 @@ class RunLock:
             self._lock.release()
 
     def _acquire(self) -> None:
-        from filelock import Timeout  # noqa: PLC0415 - quick --help
-
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecast import inference, ledger, theory
 from forecast.base.errors import InputError, ModelFileError, nearest
+from forecast.project.project_file import PROJECT_FILE, read_project_file
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -20,11 +21,12 @@ __all__ = ["Models"]
 
 
 class Models:
-    """The model files in a folder; each is read once, on first use."""
+    """The model files of the project at ``root``; each is read once, on first use."""
 
-    def __init__(self, folder: Path) -> None:
-        """Point at the folder ``models`` of a project."""
-        self.folder = folder
+    def __init__(self, root: Path) -> None:
+        """Point at a project."""
+        self.root = root
+        self.folder = root / "models"
         self._read: dict[str, Model] = {}
 
     @property
@@ -64,20 +66,28 @@ class Models:
 
     @property
     def default(self) -> str:
-        """Name of the model that is meant without a name: the only one, or the only one that extends no other.
+        """Name of the model that is meant without a name.
+
+        It is the one that ``forecast.toml`` names; without that line the only one, or the only one that extends no
+        other.
 
         Raises
         ------
         InputError
-            If that leaves none, or several.
+            If the one that the file names is not there, or without the line that leaves none, or several.
 
         """
-        names = self.names
+        names, named = self.names, read_project_file(self.root).model
+        if named is not None:
+            if named not in names:
+                msg = f"{self.root / PROJECT_FILE}: model: there is no model {named!r}; {nearest(named, names)}"
+                raise InputError(msg)
+            return named
         kinds = {name: self._stands_alone(name) for name in names} if len(names) > 1 else dict.fromkeys(names, True)
         alone = [name for name in names if kinds[name]] or [name for name in names if kinds[name] is None]
         if len(alone) != 1:
             have = (
-                f"there are {', '.join(names)}; name one with --model"
+                f'there are {", ".join(names)}; name one with --model, or for good in {PROJECT_FILE}: model = "…"'
                 if names
                 else "there is none; see `forecast init`"
             )

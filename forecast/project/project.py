@@ -77,7 +77,7 @@ class Project:
         """Point at a folder that is a project."""
         self.root = root
         self._clock = clock
-        self.models = Models(root / "models")
+        self.models = Models(root)
         self.reports = Reports(root, lambda: self.ledger)
 
     @cached_property

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from forecast.base.errors import FaultsError, InputError
+from forecast.project.project_file import PROJECT_FILE
 
 __all__ = ["init", "starter_folder"]
 
@@ -15,7 +16,7 @@ FOLDERS = ("models", "data", "reports")
 
 
 def init(path: str | Path) -> list[Path]:
-    """Lay out a project folder with the reference model and its starter evidence; gives the files written.
+    """Lay out a project folder with the reference model, which is its own, and starter evidence; gives the files.
 
     Raises
     ------
@@ -26,6 +27,7 @@ def init(path: str | Path) -> list[Path]:
     root = Path(path).resolve()
     source = starter_folder()
     wanted = [
+        source / PROJECT_FILE,
         *sorted((source / "models").glob("*.toml")),
         *sorted((source / "data").glob("*/*.csv")),
         *sorted((source / "reports" / "templates").glob("*")),

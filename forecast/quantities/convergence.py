@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from arviz_stats.base.array import array_stats
 
 from forecast.quantities.read import influence
 
@@ -18,15 +19,11 @@ __all__ = ["convergence_of", "ess", "r_hat"]
 
 def ess(by_chain: NDArray[np.float64], method: Literal["bulk", "mean"] = "bulk") -> float:
     """Effective sample size of a (chain, draw) array: rank-normalised (``bulk``), or for the mean."""
-    from arviz_stats.base.array import array_stats  # noqa: PLC0415 - slow to import
-
     return float(array_stats.ess(by_chain, method=method))  # pyright: ignore[reportArgumentType]
 
 
 def r_hat(by_chain: NDArray[np.float64]) -> float:
     """Rank-normalised split R-hat of a (chain, draw) array."""
-    from arviz_stats.base.array import array_stats  # noqa: PLC0415 - slow to import
-
     return float(array_stats.rhat(by_chain))  # pyright: ignore[reportArgumentType]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from forecast import base
 from forecast.base.errors import InputError, nearest
 from forecast.base.prose import percent, spread
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
@@ -194,9 +195,7 @@ class ForecastPath:
             for one in self.forecasts
             for row in one.quantities
         ]
-        frame = _frame(rows).drop(columns="estimate")
-        frame["as_of"] = frame["as_of"].astype("datetime64[s]")
-        return frame
+        return _frame(rows, "as_of").drop(columns="estimate")
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types: each forecast as `Forecast.to_dict` gives it."""
@@ -259,10 +258,6 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequenc
     return f"<table>{''.join(lines)}</table>{warning}"
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
-    frame = pd.DataFrame(rows)
-    frame["horizon_weeks"] = frame["horizon_weeks"].astype("Int64")
-    frame["date"] = pd.to_datetime(frame["date"])
-    return frame
+def _frame(rows: Sequence[Mapping[str, Any]], *days: str) -> pd.DataFrame:
+    """Frame of quantities."""
+    return base.frame(rows, ["date", *days], horizon_weeks="Int64")

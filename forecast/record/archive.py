@@ -6,6 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from forecast import base
 from forecast.base.errors import InputError
 from forecast.base.files import replace_file
 from forecast.base.sanitise import csv_text, inert
@@ -39,10 +40,8 @@ def archive_table(issues: Iterable[Issued]) -> pd.DataFrame:
     ``issue`` is the number in the archive; ``mean``, ``low``, ``high`` (90 % interval) and ``mcse`` are probabilities;
     ``given``, ``horizon_weeks`` and ``date`` are missing where a quantity has none.
     """
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
     rows = [row for issued in issues for row in _archive_rows(issued)]
-    return pd.DataFrame(rows, columns=list(ARCHIVE_TYPES)).astype(ARCHIVE_TYPES)
+    return base.frame(rows, columns=list(ARCHIVE_TYPES), **ARCHIVE_TYPES)
 
 
 def _archive_rows(issued: Issued) -> Iterator[dict[str, Any]]:
@@ -87,15 +86,10 @@ def _archive_csv(table: pd.DataFrame) -> str:
     return csv_text([list(ARCHIVE_TYPES), *([_cell(value) for value in row] for row in zip(*columns, strict=True))])
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
-    """Write a missing value as nothing, a moment as ISO 8601 has it, and text so that it stays text."""
-    import pandas as pd  # noqa: PLC0415 - slow to import
-
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat() if value.tz else value.date().isoformat()
-    if pd.isna(value):
-        return ""
-    return inert(value) if isinstance(value, str) else str(value)
+def _cell(value: object) -> str:
+    """Text of a cell that no spreadsheet runs."""
+    text = base.cell_text(value)
+    return inert(text) if isinstance(value, str) else text
 
 
 def _parquet(table: pd.DataFrame, path: Path) -> bytes:

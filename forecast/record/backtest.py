@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.quantities.estimate import FORMAT
@@ -89,8 +90,6 @@ class Backtest:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row a week and forecaster; columns date, cells, name, score, mcse, skill."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         rows = [
             {
                 "date": week.date, "cells": week.cells, "name": name, "score": score, "mcse": week.mcse[name],
@@ -99,7 +98,7 @@ class Backtest:
             for week in self.weeks
             for name, score in week.scores.items()
         ]  # fmt: skip
-        return pd.DataFrame(rows).astype({"date": "datetime64[s]"})
+        return base.frame(rows, ["date"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

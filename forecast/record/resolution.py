@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from forecast import evidence
+from forecast import base, evidence
 from forecast.base import prose
 from forecast.base.errors import InputError, nearest
 from forecast.base.sanitise import is_web
@@ -160,11 +160,9 @@ class Resolved:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row an answer recorded; columns model, outcome, since, date, answer, how, reason, url."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         columns = ("model", "outcome", "since", "date", "answer", "how", "reason", "url")
         rows = [[getattr(row, name) for name in columns] for row in self.recorded]
-        return pd.DataFrame(rows, columns=list(columns)).astype(dict.fromkeys(("since", "date"), "datetime64[s]"))
+        return base.frame(rows, ["since", "date"], columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

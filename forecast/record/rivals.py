@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.inference.mixture import MixturePart, pool
@@ -88,21 +89,17 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: forecasts of every model and of the pool, with the columns of `Forecast.to_frame` and ``model``."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         parts = {**self.forecasts, "pooled": self.pooled}
-        return pd.concat([one.to_frame().assign(model=name) for name, one in parts.items()], ignore_index=True)
+        return base.stacked({name: one.to_frame() for name, one in parts.items()}, "model")
 
     def scores_frame(self) -> pd.DataFrame:
         """Tidy: one row a week and model; columns date, cells, model, score, mcse."""
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
         rows = [
             {"date": week.date, "cells": week.cells, "model": name, "score": score, "mcse": week.mcse[name]}
             for week in self.weeks
             for name, score in week.scores.items()
         ]
-        return pd.DataFrame(rows).astype({"date": "datetime64[s]"})
+        return base.frame(rows, ["date"])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecast import base
 from forecast.base import prose
 from forecast.base.sanitise import csv_text, inert
 from forecast.quantities.estimate import FORMAT
@@ -246,13 +247,8 @@ class Score:
         how, reason, url, then the probabilities of others: persistence, prior_only, last_issue_repeated, and by name
         the rivals that were issued for the same date.
         """
-        import pandas as pd  # noqa: PLC0415 - slow to import
-
-        frame = pd.DataFrame(list(self._rows()), columns=self._columns)
-        numbers = (*NUMBERS, *self._columns[len(COLUMNS) :])
-        return frame.astype(
-            dict.fromkeys(("as_of", "since", "date"), "datetime64[s]") | dict.fromkeys(numbers, "float64")
-        )
+        numbers = dict.fromkeys((*NUMBERS, *self._columns[len(COLUMNS) :]), "float64")
+        return base.frame(self._rows(), ["as_of", "since", "date"], self._columns, **numbers)
 
     def to_csv(self) -> str:
         """Write the table of `to_frame`; no text in it can be taken for a formula."""

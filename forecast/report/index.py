@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import jinja2
+
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.report.marks import colours
@@ -94,8 +96,6 @@ def render_index(models: Sequence[dict[str, Any]], templates: Sequence[Path]) ->
         If the template cannot be read or is faulty.
 
     """
-    import jinja2  # noqa: PLC0415 - only where a report is written
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, autoescape=True,
         trim_blocks=True, lstrip_blocks=True,

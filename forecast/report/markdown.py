@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import jinja2
+
 from forecast.base.sanitise import one_line
 from forecast.report.rendering import render_template
 
@@ -49,8 +51,6 @@ def render_markdown(
         If the template cannot be read or is faulty.
 
     """
-    import jinja2  # noqa: PLC0415 - only where a report is written
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import vl_convert
 
 from forecast.base.prose import spoken
 from forecast.base.sanitise import one_line
@@ -100,8 +101,6 @@ class Chart:
 
     @cached_property
     def _compiled(self) -> dict[str, Any]:
-        import vl_convert  # noqa: PLC0415 - slow to import, and only where a report is written
-
         return vl_convert.vegalite_to_vega(self.spec)
 
     def vega(self) -> dict[str, Any]:
@@ -113,8 +112,6 @@ class Chart:
 
     def svg(self) -> str:
         """Draw the static form."""
-        import vl_convert  # noqa: PLC0415 - slow to import, and only where a report is written
-
         text = vl_convert.vega_to_svg(self._compiled)
         text = re.sub(
             r'href="[^"#]*#', 'href="#', text

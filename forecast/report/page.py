@@ -10,6 +10,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
 from forecast.base.errors import InputError
 from forecast.base.prose import percent, points
 from forecast.base.sanitise import one_line
@@ -106,9 +110,6 @@ def _html(
     data: Mapping[str, Any], templates: Sequence[Path], library: Library, found: Mapping[str, Chart],
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
-    import jinja2  # noqa: PLC0415 - only where a report is written
-    from markupsafe import Markup  # noqa: PLC0415
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
@@ -170,8 +171,6 @@ def _started() -> subprocess.Popen[str] | None:
 
 
 def _bundled() -> str:
-    import vl_convert  # noqa: PLC0415 - slow to import
-
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jinja2
+
 from forecast.base.errors import InputError
 from forecast.base.prose import number, on_day, percent, spoken, spread
 from forecast.base.sanitise import one_line
@@ -41,8 +43,6 @@ def render_template(environment: Environment, template: str, data: Mapping[str, 
         If the template cannot be read or is faulty.
 
     """
-    import jinja2  # noqa: PLC0415 - only where a report is written
-
     environment.filters.update(
         percent=percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line
     )

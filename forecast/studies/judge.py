@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from forecast.record.calibration import reliability_of_worlds
 
@@ -66,8 +67,6 @@ class _Null(NamedTuple):
 
 @cache
 def _null(size: int) -> _Null:
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
     points = np.arange(1, min(size, POINTS)) / min(size, POINTS)
     count = np.arange(size + 1)
     at_most = stats.binom.cdf(count, size, points[:, None])
@@ -144,8 +143,6 @@ def judge_ranks(places: Mapping[str, Floats]) -> Uniformity:
     The omnibus test is a t-test over worlds, which are independent, on the mean squared normal score of all quantities
     of a world: 1 if they are uniform, however they depend on each other.
     """
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
     adjusted = holm(np.array([uniformity_p(values) for values in places.values()]))
     scores = np.square(stats.norm.ppf(np.array(list(places.values())))).mean(axis=0)
     omnibus = float(stats.ttest_1samp(scores, 1.0).pvalue)  # pyright: ignore[reportAttributeAccessIssue]
@@ -215,15 +212,11 @@ def excess(said: Sequence[Floats], outcome: Sequence[Floats]) -> Excess:
 
 def _zero_p(values: Floats) -> float:
     """p-value of independent values having mean 0; 1 where there is nothing to see."""
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
     return float(stats.ttest_1samp(values, 0.0).pvalue) if values.size > 1 and np.ptp(values) > 0 else 1.0  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def interval_coverage(held: NDArray[np.bool_], share: float = 0.9) -> float:
     """p-value of how many independent intervals hold the truth, each of which does with probability ``share``."""
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
     return float(stats.binomtest(int(held.sum()), held.size, share).pvalue) if held.size else 1.0  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -424,7 +424,7 @@ def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     """Writing Parquet says what to install; CSV goes on working and a file that was there stays."""
     table = archive_table([simple()])
     (tmp_path / "a.parquet").write_text("old")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pandas.io.parquet", None)  # where pandas looks for pyarrow
     with pytest.raises(InputError, match=re.escape("pip install 'scenario-cascade[parquet]', or use .csv")):
         write_archive(table, tmp_path / "a.parquet")
     write_archive(table, tmp_path / "a.csv")

@@ -583,5 +583,7 @@ def test_unreadable_parent_is_meant_beside_its_rivals(tmp_path: Path) -> None:
 def test_two_independent_models_are_a_question(tmp_path: Path) -> None:
     """Several models that extend no other need a name, and the message lists what there is."""
     text = REFERENCE.read_text(encoding="utf-8").replace('name = "russia_azerbaijan"', 'name = "second"', 1)
-    with pytest.raises(InputError, match=r"which model\? there are .*second; name one with --model"):
+    with pytest.raises(
+        InputError, match=r"which model\? there are .*second; name one with --model, or for good in forecast"
+    ):
         meant(project_with(tmp_path, second=text))

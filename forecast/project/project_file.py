@@ -1,0 +1,48 @@
+"""The small file ``forecast.toml`` of a project: what holds for every command in its folder."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from forecast.base.errors import FaultsError, InputError, nearest
+
+__all__ = ["PROJECT_FILE", "ProjectFile", "read_project_file"]
+
+PROJECT_FILE = Path("forecast.toml")
+
+
+class ProjectFile(NamedTuple):
+    """Content of the file: ``model`` is the one that is meant where none is named."""
+
+    model: str | None = None
+
+
+def read_project_file(root: Path) -> ProjectFile:
+    """Read the file of the project at ``root``; one that is not there says nothing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no TOML, or holds a key or value that means nothing here; all such keys are listed.
+
+    """
+    path = root / PROJECT_FILE
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ProjectFile()
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be read as TOML ({error}); mend it, or delete it to name a model with each command"
+        raise InputError(msg) from error
+    known = ProjectFile._fields
+    faults = [f"{key}: means nothing here; {nearest(key, known)}" for key in content if key not in known]
+    faults += [
+        f'{key}: needs the name of a model, such as "russia_azerbaijan", got {content[key]!r}'
+        for key in known
+        if key in content and not isinstance(content[key], str)
+    ]
+    if faults:
+        raise FaultsError(str(path), faults)
+    return ProjectFile(**content)
