@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forecast.base.errors import BusyError, ForecastError, InputError, LedgerError, ModelFileError, UntrustworthyError
-from forecast.project.project import Project, open_project
+from forecast.project.project import Project
 from forecast.project.starter import init
 
 __all__ = [
@@ -35,4 +35,4 @@ def open(path: str | Path = ".") -> Project:  # noqa: A001 - `forecast.open` is 
         If it is not one: a project has a ``models`` folder.
 
     """
-    return open_project(path, lambda: datetime.now(UTC))
+    return Project(path, lambda: datetime.now(UTC))

@@ -11,7 +11,7 @@ from forecast import record
 from forecast.base import prose
 from forecast.cli.options import HERE, JsonOption, ProjectOption, date_of, utc_now
 from forecast.cli.printing import print_json, shown
-from forecast.project.project import open_project
+from forecast.project.project import Project
 
 app = typer.Typer()
 
@@ -31,7 +31,7 @@ def export_hub(
     Example: `forecast export-hub hub --team my_team`
     """
     start = date_of(since, "--since") if since else None
-    issues = record.last_issues(open_project(project, utc_now).ledger.forecasts(), model, start)
+    issues = record.last_issues(Project(project, utc_now).ledger.forecasts(), model, start)
     files = record.write_hub(issues, directory, team=team, location=location)
     if as_json:
         print_json(
@@ -56,7 +56,7 @@ def export_archive(
 
     Example: `forecast export-archive archive.csv`
     """
-    table = open_project(project, utc_now).archive()
+    table = Project(project, utc_now).archive()
     record.write_archive(table, file)
     issues = len(set(table["issue"].to_list()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     if as_json:

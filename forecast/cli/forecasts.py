@@ -30,7 +30,8 @@ from forecast.cli.options import (
 )
 from forecast.cli.printing import made_from, print_json, progress, shown, stop_unless_trusted, terminal_width
 from forecast.cli.schedules import NotifyOption, TimeoutOption, unattended
-from forecast.project.project import open_project
+from forecast.project.project import Project
+from forecast.project.run import shown as shown_data
 
 app = typer.Typer()
 
@@ -57,7 +58,7 @@ def run(
 
     Example: `forecast run --as-of 2026-01-08`
     """
-    found, about = open_project(project, utc_now), {"model": model, "as_of": as_of or str(utc_now().date())}
+    found, about = Project(project, utc_now), {"model": model, "as_of": as_of or str(utc_now().date())}
     with unattended(found, about, timeout) as work:
         of = found.model(model)
         about["model"] = of.spec.name
@@ -147,7 +148,7 @@ def update(
     if as_json:
         print_json(result.to_dict())
     else:
-        _show(found.shown(of, result, now=now))
+        _show(shown_data(of, found.entries(of, now=now, as_of=result.as_of), found.fits(of), result))
         print(f"\n{made_from(result.trust)}")
     stop_unless_trusted(result.trust)
 
@@ -166,7 +167,7 @@ def report(
     Example: `forecast report --as-of 2026-01-08`
     """
     found, of = open_model(project, model)
-    data = found.issued_report(of, date_of(as_of, "--as-of") if as_of else None)
+    data = found.track_record.report(of.spec.name, date_of(as_of, "--as-of") if as_of else None)
     folder = found.write_report(data)
     if as_json:
         print_json({"report": shown(folder / "report.html"), "as_of": data["forecast"]["as_of"]})
@@ -180,7 +181,7 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
 
     Example: `forecast show`
     """
-    report = open_project(project, utc_now).latest(model)
+    report = Project(project, utc_now).track_record.latest(model)
     if as_json:
         print_json(report)
     else:

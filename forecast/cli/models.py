@@ -12,7 +12,7 @@ from forecast import theory
 from forecast.base.errors import FaultsError, InputError
 from forecast.cli.options import HERE, JsonOption, ProjectOption, utc_now
 from forecast.cli.printing import print_json, shown
-from forecast.project.project import open_project
+from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def check(
     Example: `forecast check models/russia_azerbaijan.toml`
     """
     if not files:
-        folder = open_project(project, utc_now).root / "models"
+        folder = Project(project, utc_now).root / "models"
         files = sorted(folder.glob("*.toml"))
         if not files:
             msg = f"{shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"

@@ -11,11 +11,10 @@ import typer
 
 from forecast import inference
 from forecast.base.errors import InputError, read_date
-from forecast.project.project import open_project
+from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from forecast.inference.model import Model
-    from forecast.project.project import Project
 
 
 class Refit(StrEnum):
@@ -63,7 +62,7 @@ def as_of_date(text: str | None) -> dt.date:
 
 def open_model(project: Path, model: str | None) -> tuple[Project, Model]:
     """Open the project and one of its models."""
-    found = open_project(project, utc_now)
+    found = Project(project, utc_now)
     return found, found.model(model)
 
 

@@ -38,7 +38,7 @@ from forecast.cli.printing import (
     progress,
     stop_unless_trusted,
 )
-from forecast.project.project import open_project
+from forecast.project.project import Project
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -118,7 +118,7 @@ def compare(
     """
     day = as_of_date(as_of)
     with progress() as callbacks:
-        found = open_project(project, utc_now).compare(models, as_of=day, refit=refit.value, now=utc_now(), **callbacks)
+        found = Project(project, utc_now).compare(models, as_of=day, refit=refit.value, now=utc_now(), **callbacks)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -150,10 +150,10 @@ def backtest(
 
     Example: `forecast backtest --as-of 2026-01-08`
     """
-    day, now, where = as_of_date(as_of), utc_now(), open_project(project, utc_now)
+    day, now, where = as_of_date(as_of), utc_now(), Project(project, utc_now)
     if workers or scheduler:
         first = where.model(model)
-        where.require_comparable([first.spec.name, *(rivals or ())])
+        record.require_comparable([first.space, *(where.model(name).space for name in rivals or ())])
         where.entries(first, now=now)  # the ledger has its rows before several processes read it
         with studies.connect(workers, scheduler) as client:
             asked = [(where.root, name, day, refit.value, now) for name in (first.spec.name, *(rivals or ()))]
@@ -177,4 +177,4 @@ def backtest(
 
 def _tested(root: Path, name: str, day: dt.date, refit: Policy, now: dt.datetime) -> Backtest:
     """Test one model, in a process of its own."""
-    return open_project(root, utc_now).backtest(name, as_of=day, refit=refit, now=now)
+    return Project(root, utc_now).backtest(name, as_of=day, refit=refit, now=now)

@@ -14,7 +14,7 @@ from forecast.base.errors import InputError
 from forecast.base.files import replace_file
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, open_model, utc_now
 from forecast.cli.printing import print_json, print_lines, print_table, shown
-from forecast.project.project import open_project
+from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def resolve(
 
 
 def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bool) -> None:
-    result = open_project(project, utc_now).resolve(model, as_of=date_of(as_of, "--as-of"))
+    result = Project(project, utc_now).resolve(model, as_of=date_of(as_of, "--as-of"))
     if as_json:
         print_json(result.to_dict())
         return
@@ -120,7 +120,7 @@ def score_(
 
     Example: `forecast score`
     """
-    result = open_project(project, utc_now).score(model)
+    result = Project(project, utc_now).score(model)
     if output is not None:
         _write(result, output)
     if as_json:

@@ -33,7 +33,6 @@ COLUMNS = {
     "coverage": ("id", "indicator", "from", "to", "reported_on", "source", "url", "note"),
 }  # fmt: skip
 OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note"}
-DATES = {"date", "from", "to", "reported_on"}
 SHEETS = {"observation": "observations", "coverage": "coverage"}
 
 

@@ -46,6 +46,11 @@ class Dataset:
     vocabulary: Callable[[], Vocabulary]
     now: dt.datetime
 
+    @property
+    def fits(self) -> Path:
+        """Folder of the fits of the dataset's models."""
+        return self.folder / "fits"
+
     def seed(self) -> None:
         """Take the starter files into the ledger, once."""
         self.ledger.seed_once(self.name, self._starter_rows, now=self.now)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from forecast import answers, inference, jobs, ledger, record
+from forecast import answers, jobs, ledger, record
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
+from forecast.project.given import fill_in
 from forecast.project.models import Models
 from forecast.project.reports import Reports
-from forecast.project.run import Issue, run, shown
+from forecast.project.run import Issue, run
 from forecast.project.track_record import TrackRecord
 
 if TYPE_CHECKING:
@@ -24,58 +25,34 @@ if TYPE_CHECKING:
     from forecast.answers.forecast import LiveForecast
     from forecast.evidence.compilation import Evidence
     from forecast.inference.fit import Fit
-    from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
     from forecast.inference.settings import Settings
     from forecast.jobs.lock import RunLock
-    from forecast.ledger.check import Vocabulary
     from forecast.ledger.protocol import Ledger
     from forecast.ledger.records import Added, Resolution
     from forecast.ledger.rows import Entry
-    from forecast.project.dataset import Snapshot
+    from forecast.project.given import Given, How
     from forecast.quantities.estimate import Policy
-    from forecast.quantities.forecast import Forecast, ForecastPath
+    from forecast.quantities.forecast import ForecastPath
     from forecast.record.backtest import Backtest
     from forecast.record.replay import Replay
     from forecast.record.resolution import Resolved
     from forecast.record.rivals import Comparison
     from forecast.record.scores import Score
 
-__all__ = ["How", "Project", "open_project"]
-
-
-class How(TypedDict, total=False):
-    """How fits are made on the way, where one is needed; every method that may fit takes these.
-
-    ``settings`` are those of a new fit; with ``accept_bad`` one that fails its checks is used. ``on_stage(text)`` and
-    ``on_draw(done, total)`` are told of progress. ``now`` is the time (aware, UTC); the project's clock by default.
-    """
-
-    settings: Settings | None
-    accept_bad: bool
-    on_stage: Callable[[str], None]
-    on_draw: Callable[[int, int], None] | None
-    now: dt.datetime | None
-
-
-class _Given(NamedTuple):
-    """What a method works with."""
-
-    model: Model
-    date: dt.date
-    snapshot: Snapshot
-    fitter: Fitter
-
 
 class Project:
-    """A folder with ``models/``, ``data/`` and ``reports/``; see `open_project`.
+    """A folder with ``models/``, ``data/`` and ``reports/``: its `models`, `ledger`, `reports` and `track_record`.
 
     Methods that write take ``now`` (aware, UTC); those that need not be told ask ``clock``.
     """
 
-    def __init__(self, root: Path, clock: Callable[[], dt.datetime]) -> None:
-        """Point at a folder that is a project."""
-        self.root = root
+    def __init__(self, path: str | Path, clock: Callable[[], dt.datetime]) -> None:
+        """Open the project folder at ``path``; `InputError` if it is none, for a project has a ``models`` folder."""
+        self.root = root = Path(path).resolve()
+        if not (root / "models").is_dir():
+            msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
+            raise InputError(msg)
         self._clock = clock
         self.models = Models(root)
         self.reports = Reports(root, lambda: self.ledger)
@@ -104,13 +81,11 @@ class Project:
     def dataset(self, model: Model, *, now: dt.datetime) -> Dataset:
         """Rows of the model's dataset; its starter evidence is taken into the ledger on first use."""
         name = model.spec.model.dataset
-        found = Dataset(self.ledger, name, self.root / "data" / name, lambda: self.vocabulary(name, now), now)
+        found = Dataset(
+            self.ledger, name, self.root / "data" / name, lambda: self.models.vocabulary(name, now.date()), now
+        )
         found.seed()
         return found
-
-    def vocabulary(self, dataset: str, now: dt.datetime) -> Vocabulary:
-        """Vocabulary of a dataset: the indicators and states that any of its models defines."""
-        return self.models.vocabulary(dataset, now.date())
 
     def entries(self, model: Model, *, now: dt.datetime, as_of: dt.date | None = None) -> tuple[Entry, ...]:
         """Ledger entries of the model's dataset in force, as public on ``as_of``."""
@@ -130,32 +105,14 @@ class Project:
         """Folder of the fits of the model's dataset."""
         return self.root / "data" / model.spec.model.dataset / "fits"
 
-    def _given(self, model: Model | str | None, as_of: dt.date | str | None, how: How) -> _Given:
-        """Fill in what was left out: the project's model, today, and the time that it is."""
-        now = how.get("now") or self._clock()
-        found = self.model(model) if isinstance(model, str | None) else model
-        sampling = inference.Sampling(
-            how.get("settings") or inference.Settings(),
-            how.get("accept_bad", False),
-            how.get("on_stage", lambda _: None),
-            how.get("on_draw"),
-        )
-        snapshot = self.dataset(found, now=now).snapshot()
-        fitter = inference.Fitter(found, self.fits(found), self._issued, sampling, snapshot.watermark, now)
-        return _Given(found, now.date() if as_of is None else read_date(as_of, "as of"), snapshot, fitter)
-
-    def _issued(self, name: str) -> set[str]:
-        """Fits that the archive names for a model."""
-        return {row.fit for row in self.ledger.forecasts(name)}
+    def _given(self, model: Model | str | None, as_of: dt.date | str | None, how: How) -> Given:
+        of = self.model(model) if isinstance(model, str | None) else model
+        return fill_in(self.dataset(of, now=how.get("now") or self._clock()), of, as_of, how)
 
     def fit(self, model: Model, as_of: dt.date, settings: Settings, /, **how: Unpack[How]) -> tuple[Fit, Evidence]:
         """Fit the model to the evidence as of a date, or load the fit if this very one was made before.
 
-        Raises
-        ------
-        UntrustworthyError
-            If the fit fails its checks and ``accept_bad`` is false. It is kept, so that accepting it costs nothing.
-
+        `UntrustworthyError` if it fails its checks and ``accept_bad`` is false; it is kept, so accepting costs nothing.
         """
         how["settings"] = settings
         of, date, snapshot, fitter = self._given(model, as_of, how)
@@ -171,13 +128,8 @@ class Project:
         ``refit`` is "auto" (if the gate is shut), "never" (then the result says so) or "always"; see `How` for the
         rest. Nothing is issued. The result can be asked: `LiveForecast`.
 
-        Raises
-        ------
-        UntrustworthyError
-            If a new fit fails its checks and ``accept_bad`` is false.
-        InputError
-            If something that was given cannot be used, or the evidence is impossible.
-
+        `UntrustworthyError` if a new fit fails its checks and ``accept_bad`` is false; `InputError` if something that
+        was given cannot be used, or the evidence is impossible.
         """
         of, date, snapshot, fitter = self._given(model, as_of, how)
         entries = snapshot.as_of(date)
@@ -187,18 +139,11 @@ class Project:
             found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues(of.spec.name)]
         )
 
-    def shown(self, model: Model, forecast: Forecast, *, now: dt.datetime) -> dict[str, Any]:
-        """Give what the terminal shows of a forecast that was not issued."""
-        return shown(model, self.entries(model, now=now, as_of=forecast.as_of), self.fits(model), forecast)
-
     def path(
         self, model: Model | str | None = None, *, as_of: dt.date | str | None = None, refit: Policy = "auto",
         **how: Unpack[How],
     ) -> ForecastPath:  # fmt: skip
-        """Forecast as would have been done at the end of each step since the start, from what was known that day.
-
-        Goes forward from the prior, and fits where the gate is shut; parameters and errors are `update`'s.
-        """
+        """Forecast as it would have been at the end of each step, from what was known then; the rest as in `update`."""
         return record.forecast_path(self._replay([model], as_of, how), refit)
 
     def compare(
@@ -206,13 +151,8 @@ class Project:
     ) -> Comparison:
         """Set rival models beside each other: forecasts, how well each foresaw each week's evidence, and their pool.
 
-        Each week is scored by what the model knew before it. The other parameters and errors are `update`'s.
-
-        Raises
-        ------
-        InputError
-            If there are fewer than two models or they do not speak of the same things.
-
+        Each week is scored by what the model knew before it. The rest is as in `update`; `InputError` if there are
+        fewer than two models or they do not speak of the same things.
         """
         if len(set(names)) < max(len(names), 2):
             msg = f"to compare models takes two or more different ones, got {', '.join(names) or 'none'}"
@@ -225,20 +165,10 @@ class Project:
     ) -> Backtest:  # fmt: skip
         """Score a model on each week's evidence by what was known before it, beside naive forecasters and ``rivals``.
 
-        Everyone is scored on the same cells; see `forecast.record.backtest`. The other parameters and errors are
-        `update`'s.
-
-        Raises
-        ------
-        InputError
-            If there is no week to score, or a rival does not speak of the same things.
-
+        Everyone is scored on the same cells; see `forecast.record.backtest`. The rest is as in `update`; `InputError`
+        if there is no week to score, or a rival does not speak of the same things.
         """
         return record.run_backtest(self._replay([model, *rivals], as_of, how), refit)
-
-    def require_comparable(self, names: Sequence[str]) -> None:
-        """Make sure that models speak of the same things; see `forecast.record.replay.require_comparable`."""
-        record.require_comparable([self.model(name).space for name in names])
 
     def _replay(self, models: Sequence[Model | str | None], as_of: dt.date | str | None, how: How) -> Replay:
         """Get ready to go through the weeks again with comparable models."""
@@ -254,15 +184,7 @@ class Project:
     ) -> Issue:  # fmt: skip
         """Do the main job: update, fit when due, forecast, archive, write the report; see `forecast.project.run.run`.
 
-        Raises
-        ------
-        BusyError
-            If another run holds the project's lock.
-        UntrustworthyError
-            If the numbers cannot be trusted, or a new fit fails its checks, and ``accept_bad`` is false.
-        InputError
-            If the evidence is impossible or something cannot be read or written; nothing is issued then.
-
+        Errors are the run's, and `BusyError` if another run holds the project's lock.
         """
         with self.locked():
             how["settings"] = settings
@@ -272,14 +194,6 @@ class Project:
             )
 
     # Track record.
-
-    def latest(self, name: str | None = None) -> dict[str, Any]:
-        """Report data of the forecast issued last, of model ``name`` or of any; see `TrackRecord.latest`."""
-        return self.track_record.latest(name)
-
-    def issued_report(self, model: Model, as_of: dt.date | None) -> dict[str, Any]:
-        """Report data of the forecast issued last, as of a day or of any; see `TrackRecord.report`."""
-        return self.track_record.report(model.spec.name, as_of)
 
     def archive(self) -> pd.DataFrame:
         """Give every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""
@@ -291,13 +205,7 @@ class Project:
         """Answer, by the rules, the questions of issued forecasts whose windows have closed by ``as_of`` (today).
 
         Those of ``model``, or of all models. The rules read the rows that were public on ``as_of``. Answers that are
-        new or changed are recorded; an analyst's stand.
-
-        Raises
-        ------
-        InputError
-            If there is no such model, or ``as_of`` is in the future.
-
+        new or changed are recorded; an analyst's stand. Errors are those of `TrackRecord.resolve`.
         """
         now = now or self._clock()
         date = now.date() if as_of is None else read_date(as_of, "as of")
@@ -310,14 +218,7 @@ class Project:
         """Answer a question by hand: ``answer`` is "yes", "no" or "void". It stands against any rule.
 
         Whether the rule of ``outcome`` was met on ``date`` or, with ``since``, the date of a forecast, on any day after
-        that one up to ``date``.
-
-        Raises
-        ------
-        InputError
-            If no issued forecast asks this, its window has not closed, it has this very answer already, or the answer,
-            its reason or its link cannot be used.
-
+        that one up to ``date``. Errors are those of `TrackRecord.overrule`.
         """
         return self.track_record.overrule(
             self.model(model), outcome, date, answer=answer, reason=reason, url=url, since=since,
@@ -325,35 +226,15 @@ class Project:
         )  # fmt: skip
 
     def score(self, model: str | None = None) -> Score:
-        """Score every probability that was issued of ``model`` and whose question is resolved.
-
-        Raises
-        ------
-        InputError
-            If there is no such model.
-
-        """
+        """Score every probability that was issued of ``model`` and whose question is resolved."""
         return self.track_record.score(model)
 
     # Reports, one writer at a time.
 
     def write_report(self, report: dict[str, Any]) -> Path:
-        """Write a report to ``reports/<model>/<as-of>/``; what other files of a report are there is deleted.
-
-        Raises
-        ------
-        BusyError
-            If another run holds the project's lock.
-        InputError
-            If the report cannot be rendered or written; the last one stays as it was.
-
-        """
+        """Write a report to ``reports/<model>/<as-of>/``, as `Reports.write` does, under the project's lock."""
         with self.locked():
             return self.reports.write(report)
-
-    def write_index(self) -> Path:
-        """Write ``reports/index.html``; see `Reports.write_index`."""
-        return self.reports.write_index()
 
     @cached_property
     def _lock(self) -> RunLock:
@@ -361,31 +242,11 @@ class Project:
 
     @contextmanager
     def locked(self) -> Generator[None]:
-        """Hold the project's lock, as every run does; what a killed run left half done is cleared up first.
+        """Hold the project's lock, as every run does; `BusyError` at once if another run holds it.
 
-        Raises
-        ------
-        BusyError
-            At once, if another run holds it.
-
+        What a killed run left half done is cleared up first.
         """
         with self._lock.held(self._clock()) as first:
             if first:
                 self.reports.recover()
             yield
-
-
-def open_project(path: str | Path, clock: Callable[[], dt.datetime]) -> Project:
-    """Open the project folder at ``path``; ``clock`` says what time it is (aware, UTC).
-
-    Raises
-    ------
-    InputError
-        If it is not one: a project has a ``models`` folder.
-
-    """
-    root = Path(path).resolve()
-    if not (root / "models").is_dir():
-        msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
-        raise InputError(msg)
-    return Project(root, clock)

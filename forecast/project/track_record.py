@@ -133,7 +133,8 @@ class TrackRecord:
         Raises
         ------
         InputError
-            If nobody asked, it has this very answer already, or the answer cannot be used.
+            If no issued forecast asks this, its window has not closed, it has this very answer already, or the answer,
+            its reason or its link cannot be used.
 
         """
         day, start = read_date(date, "date"), None if since is None else read_date(since, "since")

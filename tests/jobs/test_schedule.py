@@ -156,7 +156,7 @@ def test_programs_hold_the_lock_too(root: Path, holder: subprocess.Popen[str]) -
     with pytest.raises(BusyError):
         project.run(project.model(), START, None, now=NOW)  # type: ignore[arg-type]
     with pytest.raises(BusyError):
-        project.write_report(project.latest())
+        project.write_report(project.track_record.latest())
 
 
 def test_a_lock_that_cannot_be_made_is_said(root: Path) -> None:

@@ -10,14 +10,13 @@ import oracle
 from worlds import TINY, draw_values, draws_of
 
 from forecast.inference.anchor import PRIOR, Anchor
-from forecast.project.project import open_project
+from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.evidence.compilation import Evidence
     from forecast.inference.model import Model
-    from forecast.project.project import Project
 
 DAY = dt.timedelta(days=1)
 START = dt.date(2025, 1, 1)
@@ -52,7 +51,7 @@ def made(root: Path) -> Project:
     days = [START + (10 + 4 * k) * DAY for k in range(6)]
     rows = [f"r{k},{'shot' if k % 2 else 'march'},,{day},day,{day},us,,A1,,," for k, day in enumerate(days)]
     (root / "data" / "tiny" / "observations.csv").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
-    return open_project(root, lambda: NOW)
+    return Project(root, lambda: NOW)
 
 
 def prior_draws(model: Model, _count: int, _folder: Path, _evidence: Evidence) -> Anchor:

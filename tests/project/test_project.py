@@ -87,7 +87,7 @@ def test_the_archive_holds_what_the_file_shows(root: Path, content: dict[str, An
     """The archived content is that of forecast.json, in the same order, and `latest` gives it."""
     shown = (root / REPORT / "forecast.json").read_text(encoding="utf-8")
     assert json.dumps(json.loads(shown)) == json.dumps(content)
-    assert json.dumps(forecast.open(root).latest("russia_azerbaijan")) == json.dumps(content)
+    assert json.dumps(forecast.open(root).track_record.latest("russia_azerbaijan")) == json.dumps(content)
     (issued,) = archived(root)
     assert (issued.evidence_hash, issued.model_hash) == (content["evidence"]["hash"], content["model"]["hash"])
     assert (issued.fit, issued.watermark) == (content["fit"]["id"], content["evidence"]["watermark"])
@@ -107,7 +107,7 @@ def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> N
     assert third.new
     assert third.issued.fit == old.fit
     assert third.report["forecast"] == json.loads(old.content)["forecast"]
-    assert forecast.open(root).latest() == third.report
+    assert forecast.open(root).track_record.latest() == third.report
     assert not run(root).new
     assert len(archived(root)) == 3
 

@@ -172,12 +172,12 @@ def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
     again = project.run(model, AS_OF, Settings(), now=NOW)
     assert not again.new
     assert again.report == report
-    assert project.issued_report(model, AS_OF) == report
-    assert project.issued_report(model, None) == report
+    assert project.track_record.report(model.spec.name, AS_OF) == report
+    assert project.track_record.report(model.spec.name, None) == report
     with pytest.raises(
         forecast.InputError, match="has been issued as of 2026-01-09; there are 2026-01-08 to 2026-01-08"
     ):
-        project.issued_report(model, dt.date(2026, 1, 9))
+        project.track_record.report(model.spec.name, dt.date(2026, 1, 9))
 
 
 def test_the_lead_is_the_first_outcome_of_the_last_stage() -> None:

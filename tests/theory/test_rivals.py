@@ -14,7 +14,7 @@ from places import MODELS
 from test_spec import FINDING, VALUES, changed, leaves, put, to_toml
 
 from forecast.base.errors import InputError, ModelFileError
-from forecast.project.project import open_project
+from forecast.project.project import Project
 from forecast.theory.assumptions import assumptions, bases, with_grades, with_intervals
 from forecast.theory.modelfile import load_spec, parse_spec
 from forecast.theory.spec import log_normal
@@ -554,7 +554,7 @@ def project_with(folder: Path, **files: str) -> Path:
 
 def meant(folder: Path) -> str:
     """Name of the model that a project means without a name."""
-    return open_project(folder, lambda: pytest.fail("nobody needs the time")).model().spec.name
+    return Project(folder, lambda: pytest.fail("nobody needs the time")).model().spec.name
 
 
 @pytest.mark.parametrize(

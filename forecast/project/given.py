@@ -1,0 +1,66 @@
+"""What a method of a project is given, with what was left out filled in: model, day, rows and a fitter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from forecast import inference
+from forecast.base.errors import read_date
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from forecast.inference.fitter import Fitter
+    from forecast.inference.model import Model
+    from forecast.inference.settings import Settings
+    from forecast.project.dataset import Dataset, Snapshot
+
+__all__ = ["Given", "How", "fill_in"]
+
+
+class How(TypedDict, total=False):
+    """How fits are made on the way, where one is needed; every method that may fit takes these.
+
+    ``settings`` are those of a new fit; with ``accept_bad`` one that fails its checks is used. ``on_stage(text)`` and
+    ``on_draw(done, total)`` are told of progress. ``now`` is the time (aware, UTC); the project's clock by default.
+    """
+
+    settings: Settings | None
+    accept_bad: bool
+    on_stage: Callable[[str], None]
+    on_draw: Callable[[int, int], None] | None
+    now: dt.datetime | None
+
+
+class Given(NamedTuple):
+    """What a method works with."""
+
+    model: Model
+    date: dt.date
+    snapshot: Snapshot
+    fitter: Fitter
+
+
+def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: How) -> Given:
+    """Take today where no day is given, the rows as they are now, and a fitter that knows which fits were issued.
+
+    Raises
+    ------
+    InputError
+        If ``as_of`` is no day.
+
+    """
+    sampling = inference.Sampling(
+        how.get("settings") or inference.Settings(),
+        how.get("accept_bad", False),
+        how.get("on_stage", lambda _: None),
+        how.get("on_draw"),
+    )
+    snapshot = dataset.snapshot()
+
+    def issued(name: str) -> set[str]:
+        return {row.fit for row in dataset.ledger.forecasts(name)}
+
+    fitter = inference.Fitter(model, dataset.fits, issued, sampling, snapshot.watermark, dataset.now)
+    return Given(model, dataset.now.date() if as_of is None else read_date(as_of, "as of"), snapshot, fitter)
