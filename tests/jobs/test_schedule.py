@@ -22,7 +22,7 @@ import pytest
 import yaml
 from croniter import croniter
 from needs import require
-from projects import archived, call, environment, strict_json
+from projects import archived, call, environment, made_once, strict_json
 from year import SHORT, START, check_year, folder_of, killed_in_place, lay_out, run, simulate
 
 import forecast
@@ -51,14 +51,17 @@ with forecast.open(sys.argv[1]).locked():
 """
 
 
-@pytest.fixture(scope="module")
-def issued_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a project with one short fit and one issue; it is only copied."""
-    root = tmp_path_factory.mktemp("tiny") / "project"
+def _issue(folder: Path) -> None:
+    root = folder / "project"
     lay_out(root)
     observe(root, "shot", START)
     assert run(root, START).code == 0
-    return root
+
+
+@pytest.fixture(scope="module")
+def issued_tiny() -> Path:
+    """Make a project with one short fit and one issue; it is only copied."""
+    return made_once("tiny", _issue) / "project"
 
 
 @pytest.fixture
