@@ -22,8 +22,8 @@ import pytest
 import yaml
 from croniter import croniter
 from needs import require
-from projects import archived, call, environment, made_once, strict_json
-from year import SHORT, START, check_year, folder_of, killed_in_place, lay_out, run, simulate
+from projects import archived, call, environment, strict_json
+from year import SHORT, START, check_year, folder_of, issued_tiny, killed_in_place, run, simulate
 
 import forecast
 from forecast.base import files as publish
@@ -51,23 +51,10 @@ with forecast.open(sys.argv[1]).locked():
 """
 
 
-def _issue(folder: Path) -> None:
-    root = folder / "project"
-    lay_out(root)
-    observe(root, "shot", START)
-    assert run(root, START).code == 0
-
-
-@pytest.fixture(scope="module")
-def issued_tiny() -> Path:
-    """Make a project with one short fit and one issue; it is only copied."""
-    return made_once("tiny", _issue) / "project"
-
-
 @pytest.fixture
-def root(issued_tiny: Path, tmp_path: Path) -> Path:
+def root(tmp_path: Path) -> Path:
     """Give a copy that may be changed."""
-    return Path(shutil.copytree(issued_tiny, tmp_path / "project"))
+    return Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
 
 
 @pytest.fixture
