@@ -14,7 +14,7 @@ report: $(VENV)/.ready
 # Looked for every time, as somebody may have removed it: a browser and systemd. ARGUMENTS, such as tests/test_page.py.
 test: $(VENV)/.dev
 	$(BIN)/python tests/needs.py
-	$(BIN)/python -m pytest -m "not slow" $(ARGUMENTS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 8 --dist worksteal $(ARGUMENTS)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow

@@ -20,11 +20,11 @@ import forecast
 from forecast.project.starter import init
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / folder) for folder in ("oracles", "answers", "inference")]
+sys.path.insert(0, str(TESTS / "oracles"))
 
 from build import table  # noqa: E402
-from test_rules import RULES, SCENES, compared  # noqa: E402
-from test_second_opinion import VALUES, rates_apart, states_apart  # noqa: E402
+from rule_sums import RULES, SCENES, compared  # noqa: E402
+from second_opinion import VALUES, rates_apart, states_apart  # noqa: E402
 
 if TYPE_CHECKING:
     from forecast.project.project import Project

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from oracle import derived
 from places import MODEL, ROWS
+from projects import shared
 from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 AS_OF = dt.date(2026, 1, 8)
 
 pytest_plugins = ("needs",)
+pytest.register_assert_rewrite("contract", "entries")
+
+shared()  # before there are workers, who find it in their environment
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

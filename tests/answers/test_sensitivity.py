@@ -15,9 +15,9 @@ import numpy as np
 import oracle
 import pytest
 from oracle import derived
+from priors import Scene, edited, moved_values, w
 from projects import AS_OF, NOW, fitted_once, strict_json
 from scipy import stats
-from test_transport import Scene, edited, moved_values, w
 from worlds import PLAIN, anchor_of, draws_of, moving_of, values_of
 
 import forecast

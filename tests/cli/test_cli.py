@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -21,6 +22,7 @@ from projects import (
     Done,
     call,
     environment,
+    fitted_once,
     fresh,
     issued_copy,
     issued_once,
@@ -67,10 +69,16 @@ def test_help_fits_eighty_columns_and_has_an_example(name: str, tmp_path: Path) 
     "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in COMMANDS]
 )
 def test_examples_work(name: str, tmp_path: Path) -> None:
-    """The example of every command works in a project as `forecast init` makes it; those that may sample are slow."""
+    """The example of every command works in a project as `forecast init` makes it; those that may sample are slow.
+
+    A good fit is there, as most of them take one.
+    """
     example = EXAMPLES[name]
     assert example
     root = issued_copy(tmp_path)
+    shutil.copytree(
+        fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*"), dirs_exist_ok=True
+    )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
     done = call(*shlex.split(example[1])[1:], cwd=root)
     assert done.code == 0, done.err

@@ -23,7 +23,7 @@ import yaml
 from croniter import croniter
 from needs import require
 from projects import archived, call, environment, strict_json
-from year import SHORT, START, check_year, folder_of, killed_in_place, lay_out, run, simulate
+from year import SHORT, START, check_year, folder_of, issued_tiny, killed_in_place, run, simulate
 
 import forecast
 from forecast.base import files as publish
@@ -51,20 +51,10 @@ with forecast.open(sys.argv[1]).locked():
 """
 
 
-@pytest.fixture(scope="module")
-def issued_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a project with one short fit and one issue; it is only copied."""
-    root = tmp_path_factory.mktemp("tiny") / "project"
-    lay_out(root)
-    observe(root, "shot", START)
-    assert run(root, START).code == 0
-    return root
-
-
 @pytest.fixture
-def root(issued_tiny: Path, tmp_path: Path) -> Path:
+def root(tmp_path: Path) -> Path:
     """Give a copy that may be changed."""
-    return Path(shutil.copytree(issued_tiny, tmp_path / "project"))
+    return Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
 
 
 @pytest.fixture

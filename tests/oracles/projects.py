@@ -17,11 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+from filelock import FileLock
+
 import forecast
 from forecast.cli import main
 from forecast.project.starter import init
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from forecast.ledger.records import Issued
 
 AS_OF = dt.date(2026, 1, 8)
@@ -31,6 +35,7 @@ SHORT = ("--draws", "200", "--tune", "200", "--chains", "2", "--accept-bad-fit")
 RUN = ("run", "--as-of", "2026-01-08", *SHORT)
 MODEL = "models/russia_azerbaijan.toml"
 REPORT = "reports/russia_azerbaijan/2026-01-08"
+SHARED = "FORECAST_TESTS_SHARED"  # a variable: the folder that all processes of one run share
 
 
 class Done(NamedTuple):
@@ -88,25 +93,48 @@ def strict_json(text: str) -> Any:
 
 
 @functools.cache
+def shared() -> Path:
+    """Give the folder that all processes of a run of the tests share; the first makes it, and removes it at its end."""
+    if SHARED not in os.environ:
+        home = tempfile.TemporaryDirectory(prefix="forecast-tests-")
+        atexit.register(home.cleanup)
+        os.environ[SHARED] = home.name
+    return Path(os.environ[SHARED])
+
+
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """Give a folder that ``make`` fills in whichever process asks first; each process has a copy of its own."""
+    folder = shared() / name
+    with FileLock(shared() / f"{name}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+        mine = tempfile.TemporaryDirectory(dir=shared())
+        shutil.copytree(folder, mine.name, dirs_exist_ok=True)
+    atexit.register(mine.cleanup)
+    return Path(mine.name)
+
+
+def _issue(folder: Path) -> None:
+    init(folder / "project")
+    done = process(*RUN, cwd=folder / "project")
+    assert done.code == 0, done.err
+    (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
+
+
+@functools.cache
 def issued_once() -> tuple[Path, Done]:
     """Make the project, as an analyst would, and give it with what its run printed; nobody may change it."""
-    home = tempfile.TemporaryDirectory()
-    atexit.register(home.cleanup)
-    root = Path(home.name) / "project"
-    init(root)
-    done = process(*RUN, cwd=root)
-    assert done.code == 0, done.err
-    return root, done
+    folder = made_once("issued", _issue)
+    return folder / "project", Done(*json.loads((folder / "done.json").read_text(encoding="utf-8")))
 
 
 @functools.cache
 def fitted_once() -> Path:
     """Make one project with one good fit, for all tests; it is never changed."""
-    home = tempfile.TemporaryDirectory()
-    atexit.register(home.cleanup)
-    root = fresh(Path(home.name))
-    forecast.open(root).update(as_of=AS_OF, now=NOW)
-    return root
+    return made_once("fitted", lambda folder: forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)) / "fresh"
 
 
 def issued_copy(folder: Path) -> Path:

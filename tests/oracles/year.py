@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import errno
+import functools
 import json
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import numpy as np
-from projects import PROGRAM, archived, call, environment
+from projects import PROGRAM, archived, call, environment, made_once
 from worlds import BASIS, TINY
 
 import forecast
@@ -81,6 +82,20 @@ def lay_out(root: Path) -> None:
     """Make a project with a small model, whose fits are quick, and an empty ledger."""
     (root / "models").mkdir(parents=True)
     (root / MODEL).write_text(TINY + EFFECT, encoding="utf-8")
+
+
+def _issue(folder: Path) -> None:
+    root = folder / "project"
+    lay_out(root)
+    done = call("observe", "shot", "--date", str(START), "--source", "Press", "--grade", "B2", cwd=root)
+    assert done.code == 0, done.err
+    assert run(root, START).code == 0
+
+
+@functools.cache
+def issued_tiny() -> Path:
+    """Make a project of the small model with one short fit and one issue; it is only copied."""
+    return made_once("tiny", _issue) / "project"
 
 
 def run(root: Path, as_of: dt.date, *options: str) -> Done:

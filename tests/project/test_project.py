@@ -7,27 +7,20 @@ import datetime as dt
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from projects import MODEL, PROGRAM, REPORT, RUN, archived, call, environment, fresh, issued_copy, issued_once
+from projects import MODEL, REPORT, RUN, archived, call, fresh, issued_copy, issued_once
 
 import forecast
-from forecast.base import files as publish
 from forecast.base.errors import FaultsError, InputError, ModelFileError
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.settings import Settings
 from forecast.project.starter import init
 from forecast.quantities.forecast import Forecast
-from forecast.report.page import render_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -72,17 +65,6 @@ def issued_fit(root: Path) -> Path:
 # Issuing.
 
 
-def test_a_second_run_issues_nothing_and_writes_the_same_bytes(root: Path) -> None:
-    """Running again on the same evidence archives nothing and writes the very same report."""
-    before = written(root)
-    shutil.rmtree(root / REPORT)
-    again = run(root)
-    assert not again.new
-    assert written(root) == before
-    assert {"report.html", "report.md", "forecast.json"} < set(before)
-    assert len(archived(root)) == 1
-
-
 def test_the_archive_holds_what_the_file_shows(root: Path, content: dict[str, Any]) -> None:
     """The archived content is that of forecast.json, in the same order, and `latest` gives it."""
     shown = (root / REPORT / "forecast.json").read_text(encoding="utf-8")
@@ -112,23 +94,6 @@ def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> N
     assert len(archived(root)) == 3
 
 
-@pytest.mark.parametrize(
-    "change",
-    [("label = ", 'label = "Deal, "  # '), ("horizons_weeks = [4", "horizons_weeks = [8")],
-    ids=["a label", "a horizon"],
-)
-def test_what_changes_the_report_alone_is_issued_without_a_fit(root: Path, change: tuple[str, str]) -> None:
-    """A model file whose words or horizons have changed gives a new forecast from the same fit."""
-    path = root / MODEL
-    text = path.read_text(encoding="utf-8")
-    place = text.index("[outcomes.deal]") if change[0] == "label = " else 0
-    assert change[0] in text[place:]
-    path.write_text(text[:place] + text[place:].replace(*change, 1), encoding="utf-8")
-    fits = sorted(root.glob("data/*/fits/*"))
-    assert run(root).new
-    assert sorted(root.glob("data/*/fits/*")) == fits
-
-
 def test_a_row_that_does_not_matter_issues_nothing(root: Path) -> None:
     """A row that became public after the date of the forecast leaves it alone."""
     assert call(*OBSERVE, "--reported-on", "2026-01-20", cwd=root).code == 0
@@ -149,65 +114,6 @@ def test_a_corrected_source_is_issued(root: Path) -> None:
 
 
 # What goes wrong.
-
-
-@pytest.mark.parametrize("name", ["report.md", "forecast.json"])
-def test_a_failed_write_leaves_the_last_good_report(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk is full the last report stays as it was, nothing is issued, and no draft is left."""
-    before = written(root)
-    assert call(*OBSERVE, "--reported-on", "2026-01-09", cwd=root).code == 0
-    path = root / MODEL
-    path.write_text(path.read_text(encoding="utf-8").replace('title = "', 'title = "New: ', 1), encoding="utf-8")
-    write = publish._write
-
-    def full(file: Path, content: bytes) -> None:
-        if name in file.name:
-            raise OSError(28, "No space left on device")
-        write(file, content)
-
-    monkeypatch.setattr(publish, "_write", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        run(root)
-    assert written(root) == before
-    assert len(archived(root)) == 1
-    monkeypatch.undo()
-    assert run(root).new
-
-
-def test_a_report_folder_in_the_way_is_said(root: Path) -> None:
-    """A file where the report's folder should be is one clear error, and nothing is issued."""
-    shutil.rmtree(root / "reports" / "russia_azerbaijan")
-    (root / "reports" / "russia_azerbaijan").write_text("in the way")
-    path = root / MODEL
-    path.write_text(path.read_text(encoding="utf-8").replace('title = "', 'title = "New: ', 1), encoding="utf-8")
-    done = call(*RUN, cwd=root)
-    assert done.code == 2
-    assert re.fullmatch(r"forecast: \S+: the report cannot be written \(.*\); check .*\n", done.err)
-    assert len(archived(root)) == 1
-
-
-@pytest.mark.parametrize("bad", ["# {{ model.title }", "{{ nothing }}", "{{ model.name + 1 }}"])
-def test_a_faulty_template_is_named(root: Path, bad: str) -> None:
-    """A template with a fault is one clear error, and the last good report stays."""
-    before = written(root)
-    (root / "reports/templates/report.md.jinja").write_text(bad)
-    done = call(*RUN, cwd=root)
-    assert done.code == 2
-    assert "report.md.jinja" in done.err
-    assert "template is faulty" in done.err
-    assert written(root) == before
-
-
-def test_a_template_that_a_project_lacks_is_that_of_the_package(root: Path) -> None:
-    """One of its own is used beside those that come with the package; the bytes are the same as with all of them."""
-    before = written(root)
-    (root / "reports/templates/report.md.jinja").unlink()
-    (root / "reports/templates/index.html.jinja").unlink()
-    assert call("report", cwd=root).code == 0
-    assert written(root) == before
-    (root / "reports/templates/report.md.jinja").write_text("{{ model.name }}")
-    assert call("report", cwd=root).code == 0
-    assert written(root)["report.md"] == b"russia_azerbaijan"
 
 
 def test_a_fit_under_another_name_is_refused(root: Path) -> None:
@@ -264,56 +170,6 @@ def test_impossible_evidence_is_said_before_a_long_fit(root: Path) -> None:
     with pytest.raises(InputError, match=r"evidence is impossible .* correct or retract it"):
         run(root)
     assert len(archived(root)) == 1
-
-
-# A killed run.
-
-
-def _killed(root: Path, when: Callable[[float], bool]) -> None:
-    """Kill a run at the moment that ``when`` (given the seconds since it began) is true, or let it end."""
-    began = time.monotonic()
-    with subprocess.Popen(
-        [*PROGRAM, *RUN], cwd=root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        while process.poll() is None:
-            if when(time.monotonic() - began):
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.0005)
-
-
-def test_a_killed_run_leaves_nothing_half_done(root: Path, rng: np.random.Generator) -> None:
-    """A run killed while it writes a fit or its report, or at any moment, leaves whole reports of issued forecasts.
-
-    The forecast can be shown after each, and the next run does what was left to do.
-    """
-    path = root / MODEL
-    original = path.read_text(encoding="utf-8")
-    fits = root / "data" / "russia_azerbaijan" / "fits"
-    fit = issued_fit(root)
-    moments: list[Callable[[float], bool]] = [
-        lambda _: any(fits.glob(".*.part")) or any(fits.glob(fit.name)),
-        lambda _: any((root / REPORT).glob(".report.html.*.draft")),
-        lambda _: any((root / REPORT).glob(".forecast.json.*.draft")),
-        *((lambda spent, limit=float(limit): spent > limit) for limit in rng.uniform(0.3, 4.0, 1)),
-    ]
-    for k, moment in enumerate(moments):
-        path.write_text(original.replace('title = "', f'title = "Number {k}: ', 1), encoding="utf-8")
-        if k == 0:
-            shutil.move(fit, root / fit.name)
-        _killed(root, moment)
-        if k == 0:
-            shutil.move(root / fit.name, fit)
-        known = [json.loads(row.content) for row in archived(root)]
-        shown = {name: text for name, text in written(root).items() if not name.startswith(".")}
-        assert {"report.html", "report.md", "forecast.json"} < set(shown)
-        whole = [render_files(row, [root / "reports/templates"]) for row in known]
-        assert all(any(files.get(name) == text for files in whole) for name, text in shown.items())
-        assert call("show", cwd=root).code == 0
-    path.write_text(original.replace('title = "', 'title = "Last: ', 1), encoding="utf-8")
-    last = run(root)
-    assert last.new
-    assert json.loads(written(root)["forecast.json"]) == last.report
 
 
 # The face for programs.

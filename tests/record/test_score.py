@@ -18,6 +18,7 @@ from unittest import mock
 import jsonschema
 import numpy as np
 import pytest
+from entries import LINK, answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import DOCS, REPORT
@@ -29,7 +30,6 @@ from forecast.base.errors import InputError
 from forecast.base.sanitise import EXECUTED
 from forecast.evidence.rules import met
 from forecast.ledger.records import Issued, Resolution
-from forecast.ledger.sqlite import SqliteLedger
 from forecast.record.calibration import reliability
 from forecast.record.questions import Stated, stated
 from forecast.record.resolution import answers_by_rule
@@ -55,7 +55,6 @@ LAG = dt.timedelta(days=14)
 TODAY = AS_OF + dt.timedelta(days=60)
 WEEKS = (4, 13)
 HOSTILE = '=cmd|"/c calc"!A1 </script><script>alert(1)</script> [x](javascript:alert(1)) | `code` \u202e'
-LINK = "https://example.org/a"
 
 
 def noon(date: dt.date) -> dt.datetime:
@@ -307,70 +306,6 @@ def test_an_answer_by_other_words_is_not_counted(world: World) -> None:
     found = world.project.score(MODEL)
     assert [row.stated.as_of for row in found.scored] == [later(-63)]
     assert found.open == 1
-
-
-# The ledger.
-
-
-def answer(**changes: Any) -> Resolution:
-    """Give an answer."""
-    base: dict[str, Any] = {
-        "model": "m", "outcome": "peace", "since": None, "date": AS_OF, "answer": "yes", "how": "rule", "reason": "r",
-        "as_of": AS_OF, "frozen": None, "model_hash": "h", "recorded_at": noon(AS_OF),
-    }  # fmt: skip
-    return Resolution(**{**base, **changes})
-
-
-def test_answers_are_kept_for_good(tmp_path: Path) -> None:
-    """What is recorded is given back; nothing is changed, deleted or replaced; a bad moment records none of several."""
-    ledger = SqliteLedger.open(tmp_path / "ledger.db")
-    rows = [answer(), answer(since=later(-7), url=LINK, how="analyst", frozen=AS_OF)]
-    recorded = ledger.resolve(rows)
-    assert [row.seq for row in recorded] == [1, 2]
-    assert ledger.resolutions("m") == recorded == ledger.resolutions()
-    assert ledger.resolutions("other") == ()
-    with pytest.raises(InputError, match="UTC"):
-        ledger.resolve([answer(date=later(1)), answer(date=later(2), recorded_at=dt.datetime(2026, 1, 1))])  # noqa: DTZ001
-    with closing(sqlite3.connect(ledger.path)) as raw:
-        for statement in ("UPDATE resolutions SET answer = 'no'", "DELETE FROM resolutions",
-                          "REPLACE INTO resolutions SELECT * FROM resolutions"):  # fmt: skip
-            with pytest.raises(sqlite3.IntegrityError, match="resolutions is append-only"):
-                raw.execute(statement)
-        with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-            raw.execute("INSERT INTO resolutions SELECT 9, model, outcome, 'maybe', how, reason, url, model_hash, "
-                        "recorded_at, date, as_of, since, frozen FROM resolutions WHERE seq = 1")  # fmt: skip
-    assert ledger.resolutions() == recorded
-
-
-def test_an_analyst_stands_against_the_rule(tmp_path: Path) -> None:
-    """And against another analyst only until that one has answered; every row stays."""
-    ledger = SqliteLedger.open(tmp_path / "ledger.db")
-    by_hand = {"how": "analyst", "reason": "seen", "url": LINK}
-    steps = [
-        (answer(), True),
-        (answer(answer="no", **by_hand), True),
-        (answer(answer="yes", as_of=later(50)), False),
-        (answer(answer="no", **by_hand), False),
-        (answer(answer="void", **by_hand), True),
-        (answer(answer="void", **{**by_hand, "reason": "a better reason"}), True),
-    ]
-    for row, new in steps:
-        assert bool(ledger.resolve([row])) is new
-    (last,) = ledger.resolutions()
-    assert (last.seq, last.answer, last.reason) == (4, "void", "a better reason")
-
-
-def test_a_ledger_of_before_gets_the_table(tmp_path: Path) -> None:
-    """One made before there were answers keeps its rows and takes answers, under the same triggers."""
-    path = tmp_path / "ledger.db"
-    issued = SqliteLedger.open(path).archive(issue({}, AS_OF, None))
-    with closing(sqlite3.connect(path)) as raw:
-        raw.execute("DROP TABLE resolutions")
-    ledger = SqliteLedger.open(path)
-    assert ledger.forecasts() == (issued,)
-    assert len(ledger.resolve([answer()])) == 1
-    with closing(sqlite3.connect(path)) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        raw.execute("DELETE FROM resolutions")
 
 
 # By hand.

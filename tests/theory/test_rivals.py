@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from modelfiles import FINDING, VALUES, changed, leaves, put, to_toml
 from places import MODELS
-from test_spec import FINDING, VALUES, changed, leaves, put, to_toml
 
 from forecast.base.errors import InputError, ModelFileError
 from forecast.project.project import Project

@@ -1,0 +1,71 @@
+"""Rows, issues and answers as a ledger takes them, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from forecast.base.errors import ForecastError, InputError
+from forecast.ledger.records import Issued, Resolution
+from forecast.ledger.rows import Coverage, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
+LINK = "https://example.org/a"
+
+
+def day(month: int, date: int) -> dt.date:
+    """Give a day of 2025."""
+    return dt.date(2025, month, date)
+
+
+def sighting(row_id: str = "a", **changes: object) -> Observation:
+    """One observation, with changes."""
+    base = Observation(
+        id=row_id,
+        indicator="cyberattack",
+        date=day(2, 20),
+        reported_on=day(2, 22),
+        source="APA",
+        url="https://apa.az/1",
+        grade="B2",
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def watch(row_id: str = "w", **changes: object) -> Coverage:
+    """One coverage, with changes."""
+    base = Coverage(
+        id=row_id, indicator="*", from_=day(3, 1), to=day(3, 31), reported_on=day(4, 2), source="our own reading"
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def issued(**changes: object) -> Issued:
+    """One issue, with changes."""
+    base = Issued(
+        model="theory", as_of=day(6, 1), issued_at=NOW, evidence_hash="e", model_hash="m", fit="f", watermark=7,
+        content='{"p": 0.5}',
+    )  # fmt: skip
+    return dataclasses.replace(base, **changes)
+
+
+def answer(**changes: object) -> Resolution:
+    """One answer by a rule, with changes."""
+    base = Resolution(
+        model="m", outcome="peace", since=None, date=day(6, 1), answer="yes", how="rule", reason="r", as_of=day(6, 1),
+        frozen=None, model_hash="h", recorded_at=NOW,
+    )  # fmt: skip
+    return dataclasses.replace(base, **changes)
+
+
+def refusal(act: Callable[[], object], kind: type[ForecastError] = InputError) -> str:
+    """Give the message of the error that ``act`` must raise."""
+    with pytest.raises(kind) as caught:
+        act()
+    return str(caught.value)
