@@ -29,7 +29,7 @@ bench: $(VENV)/.bench
 
 # Documents generated from the model file, the rows and the code.
 docs: $(VENV)/.dev
-	$(BIN)/python docs/build.py && $(BIN)/python docs/schemas.py
+	$(BIN)/python -m docs.build
 
 # The whole engine on simulated worlds, for hours; it goes on where it was stopped. ARGUMENTS, such as --workers 8.
 validation: $(VENV)/.dev

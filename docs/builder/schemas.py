@@ -1,12 +1,11 @@
-"""JSON schemas of what the package gives to programs; ``docs/schemas.py`` writes them, tests validate with them."""
+"""``*.schema.json``: JSON schemas of what the package gives to programs; tests validate with them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-HERE = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DATE = {"type": "string", "format": "date"}
 TEXT = {"type": "string"}
@@ -212,44 +211,31 @@ REPORT = _object(
     health=SENTENCES,
 )  # fmt: skip
 
+WHAT_IF = _object(
+    "A forecast beside the same one under a supposition.",
+    format={"const": 1},
+    model=TEXT,
+    as_of=DATE,
+    supposed={"type": "array", "items": TEXT, "minItems": 1},
+    changes=_rows(
+        "One probability before and after; mcse is the Monte Carlo error of the difference.",
+        **NAME,
+        before=ESTIMATE,
+        after=ESTIMATE,
+        difference={"type": "number", "minimum": -1, "maximum": 1},
+        mcse={"type": "number", "minimum": 0},
+    ),
+    trust=TRUST,
+)
+
+
+def schema_text(title: str, schema: dict[str, Any]) -> str:
+    """Give a schema as JSON."""
+    return json.dumps({"$schema": DRAFT, "title": title, **schema}, indent=1, ensure_ascii=False) + "\n"
+
+
 SCHEMAS = {
-    "report.schema.json": {"$schema": DRAFT, "title": "forecast.json: an issued forecast and its report", **REPORT},
-    "forecast.schema.json": {
-        "$schema": DRAFT,
-        "title": "Forecast.to_dict()",
-        **FORECAST,
-    },
-    "what-if.schema.json": {
-        "$schema": DRAFT,
-        "title": "WhatIf.to_dict()",
-        **_object(
-            "A forecast beside the same one under a supposition.",
-            format={"const": 1},
-            model=TEXT,
-            as_of=DATE,
-            supposed={"type": "array", "items": TEXT, "minItems": 1},
-            changes={
-                "type": "array",
-                "items": _object(
-                    "One probability before and after; mcse is the Monte Carlo error of the difference.",
-                    **NAME,
-                    before=ESTIMATE,
-                    after=ESTIMATE,
-                    difference={"type": "number", "minimum": -1, "maximum": 1},
-                    mcse={"type": "number", "minimum": 0},
-                ),
-            },
-            trust=TRUST,
-        ),
-    },
+    "report.schema.json": partial(schema_text, "forecast.json: an issued forecast and its report", REPORT),
+    "forecast.schema.json": partial(schema_text, "Forecast.to_dict()", FORECAST),
+    "what-if.schema.json": partial(schema_text, "WhatIf.to_dict()", WHAT_IF),
 }
-
-
-def render() -> dict[str, str]:
-    """Give the text of every schema by file name."""
-    return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in SCHEMAS.items()}
-
-
-if __name__ == "__main__":
-    for name, text in render().items():
-        (HERE / name).write_text(text, encoding="utf-8")
