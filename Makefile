@@ -25,7 +25,7 @@ lint: $(VENV)/.dev
 	$(BIN)/pyright
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/run.py all
+	$(BIN)/python -m benchmarks.run all
 
 # Documents generated from the model file, the rows and the code.
 docs: $(VENV)/.dev
@@ -33,7 +33,7 @@ docs: $(VENV)/.dev
 
 # The whole engine on simulated worlds, for hours; it goes on where it was stopped. ARGUMENTS, such as --workers 8.
 validation: $(VENV)/.dev
-	$(BIN)/python docs/validation.py $(ARGUMENTS)
+	$(BIN)/python -m benchmarks.validation $(ARGUMENTS)
 
 # Exact versions for pyproject.toml's lower bounds, for every Python that is supported; no addresses.
 pins: $(BIN)/uv

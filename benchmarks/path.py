@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from reference import AS_OF, NOW
 
 import forecast
+from benchmarks.reference import AS_OF, NOW
 from forecast.engine.arrays import COVERED
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.evidence.compilation import compile_evidence
