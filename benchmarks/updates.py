@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.model import Model
     from forecast.ledger.rows import Entry
-    from forecast.quantities.estimate import Change, Trust
+    from forecast.quantities.estimate import Change
 
 ROUNDING = 1e-12
 WRONG = 0.02  # an error that the gate has to catch
@@ -181,7 +181,7 @@ def main() -> None:
         october = compile_evidence(space, rows, dt.date(2025, 10, 1))
         anchors = {"all": fit(base), "October": fit(october), "prior": model.prior(1, project.root, base)}
         lines: list[list[str]] = []
-        tally = Tally()
+        compared: list[tuple[bool, bool, Change]] = []
         for scenario in scenarios(model, rows):
             truth = reweigh(fit(scenario.evidence), scenario.evidence).forecast()
             for name, anchor in anchors.items():
@@ -190,45 +190,30 @@ def main() -> None:
                 worst = max(changes, key=lambda row: abs(row.difference))
                 apart = [row for row in changes if not agrees(row)]
                 adds = contains(scenario.evidence.cells, anchor.cells)
-                tally.add(found.trust, good=not apart, worst=worst)
+                compared.append((found.trust.trusted, not apart, worst))
                 lines.append([
                     scenario.name, name, "yes" if adds else "no",
                     "" if found.trust.k_hat is None else f"{found.trust.k_hat:.2f}", f"{found.trust.ess:,.0f}",
                     "open" if found.trust.trusted else "shut", f"{worst.difference:+.4f}", str(worst),
                     "; ".join(map(describe, apart[:1])) or "yes",
                 ])  # fmt: skip
-    (DOCS / "updates.md").write_text(HEAD + table(COLUMNS, lines) + tally.text(len(lines)), encoding="utf-8")
+    (DOCS / "updates.md").write_text(HEAD + table(COLUMNS, lines) + tally(compared), encoding="utf-8")
 
 
-class Tally:
-    """How often the gate was right, and both kinds of error."""
+def tally(found: Sequence[tuple[bool, bool, Change]]) -> str:
+    """Say how often the gate was right, from each comparison: gate open, all agree, the largest difference."""
+    agree = [good for opened, good, _ in found if opened]
+    missed = [worst for opened, _, worst in found if opened and abs(worst.difference) > WRONG]
+    noise = sum(abs(worst.difference) <= 4 * worst.mcse for worst in missed)
+    caught = [abs(worst.difference) > WRONG for opened, _, worst in found if not opened]
+    wrong = len(missed) + sum(caught)
+    return f"""
+Of {len(found)} comparisons the gate was open in {len(agree)}. In {sum(agree)} of these all probabilities agree with the
+fit's, in {len(agree) - sum(agree)} some do not.
 
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.open_good = self.open_bad = self.shut_wrong = self.shut_fine = self.missed = self.noise = 0
-
-    def add(self, trust: Trust, *, good: bool, worst: Change) -> None:
-        """Count one comparison."""
-        error = abs(worst.difference)
-        if trust.trusted:
-            self.open_good += good
-            self.open_bad += not good
-            self.missed += error > WRONG
-            self.noise += WRONG < error <= 4 * worst.mcse
-        else:
-            self.shut_wrong += error > WRONG
-            self.shut_fine += error <= WRONG
-
-    def text(self, count: int) -> str:
-        """Say it in words."""
-        opened, wrong = self.open_good + self.open_bad, self.missed + self.shut_wrong
-        return f"""
-Of {count} comparisons the gate was open in {opened}. In {self.open_good} of these all probabilities agree with the
-fit's, in {self.open_bad} some do not.
-
-Off by more than {WRONG} were {wrong}: the gate caught {self.shut_wrong} and missed {self.missed}, of which {self.noise}
+Off by more than {WRONG} were {wrong}: the gate caught {sum(caught)} and missed {len(missed)}, of which {noise}
 lie within 4 Monte Carlo standard errors of the fit. It was shut although nothing was off by more than {WRONG} in
-{self.shut_fine}.
+{len(caught) - sum(caught)}.
 """
 
 

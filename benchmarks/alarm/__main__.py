@@ -8,41 +8,21 @@ the one at which there is one in two years. Then the same worlds go wrong in kno
 from __future__ import annotations
 
 import argparse
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.alarm.contradictions import CONTRADICTIONS
 from benchmarks.alarm.document import CANDIDATES, CHECKS, ONSET, document
 from benchmarks.alarm.tails import tails_if_known, tails_if_not
-from benchmarks.alarm.worlds import KINDS, reference, simulate_world
+from benchmarks.alarm.worlds import KINDS, pick, prior_draws, reference, simulate_world
 from docs.builder.places import DOCS
 from forecast.answers.alarm import SEED, WEEKS
 from forecast.engine.blocks import Draws
-from forecast.evidence.compilation import compile_evidence
-from forecast.inference.model import Model
-
-if TYPE_CHECKING:
-    from forecast.theory.statespace import StateSpace
 
 WORLDS = (150, 300)  # of either kind, in which the parameters are known
 UNCERTAIN = 12  # worlds in which they are not
 BROKEN = 60  # worlds that go wrong, of each kind
-
-
-def pick(draws: Draws, k: int) -> Draws:
-    """Give one draw."""
-    return Draws(*(part[k : k + 1] for part in draws))
-
-
-def prior_draws(space: StateSpace) -> Draws:
-    """Draw from the model's own prior."""
-    with tempfile.TemporaryDirectory() as folder:
-        evidence = compile_evidence(space, [], space.spec.model.start)
-        return Model(space.spec).prior(1, Path(folder), evidence).blocks.draws
 
 
 def last_weeks() -> range:

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-def tenth(rates: Floats, _space: StateSpace) -> Floats:
-    """Everything happens a tenth as often."""
-    return rates / 10
-
-
-def tenfold(rates: Floats, _space: StateSpace) -> Floats:
-    """Everything happens ten times as often."""
-    return rates * 10
-
-
 def rain(rates: Floats, space: StateSpace) -> Floats:
     """Let happen, in all states of relations, what happens in confrontation too."""
     states = space.spec.stages["relations"].states
@@ -31,11 +21,6 @@ def rain(rates: Floats, space: StateSpace) -> Floats:
     if rates.shape != (len(states), own):
         return rates
     return np.maximum(rates, rates[states.index("confrontation")])
-
-
-def noise(rates: Floats, _space: StateSpace) -> Floats:
-    """States make no difference: each indicator is as likely as any other."""
-    return np.full_like(rates, rates.mean())
 
 
 class Broken(NamedTuple):
@@ -52,7 +37,10 @@ CONTRADICTIONS = (
         "relations are in cooperation and seen to be, and indicators of confrontation rain", rain,
         ("relations", "cooperation"),
     ),
-    Broken("the model's base rates are ten times too high", tenth),
-    Broken("the model's base rates are ten times too low", tenfold),
-    Broken("indicators do not depend on the states, and all are equally frequent", noise),
+    Broken("the model's base rates are ten times too high", lambda rates, _: rates / 10),
+    Broken("the model's base rates are ten times too low", lambda rates, _: rates * 10),
+    Broken(
+        "indicators do not depend on the states, and all are equally frequent",
+        lambda rates, _: np.full_like(rates, rates.mean()),
+    ),
 )  # fmt: skip

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from docs.builder.places import MODEL, ROWS
 from forecast.engine.arrays import Cells, steps_between
+from forecast.engine.blocks import Draws
 from forecast.engine.simulate import REPORT_MIX, simulate_paths, simulate_start
 from forecast.evidence.compilation import compile_evidence
+from forecast.inference.model import Model
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.rows import Coverage, Observation
 from forecast.theory.modelfile import load_spec
@@ -23,7 +27,6 @@ from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
-    from forecast.engine.blocks import Draws
     from forecast.ledger.rows import Entry
 
 COVERED_WORLD, TOLD_WORLD = "everything watched", "told selectively"
@@ -37,6 +40,18 @@ type Bend = Callable[[Floats, StateSpace], Floats]  # (states, I) rates of what 
 def reference() -> StateSpace:
     """Read the article's model."""
     return StateSpace(load_spec(MODEL))
+
+
+def pick(draws: Draws, k: int) -> Draws:
+    """Give one draw."""
+    return Draws(*(part[k : k + 1] for part in draws))
+
+
+def prior_draws(space: StateSpace) -> Draws:
+    """Draw from the model's own prior."""
+    with tempfile.TemporaryDirectory() as folder:
+        evidence = compile_evidence(space, [], space.spec.model.start)
+        return Model(space.spec).prior(1, Path(folder), evidence).blocks.draws
 
 
 @cache

@@ -16,10 +16,10 @@ from places import DOCS
 from scipy import stats
 from worlds import draw_values, draws_of, tiny_spec
 
-from benchmarks.alarm.__main__ import last_weeks, pick
+from benchmarks.alarm.__main__ import last_weeks
 from benchmarks.alarm.document import runs
 from benchmarks.alarm.tails import Known, tails_if_known
-from benchmarks.alarm.worlds import KINDS, simulate_world
+from benchmarks.alarm.worlds import KINDS, pick, simulate_world
 from benchmarks.alarm.worlds import reference as reference_space
 from forecast.answers import alarm
 from forecast.answers.alarm import LIMIT, WEEKS, Alarm, raise_alarm, tail_of
