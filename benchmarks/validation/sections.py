@@ -88,7 +88,7 @@ At fixed parameters the likelihood, the present states and the forecasts are tho
 def _backtest(project: Project, model: Model) -> str:
     began = time.perf_counter()
     found = project.backtest(model, ["base_rate_sceptic", "baku_hedges"], as_of=AS_OF, now=NOW)
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     rows = [[name, f"{total:.1f}"] for name, total in found.totals.items()]
     said = "\n".join(f"- {line}" for line in found.sentences)
     return f"""\
@@ -96,7 +96,7 @@ def _backtest(project: Project, model: Model) -> str:
 
 Each week's evidence foreseen by what was known before it, in nats over {len(found.weeks)} weeks; more is better
 (`forecast backtest base_rate_sceptic baku_hedges --model {model.spec.name} --as-of {AS_OF}`; {found.fits} fits,
-{seconds:.0f} s). The models were written with the article in view, so all of it is retrospective fit.
+{took:.0f} s). The models were written with the article in view, so all of it is retrospective fit.
 
 {table(["forecaster", "log score"], rows)}
 {said}
