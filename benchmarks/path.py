@@ -6,6 +6,7 @@ watched, and every event and false report is told at once. Prints one JSON objec
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 import tempfile
@@ -16,8 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import forecast
-from benchmarks.alarm.worlds import COVERED_WORLD, pick, prior_draws, simulate_world
 from benchmarks.reference import AS_OF, NOW
+from forecast.engine.arrays import COVERED
+from forecast.engine.simulate import simulate_reports, simulate_start
+from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.grid import step_days
+from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.rows import Coverage, Observation
+from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
     from forecast.inference.model import Model
@@ -27,11 +34,30 @@ if TYPE_CHECKING:
 SEED = 5
 
 
-def simulated(model: Model) -> tuple[Entry, ...]:
-    """Tell what a world drawn from the prior shows, in which everything is watched."""
-    draw = pick(prior_draws(model.space), SEED)
-    weeks = ((AS_OF - model.spec.model.start).days + 1) // model.spec.model.step_days
-    return simulate_world(np.random.default_rng(SEED), model.space, draw, COVERED_WORLD, weeks).entries()
+def simulated(model: Model, folder: Path) -> list[Entry]:
+    """Watch everything, and tell what a world drawn from the prior shows."""
+    space, start = model.space, model.spec.model.start
+    watched = Coverage(id="all", indicator="*", from_=start, to=AS_OF, reported_on=start, source="Simulation")
+    empty = compile_evidence(space, [watched], AS_OF + dt.timedelta(days=60))
+    days = step_days(space, AS_OF)
+    draws = model.prior(1, folder, empty).blocks.draws
+    rng = np.random.default_rng(SEED)
+    chain, one = chain_of(space), slice(SEED, SEED + 1)
+    states = simulate_start(rng, chain, draws.start[one])
+    told = simulate_reports(rng, chain, empty.cells, draws.log_rate[one], draws.log_lambda[one], states)[0]
+    grades = {w: grade for grade, w in CREDIBILITY.items()}
+    rows: list[Entry] = [watched]
+    for (step, kind, _, indicator, _), w in zip(empty.cells.what, told, strict=True):
+        if kind == COVERED and w > 0 and step < days.size - 1:
+            date = start + dt.timedelta(days=int(days[:step].sum()) + 3)
+            name = space.indicators[indicator]
+            rows.append(
+                Observation(
+                    id=f"{name}-{step}", indicator=name, date=date, reported_on=date, source="Simulation",
+                    grade=grades[float(w)],
+                )
+            )  # fmt: skip
+    return rows
 
 
 def prepared(folder: Path, which: str) -> Project:
@@ -42,7 +68,7 @@ def prepared(folder: Path, which: str) -> Project:
         for path in folder.glob("data/*/*.csv"):
             path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
         model = project.model()
-        project.ledger.add(model.spec.model.dataset, simulated(model), now=NOW)
+        project.ledger.add(model.spec.model.dataset, simulated(model, folder / "prior"), now=NOW)
     return project
 
 
