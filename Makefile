@@ -23,17 +23,18 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/run.py all
+	$(BIN)/python -m benchmarks.run all
 
 # Documents generated from the model file, the rows and the code.
 docs: $(VENV)/.dev
-	$(BIN)/python docs/build.py && $(BIN)/python docs/schemas.py
+	$(BIN)/python -m docs.build
 
 # The whole engine on simulated worlds, for hours; it goes on where it was stopped. ARGUMENTS, such as --workers 8.
 validation: $(VENV)/.dev
-	$(BIN)/python docs/validation.py $(ARGUMENTS)
+	$(BIN)/python -m benchmarks.validation $(ARGUMENTS)
 
 # Exact versions for pyproject.toml's lower bounds, for every Python that is supported; no addresses.
 pins: $(BIN)/uv

@@ -14,10 +14,10 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 from numpyro.infer.util import log_density
-from numpyro_model import model as numpyro_model
-from numpyro_model import read
-from reference import reference
 
+from benchmarks.numpyro_model import model as numpyro_model
+from benchmarks.numpyro_model import read
+from benchmarks.reference import reference
 from forecast.inference.sampler import Sampler
 
 POINTS = 20

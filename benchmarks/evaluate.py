@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from synthetic import DRAWS, STEPS, joint_matrices, problem
 
+from benchmarks.synthetic import DRAWS, STEPS, joint_matrices, problem
 from forecast.engine.blocks import Blocks
 from forecast.engine.evaluation import evaluate
 

@@ -8,19 +8,13 @@ reused); the drivers against a new fit for each set of stories that was evaluate
 from __future__ import annotations
 
 import json
-import statistics
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reference import AS_OF, NOW
-
 import forecast
+from benchmarks.reference import AS_OF, NOW, reference_project, seconds
 from forecast.answers import drivers
 from forecast.inference.fit import fit_model
 from forecast.inference.settings import Settings
-from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,15 +23,10 @@ ROUNDS = 5
 ASSUMPTIONS = {"rate", "effect", "grade", "class"}
 
 
-def seconds(run: Callable[[], object], rounds: int = ROUNDS) -> float:
+def warm(run: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Give the median time of a call, after one that is not timed."""
     run()
-    times: list[float] = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    return seconds(run, rounds)
 
 
 def what_ifs(result: forecast.quantities.forecast.Forecast, indicators: list[str]) -> None:
@@ -70,11 +59,8 @@ def evaluations(run: Callable[[], object]) -> int:
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        forecast.init(folder)
-        project = Project(Path(folder), lambda: NOW)
-        model = project.model("russia_azerbaijan")
-        result = project.update(model, as_of=AS_OF)
+    with reference_project() as (project, model):
+        result = project.update(model, as_of=AS_OF, now=NOW)
         evidence = model.evidence(project.entries(model, now=NOW, as_of=AS_OF), AS_OF)
 
         def weeks(since: str) -> Callable[[], object]:
@@ -85,18 +71,18 @@ def main() -> None:
             return [row for row in found if row.kind in ASSUMPTIONS]
 
         sampler = model.sampler(evidence)
-        fit = seconds(lambda: fit_model(model.space, evidence, sampler, Settings(), watermark=0, now=NOW), 2)
+        fit = warm(lambda: fit_model(model.space, evidence, sampler, Settings(), watermark=0, now=NOW), 2)
         found: dict[str, float] = {
             "one fit, compiled": fit,
-            "drivers, 19 days": seconds(weeks("2025-12-20")),
-            "drivers, 38 days": seconds(weeks("2025-12-01")),
-            "drivers, 99 days": seconds(weeks("2025-10-01")),
-            "watch-list": seconds(lambda: result.watch("confrontation", weeks=26)),
-            "what-if of every indicator": seconds(lambda: what_ifs(result, list(model.spec.indicators)), 1),
-            "sightings": seconds(result.sightings),
-            "sensitivity without fits": seconds(tornado),
-            "alarm": seconds(result.alarm),
-            "experts": seconds(result.experts),
+            "drivers, 19 days": warm(weeks("2025-12-20")),
+            "drivers, 38 days": warm(weeks("2025-12-01")),
+            "drivers, 99 days": warm(weeks("2025-10-01")),
+            "watch-list": warm(lambda: result.watch("confrontation", weeks=26)),
+            "what-if of every indicator": warm(lambda: what_ifs(result, list(model.spec.indicators)), 1),
+            "sightings": warm(result.sightings),
+            "sensitivity without fits": warm(tornado),
+            "alarm": warm(result.alarm),
+            "experts": warm(result.experts),
         }
         moves = tornado()
         found["moved assumptions"] = len(moves)

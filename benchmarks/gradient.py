@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
-from reference import reference
-from scan_model import scan_log_likelihood
 
+from benchmarks.reference import reference
+from benchmarks.scan_model import scan_log_likelihood
 from forecast.engine.gradient import log_likelihood_and_gradient
 from forecast.inference.pymc_model import ReportsLogp
 from forecast.theory.statespace import chain_of

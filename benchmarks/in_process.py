@@ -42,11 +42,12 @@ def main() -> None:
     """Fit twice, print."""
     whole = time.perf_counter()
     with timed("imports"):
-        import forecast.sampler  # noqa: PLC0415
         from arviz_stats.base import array_stats  # noqa: F401, PLC0415
-    import numpy as np  # noqa: PLC0415
-    from reference import AS_OF, NOW, reference  # noqa: PLC0415
 
+        import forecast.inference.sampler  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    from benchmarks.reference import AS_OF, NOW, reference  # noqa: PLC0415
     from forecast.inference.fit import fit_model  # noqa: PLC0415
     from forecast.inference.fit_files import save_fit  # noqa: PLC0415
     from forecast.inference.settings import Settings  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The weekly path from prior draws, against a fit each week: ``path.py article|simulated [auto|always]``.
+"""The weekly path from prior draws, against a fit each week: ``article|simulated [auto|always]``.
 
 *article* has the article's rows, which are selective; *simulated* a world drawn from the prior in which everything is
 watched, and every event and false report is told at once. Prints one JSON object.
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from reference import AS_OF, NOW
 
 import forecast
+from benchmarks.reference import AS_OF, NOW
 from forecast.engine.arrays import COVERED
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.evidence.compilation import compile_evidence

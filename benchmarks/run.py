@@ -1,4 +1,4 @@
-"""Benchmarks of the reference model: ``run.py PART [--json] [--rounds N]``, where PART is one of `PARTS` or all.
+"""Timings of the reference model: ``python -m benchmarks.run PART [--json] [--rounds N]``, a PART of `PARTS` or all.
 
 This process imports nothing heavy, so that the peak memory of a child is the child's own. Every figure of a process is
 its wall time, processor time and peak memory as the kernel counts them; rounds of what is compared alternate. Caches
@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from docs.builder.places import MODEL, ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HERE = Path(__file__).resolve().parent
-MODEL = HERE.parent / "models" / "russia_azerbaijan.toml"
 AS_OF = "2026-01-08"
 PYTHON = sys.executable
 HEAVY = ("pymc", "arviz", "arviz_base", "arviz_stats", "pytensor", "nutpie", "numba", "jax")
@@ -74,7 +74,7 @@ class Bench:
         with tempfile.TemporaryFile() as output:
             began = time.perf_counter()
             child = subprocess.Popen(
-                command, stdout=output, stderr=output, cwd=HERE, env={**self.environment(caches), **environment}
+                command, stdout=output, stderr=output, cwd=ROOT, env={**self.environment(caches), **environment}
             )
             _, status, used = os.wait4(child.pid, 0)
             wall = time.perf_counter() - began
@@ -87,11 +87,16 @@ class Bench:
     def output(self, command: list[str], caches: str) -> str:
         """Run a process and give what it printed."""
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, cwd=HERE, env=self.environment(caches)
+            command, check=False, capture_output=True, text=True, cwd=ROOT, env=self.environment(caches)
         )
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+
+def script(name: str) -> list[str]:
+    """Give the command of another module of this folder."""
+    return [PYTHON, "-m", f"benchmarks.{name}"]
 
 
 def forecast_command() -> list[str]:
@@ -110,9 +115,9 @@ def middle(costs: list[Cost]) -> dict[str, Any]:
 def fit(bench: Bench) -> dict[str, Any]:
     """Cold process against cold process, then what happens inside ours."""
     cells, draws = bench.folder / "cells.npz", bench.folder / "draws.npz"
-    bench.output([PYTHON, "reference.py", str(cells)], "warm")
+    bench.output([*script("reference"), str(cells)], "warm")
     model, jax_cache = str(MODEL), str(bench.folder / "jax")
-    theirs = [PYTHON, "numpyro_model.py", model, str(cells), str(draws)]
+    theirs = [*script("numpyro_model"), model, str(cells), str(draws)]
     keep = {"JAX_COMPILATION_CACHE_DIR": jax_cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     empty, project = fit_once(bench, "warm")
     found: dict[str, Any] = {"forecast_empty_cache": middle([empty])}
@@ -130,9 +135,9 @@ def fit(bench: Bench) -> dict[str, Any]:
             getattr(a, column) / getattr(b, column) for a, b in pairs
         )
     found["agreement"] = json.loads(
-        bench.output([PYTHON, "agreement.py", model, str(cells), str(draws), str(fits[0])], "warm")
+        bench.output([*script("agreement"), model, str(cells), str(draws), str(fits[0])], "warm")
     )
-    inside = [json.loads(bench.output([PYTHON, "in_process.py"], "warm")) for _ in range(bench.rounds)]
+    inside = [json.loads(bench.output(script("in_process"), "warm")) for _ in range(bench.rounds)]
     found["in_process"] = {name: statistics.median(row[name] for row in inside) for name in inside[0]}
     return found
 
@@ -228,25 +233,25 @@ def table(title: str, found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def inside(*script: str) -> Callable[[Bench], dict[str, Any]]:
+def inside(name: str, *arguments: str) -> Callable[[Bench], dict[str, Any]]:
     """Give a part that one script measures by itself, with the caches that the user has."""
-    return lambda bench: json.loads(bench.output([PYTHON, *script], "").splitlines()[-1])
+    return lambda bench: json.loads(bench.output([*script(name), *arguments], "").splitlines()[-1])
 
 
 PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
-    "gradient": inside("gradient.py"),
+    "gradient": inside("gradient"),
     "fit": fit,
     "report": report,
     "cli": cli,
     "memory": memory,
-    "evaluate": inside("evaluate.py"),
-    "scaling": inside("scaling.py"),
-    "update": inside("update.py"),
-    "explain": inside("explain.py"),
-    "path": inside("path.py", "article"),
-    "path-simulated": inside("path.py", "simulated"),
+    "evaluate": inside("evaluate"),
+    "scaling": inside("scaling"),
+    "update": inside("update"),
+    "explain": inside("explain"),
+    "path": inside("path", "article"),
+    "path-simulated": inside("path", "simulated"),
     "backtest": backtest,
-    "studies": inside("studies.py"),
+    "studies": inside("studies"),
 }
 
 
@@ -260,9 +265,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
     try:
         bench = Bench(folder, arguments.rounds)
-        bench.output(
-            [PYTHON, "-m", "compileall", "-q", sysconfig.get_path("purelib"), str(HERE.parent / "forecast")], "warm"
-        )
+        bench.output([PYTHON, "-m", "compileall", "-q", sysconfig.get_path("purelib"), str(ROOT / "forecast")], "warm")
         chosen = PARTS if arguments.part == "all" else {arguments.part: PARTS[arguments.part]}
         found = {name: part(bench) for name, part in chosen.items()}
     finally:

@@ -10,8 +10,7 @@ import json
 import resource
 import time
 
-from synthetic import DRAWS, STEPS, problem
-
+from benchmarks.synthetic import DRAWS, STEPS, problem
 from forecast.engine.blocks import Blocks
 from forecast.engine.evaluation import evaluate
 

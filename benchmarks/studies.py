@@ -1,7 +1,7 @@
 """Worlds of a study, alone and on Dask: how many a minute, what a second worker gives, and what Dask costs.
 
-``studies.py`` prints one JSON object; ``studies.py alone`` and ``studies.py N`` measure one way in a process of its
-own, which `studies.py` starts with one processor for each worker, so that what a second one gives is a second
+It prints one JSON object; with ``alone`` or a number of workers it measures that way alone, in a process of its own,
+which it starts with one processor for each worker, so that what a second one gives is a second
 processor's. Every process has compiled what it needs before the clock starts.
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for way, processors in ways.items():
             done = subprocess.run(
-                [sys.executable, __file__, way], check=True, capture_output=True, text=True,
+                [sys.executable, "-m", "benchmarks.studies", way], check=True, capture_output=True, text=True,
                 env={**os.environ, PROCESSORS: processors},
             )  # fmt: skip
             seconds[way].append(float(done.stdout.splitlines()[-1]))

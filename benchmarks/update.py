@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
-import time
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from reference import AS_OF, NOW
 
-import forecast
+from benchmarks.reference import AS_OF, NOW, reference_project, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from forecast.inference.model import Model
     from forecast.project.project import Project
 
@@ -36,13 +30,6 @@ def observe(project: Project, model: Model, k: int) -> None:
         "indicator": NAMES[k % len(NAMES)], "date": f"2026-01-0{1 + k % 8}", "source": f"Source {k}", "grade": "B2",
     }  # fmt: skip
     project.observe(model, cells, "observation", now=NOW)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """Time one call."""
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def pymc_refit(model: Model, project: Project) -> None:
@@ -64,11 +51,7 @@ def pymc_refit(model: Model, project: Project) -> None:
 
 def main() -> None:
     """Fit once, add rows, time, print."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "project"
-        forecast.init(root)
-        project = forecast.open(root)
-        model = project.model()
+    with reference_project() as (project, model):
         project.update(model, as_of=AS_OF, now=NOW)
         costs: list[float] = []
         parts: dict[str, list[float]] = {"ledger": [], "evidence": []}
@@ -79,7 +62,7 @@ def main() -> None:
             rows = project.entries(model, now=NOW, as_of=AS_OF)
             parts["evidence"].append(seconds(lambda: model.evidence(rows, AS_OF)))  # noqa: B023 - called at once
         seconds(lambda: pymc_refit(model, project))  # fills PyTensor's cache
-        theirs = statistics.median(seconds(lambda: pymc_refit(model, project)) for _ in range(3))
+        theirs = seconds(lambda: pymc_refit(model, project), 3)
         own: list[float] = []
         for k in range(3):
             observe(project, model, ROUNDS + k)

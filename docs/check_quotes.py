@@ -1,6 +1,6 @@
 """Check that what is quoted from the article stands in it, word for word, and is short.
 
-Run ``.venv/bin/python docs/check_quotes.py ARTICLE`` with the article's text in a file. Checked are the bases of kind
+Run ``python -m docs.check_quotes ARTICLE`` with the article's text in a file. Checked are the bases of kind
 *article* and the signs of every model file, and the passages in ``tests/passages.csv`` and ``tests/claims.csv``.
 """
 
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docs.builder.places import CLAIMS, PASSAGES, ROOT
 from forecast.base.errors import ForecastError
 from forecast.theory.assumptions import bases
 from forecast.theory.modelfile import load_spec
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLES = ("tests/passages.csv", "tests/claims.csv")
 STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 
 
@@ -52,10 +51,10 @@ def quotes() -> Iterator[tuple[str, str]]:
             if place not in told:  # what a rival takes over is checked once, as its parent's
                 told.add(place)
                 yield f"{spec.name}.toml: {place[0]}", place[1]
-    for table in TABLES:
-        with (ROOT / table).open(encoding="utf-8", newline="") as file:
+    for table in (PASSAGES, CLAIMS):
+        with table.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                yield f"{table}: {row['n']}", row["passage"]
+                yield f"{table.relative_to(ROOT)}: {row['n']}", row["passage"]
 
 
 def faults(article: str) -> Iterator[str]:

@@ -1,77 +1,44 @@
 """Generate docs/errors.md: what a new user gets wrong, and the message each gets, from really running the commands.
 
-Run ``.venv/bin/python docs/errors.py`` to write it, with ``--check`` to learn whether it is out of date.
+Run ``python -m docs.errors`` to write it, with ``--check`` to learn whether it is out of date.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
+import json
 import shlex
 import sqlite3
-import subprocess
 import sys
-import tempfile
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from docs.builder.cases import NOW, Case, opened, run_cases
+from docs.builder.places import DOCS
+from forecast.engine.arrays import Cells
+from forecast.engine.blocks import Draws
+from forecast.inference.fit import Fit, fit_id
+from forecast.inference.fit_files import save_fit
+from forecast.inference.settings import Diagnostics, Settings
+from forecast.ledger.records import Issued
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from forecast.inference.model import Model
-    from forecast.project.project import Project
+    from docs.builder.cases import Result
 
-PAGE = Path(__file__).with_name("errors.md")
+PAGE = DOCS / "errors.md"
 AS_OF = dt.date(2026, 1, 8)
-NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
 MODEL = "models/russia_azerbaijan.toml"
 RIVAL = "models/doves.toml"
 OBSERVE = ("forecast", "observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service")
 RUN = ("forecast", "run", "--as-of", "2026-01-08")
-
-# The superuser may write everywhere. So the command is run twice in one process: first as it is, on a project of its
-# own, so that all modules are there; then, if need be, without the superuser's rights.
-UNPRIVILEGED = """
-import contextlib, io, os, sys
-from forecast.cli import main
-command = sys.argv[2:]
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    sys.argv = ["forecast", *command, "-C", sys.argv[1]]
-    main()
-if not os.geteuid():
-    os.seteuid(65534)
-sys.argv = ["forecast", *command]
-main()
-"""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One wrong input: what leads there (``prepare``, in a project of its own) and the command that meets it."""
-
-    name: str
-    command: tuple[str, ...]
-    prepare: Callable[[Path], object] = lambda _: None
-    told: str = ""
-    exit_code: int = 2
-    seeded: bool = True
-    privileged: bool = True
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a case gave: the message with its paths made relative, and whether everything recorded is still there."""
-
-    case: Case
-    exit_code: int
-    stdout: str
-    stderr: str
-    kept: bool = field(default=False)
 
 
 # Ways to go wrong.
@@ -127,20 +94,10 @@ def _other_database(root: Path) -> None:
         database.commit()
 
 
-def _opened(root: Path) -> tuple[Project, Model]:
-    import forecast  # noqa: PLC0415 - most cases do without
-
-    project = forecast.open(root)
-    return project, project.model()
-
-
 def _fit_file(root: Path, *, careful: bool = False) -> Path:
     """Path of the fit that `RUN` looks for, or of the one that takes its place if it is bad."""
-    from forecast.inference.fit import fit_id  # noqa: PLC0415 - slow to import
-    from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import
-
     settings = Settings().careful if careful else Settings()
-    project, model = _opened(root)
+    project, model = opened(root)
     evidence = model.evidence(project.entries(model, now=NOW, as_of=AS_OF), AS_OF)
     return root / "data" / model.spec.model.dataset / "fits" / f"{fit_id(model.space, evidence, settings)}.nc"
 
@@ -153,17 +110,8 @@ def _corrupted_fit(root: Path) -> None:
 
 def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000.0, careful: bool = False) -> None:
     """Put a fit where `RUN` looks for one, without sampling."""
-    import numpy as np  # noqa: PLC0415 - most cases do without
-    import xarray as xr  # noqa: PLC0415
-
-    from forecast.engine.arrays import Cells  # noqa: PLC0415
-    from forecast.engine.blocks import Draws  # noqa: PLC0415
-    from forecast.inference.fit import Fit  # noqa: PLC0415
-    from forecast.inference.fit_files import save_fit  # noqa: PLC0415
-    from forecast.inference.settings import Diagnostics, Settings  # noqa: PLC0415
-
     path = _fit_file(root, careful=careful)
-    _, model = _opened(root)
+    _, model = opened(root)
     arrays = {name: (("chain", "draw", name + "_axis"), np.zeros((4, 2, 3))) for name in Draws._fields}
     fit = Fit(
         id=path.stem,
@@ -204,11 +152,7 @@ def _no_model(root: Path) -> None:
 
 def _issue(root: Path) -> None:
     """Archive a forecast that asks whether there will be a deal four weeks later."""
-    import json  # noqa: PLC0415 - most cases do without
-
-    from forecast.ledger.records import Issued  # noqa: PLC0415
-
-    project, model = _opened(root)
+    project, model = opened(root)
     estimate = {"mean": 0.05, "mcse": 0.001}
     asked = {"outcome": "deal", "kind": "at", "horizon_weeks": 4, "date": "2026-02-05", "estimate": estimate}
     outcomes = {"deal": {"resolution": model.spec.outcomes["deal"].resolution}}
@@ -364,71 +308,6 @@ called PROJECT here, on the day TODAY.
 """
 
 
-# Running.
-
-
-def run_case(case: Case, home: Path) -> Result:
-    """Run the case in a new project in ``home``."""
-    from forecast.project.starter import init  # noqa: PLC0415 - quick --help
-
-    root = home / "PROJECT"
-    init(root)
-    if case.seeded:
-        project, model = _opened(root)
-        project.dataset(model, now=NOW)
-    case.prepare(root)
-    before = _recorded(root)
-    arguments = list(case.command[1:])
-    if case.privileged:
-        program = [sys.executable, "-c", "from forecast.cli import main; main()", *arguments]
-    else:
-        home.chmod(0o755)
-        warm = home / "warm"
-        init(warm)
-        program = [sys.executable, "-c", UNPRIVILEGED, str(warm), *arguments]
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(  # noqa: S603 - our own command
-        program, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
-    )
-    return Result(case, done.returncode, _tidy(done.stdout, home), _tidy(done.stderr, home), before == _recorded(root))
-
-
-def _tidy(text: str, home: Path) -> str:
-    for place in (home.resolve(), home):
-        text = text.replace(f"{place}{os.sep}", "")
-    return text.replace(dt.datetime.now(dt.UTC).date().isoformat(), "TODAY")
-
-
-def _recorded(root: Path) -> tuple[object, ...]:
-    """Everything that a command must not lose: the ledger's rows, and every other file."""
-    ledger = root / "data" / "ledger.db"
-    rows: object = None
-    try:
-        if ledger.exists():
-            with closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as database:
-                rows = tuple(line for line in database.iterdump() if line.startswith("INSERT"))
-    except sqlite3.Error:
-        rows = ledger.read_bytes()
-    own = ("ledger.db", "run.lo")  # the ledger's own files; the lock and the log of runs
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(own)]
-    return rows or None, tuple((str(path.relative_to(root)), path.read_bytes()) for path in sorted(files))
-
-
-def run_all() -> list[Result]:
-    """Run every case, two at a time."""
-
-    def run(case: Case) -> Result:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-            try:
-                return run_case(case, Path(home))
-            finally:
-                for path in Path(home).rglob("*"):
-                    path.chmod(0o755 if path.is_dir() else 0o644)
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(run, CASES))
-
-
 def page(results: list[Result]) -> str:
     """Render the document."""
     parts = [INTRODUCTION]
@@ -446,7 +325,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write docs/errors.md.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if it is out of date")
     check = parser.parse_args().check
-    results = run_all()
+    results = run_cases(CASES)
     wrong = [r.case.name for r in results if r.exit_code != r.case.exit_code or not r.kept or "Traceback" in r.stderr]
     for name in wrong:
         print(f"{name}: not the exit code it should have, a traceback, or something was lost")
@@ -454,7 +333,7 @@ def main() -> int:
     if not check and not wrong:
         PAGE.write_text(text, encoding="utf-8")
     elif check and (not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text):
-        print("docs/errors.md is out of date; run docs/errors.py")
+        print("docs/errors.md is out of date; run `python -m docs.errors`")
         return 1
     return 1 if wrong else 0
 

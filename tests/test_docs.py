@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
 
+from docs import build, check_quotes
+from docs.builder.markdown import plain
 from forecast.cli.app import app
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-QUICK = ("model.md", "rivals.md", "passages.md", "credibility.md", "cli.md")
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SLOW = "prior.md"
 
 
 def _blocks(text: str) -> list[tuple[str, str]]:
@@ -37,31 +25,14 @@ def _blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(sh|python)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def build() -> ModuleType:
-    """Load the script that generates documents."""
-    return _load("build")
-
-
-def test_every_generated_document_is_tested(build: ModuleType) -> None:
-    """The quick documents and the prior's figures are all that the script generates."""
-    assert {*QUICK, "prior.md"} == set(build.PAGES)
-
-
-@pytest.mark.parametrize("name", QUICK)
-def test_generated_documents_are_up_to_date(build: ModuleType, name: str) -> None:
-    """A generated document is what the model file, the rows and the code give now."""
-    assert build.out_of_date([name]) == [], "run .venv/bin/python docs/build.py"
-
-
-@pytest.mark.slow
-def test_prior_figures_are_up_to_date(build: ModuleType) -> None:
-    """The prior's figures are what the model file gives now."""
-    assert build.out_of_date(["prior.md"]) == [], "run .venv/bin/python docs/build.py"
+@pytest.mark.parametrize("name", [*sorted(build.PAGES.keys() - {SLOW}), pytest.param(SLOW, marks=pytest.mark.slow)])
+def test_generated_documents_are_up_to_date(name: str) -> None:
+    """A generated document or schema is what the model file, the rows and the code give now."""
+    assert build.out_of_date([name]) == [], "run `make docs`"
 
 
 def test_check_names_what_is_out_of_date(
-    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With --check the script writes nothing, names each stale document and gives 1; after writing it gives 0."""
     monkeypatch.setattr(build, "DOCS", tmp_path)
@@ -81,9 +52,9 @@ def test_check_names_what_is_out_of_date(
 
 
 @pytest.mark.parametrize("text", ["a | b", "<script>x</script>", "*a* _b_ [c](d)", "line\nbreak", "`a|b`"])
-def test_text_from_files_cannot_break_a_table(build: ModuleType, text: str) -> None:
+def test_text_from_files_cannot_break_a_table(text: str) -> None:
     """Text from a file stays in its cell: no bare pipe, tag, emphasis, link or line break is left."""
-    shown = build.plain(text)
+    shown = plain(text)
     assert not re.search(r"(?<!\\)[|*_\[\]]|<|>|\n", shown)
 
 
@@ -124,15 +95,14 @@ def test_readme_names_the_two_commands() -> None:
 
 def test_quotations_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that holds every quotation passes whatever its quotation marks, and one that lacks one fails."""
-    check = _load("check_quotes")
-    found = [quote for _, quote in check.quotes()]
+    found = [quote for _, quote in check_quotes.quotes()]
     assert len(found) > 100
     article = tmp_path / "article.txt"
     monkeypatch.setattr(sys, "argv", ["check_quotes.py", str(article)])
     article.write_text("\n".join(found).replace("“", '"').replace("’", "'"))
-    assert check.main() == 0
+    assert check_quotes.main() == 0
     article.write_text("\n".join(quote for quote in found if found[0] not in quote))
-    assert check.main() == 1
+    assert check_quotes.main() == 1
 
 
 @pytest.mark.slow

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import json
 import math
 import re
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,11 @@ from places import DOCS
 from scipy import stats
 from worlds import draw_values, draws_of, tiny_spec
 
+from benchmarks.alarm.__main__ import last_weeks
+from benchmarks.alarm.document import runs
+from benchmarks.alarm.tails import Known, tails_if_known
+from benchmarks.alarm.worlds import KINDS, pick, simulate_world
+from benchmarks.alarm.worlds import reference as reference_space
 from forecast.answers import alarm
 from forecast.answers.alarm import LIMIT, WEEKS, Alarm, raise_alarm, tail_of
 from forecast.base.errors import InputError
@@ -32,8 +35,6 @@ from forecast.ledger.rows import Coverage, Observation
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from forecast.engine.arrays import Cells
     from forecast.evidence.compilation import Evidence
     from forecast.ledger.rows import Entry
@@ -46,18 +47,6 @@ BUSY = ("per_year = [3, 12]\nspread", "per_year = [15, 40]\nspread")
 W = {"A1": 0.96, "B2": 0.81, "C3": 0.56}
 GRADES = {0.96: "A1", 0.81: "B2", 0.56: "C3"}
 MIX = {0.96: 0.2, 0.81: 0.5, 0.56: 0.3}
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    """Load docs/alarm.py under a name of its own."""
-    spec = importlib.util.spec_from_file_location("alarm_script", DOCS / "alarm.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def busy_spec() -> ModelSpec:
@@ -302,19 +291,19 @@ def test_it_rings_below_the_limit(tail: float, *, rings: bool) -> None:
 # The limit.
 
 
-def known_and_cells(script: ModuleType, kind: str, draws: Draws) -> tuple[Any, Any, Cells, np.ndarray]:
+def known_and_cells(kind: str, draws: Draws) -> tuple[Any, Any, Cells, np.ndarray]:
     """Simulate a year of the reference model; the last weeks' cells and the states before."""
-    one = script.pick(draws, 3)
-    world = script.simulate_world(np.random.default_rng(5), script.reference(), one, kind, 50)
+    one = pick(draws, 3)
+    world = simulate_world(np.random.default_rng(5), reference_space(), one, kind, 50)
     cells = world.cells(42, 50, 50)
     now = np.random.default_rng(6).dirichlet(np.ones(world.space.size))
-    return world, script.Known(world.space, one), cells, now
+    return world, Known(world.space, one), cells, now
 
 
-@pytest.mark.parametrize("kind", ["everything watched", "told selectively"])
-def test_the_script_reads_cells_as_the_package_does(script: ModuleType, reference_prior: Draws, kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_script_reads_cells_as_the_package_does(reference_prior: Draws, kind: str) -> None:
     """The cells that it pieces together are the compiled ones, and its scores those of the package."""
-    world, known, cells, now = known_and_cells(script, kind, reference_prior)
+    world, known, cells, now = known_and_cells(kind, reference_prior)
     whole = compile_evidence(world.space, world.entries(), world.day(50)).cells
     compiled = steps_between(whole, 42, 50)
 
@@ -330,10 +319,10 @@ def test_the_script_reads_cells_as_the_package_does(script: ModuleType, referenc
     assert content(first) == content(earlier)
 
 
-@pytest.mark.parametrize("kind", ["everything watched", "told selectively"])
-def test_the_script_finds_the_tails_of_the_package(script: ModuleType, reference_prior: Draws, kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_script_finds_the_tails_of_the_package(reference_prior: Draws, kind: str) -> None:
     """With the parameters known its tails are `tail_of`'s, within what a thousand futures allow (5 standard errors)."""
-    world, known, cells, now = known_and_cells(script, kind, reference_prior)
+    world, known, cells, now = known_and_cells(kind, reference_prior)
     draws = Draws(*(np.repeat(part, 2, axis=0) for part in world.draw))
     before = posterior(world.space, draws, compile_evidence(world.space, [], world.day(42)))
     before = replace(before, evaluation=replace(before.evaluation, states=split(np.repeat(now[None], 2, axis=0))))
@@ -344,10 +333,10 @@ def test_the_script_finds_the_tails_of_the_package(script: ModuleType, reference
     assert mine == pytest.approx(theirs, abs=5 * math.sqrt(2 * 0.25 / 1000))
 
 
-def test_runs_are_counted_once(script: ModuleType) -> None:
+def test_runs_are_counted_once() -> None:
     """Consecutive checks under a limit are one alarm; the limit itself is not under it."""
     tails = np.array([[0.01, 0.01, 0.5, 0.02, 0.5, 0.01], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]])
-    assert script.runs(tails, np.array([0.01, 0.02, 0.03, 0.9])).tolist() == [[0, 2, 3, 1], [0, 0, 0, 1]]
+    assert runs(tails, np.array([0.01, 0.02, 0.03, 0.9])).tolist() == [[0, 2, 3, 1], [0, 0, 0, 1]]
 
 
 def test_the_document_gives_the_limit() -> None:
@@ -356,12 +345,12 @@ def test_the_document_gives_the_limit() -> None:
     (said,) = re.findall(r"\*\*The limit is ([\d.]+)\.\*\*", text)
     assert float(said) == LIMIT
     assert float(f"{LIMIT:.2g}") == LIMIT
-    assert "python docs/alarm.py" in text
+    assert "python -m benchmarks.alarm" in text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["everything watched", "told selectively"])
-def test_false_alarms_in_two_years_are_few(script: ModuleType, reference: StateSpace, kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_false_alarms_in_two_years_are_few(reference: StateSpace, kind: str) -> None:
     """Two years of weekly checks where the model is right ring at most once, by simulation.
 
     The worlds are the script's, with parameters drawn by other code. The mean number of alarms may exceed 1 by three
@@ -372,9 +361,9 @@ def test_false_alarms_in_two_years_are_few(script: ModuleType, reference: StateS
     counts = []
     for k in range(size):
         draw = draws_of(reference, [oracle.derived(reference.spec, draw_values(reference.spec, rng, of_prior=True))])
-        world = script.simulate_world(np.random.default_rng(100 + k), reference, draw, kind, script.last_weeks()[-1])
-        tails = np.array([script.tails_if_known(world, script.last_weeks())])
-        counts.append(int(script.runs(tails, np.array([LIMIT]))[0, 0]))
+        world = simulate_world(np.random.default_rng(100 + k), reference, draw, kind, last_weeks()[-1])
+        tails = np.array([tails_if_known(world, last_weeks())])
+        counts.append(int(runs(tails, np.array([LIMIT]))[0, 0]))
     mean, error = np.mean(counts), max(np.std(counts, ddof=1), 1.0) / math.sqrt(size)
     assert mean < 1 + 3 * error, counts
     assert mean > 0.3 - 3 * error, counts

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from places import DOCS
 from projects import made_once
+
+from docs import errors
+from docs.builder.cases import Result, run_cases
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
-SCRIPT = DOCS / "errors.py"
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_errors", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-errors = _load()
 NAMES = [case.name for case in errors.CASES]
 
 
 def _run_all(folder: Path) -> None:
-    kept = [(row.exit_code, row.stdout, row.stderr, row.kept) for row in errors.run_all()]
+    kept = [(row.exit_code, row.stdout, row.stderr, row.kept) for row in run_cases(errors.CASES)]
     (folder / "results.json").write_text(json.dumps(kept), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def results() -> list[Any]:
+def results() -> list[Result]:
     """Run every case once."""
     kept = json.loads((made_once("errors", _run_all) / "results.json").read_text(encoding="utf-8"))
-    return [errors.Result(case, *row) for case, row in zip(errors.CASES, kept, strict=True)]
+    return [Result(case, *row) for case, row in zip(errors.CASES, kept, strict=True)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wrong_input_gets_one_clear_message(results: list[Any], name: str) -> None:
+def test_a_wrong_input_gets_one_clear_message(results: list[Result], name: str) -> None:
     """A wrong input gives its exit code, one message on standard error and no traceback, and nothing is lost."""
     result = results[NAMES.index(name)]
     assert result.exit_code == result.case.exit_code
@@ -74,12 +59,12 @@ def test_a_wrong_input_gets_one_clear_message(results: list[Any], name: str) -> 
         ("Another model's fit", "version 0123456789ab, not from"),
     ],
 )
-def test_a_message_says_what_is_wrong(results: list[Any], name: str, words: str) -> None:
+def test_a_message_says_what_is_wrong(results: list[Result], name: str, words: str) -> None:
     """The message of each of these wrong inputs names what was found or what is allowed."""
     assert words in results[NAMES.index(name)].stderr
 
 
-def test_several_faults_are_listed_together(results: list[Any]) -> None:
+def test_several_faults_are_listed_together(results: list[Result]) -> None:
     """A faulty model file and a faulty file of rows list all their faults at once."""
     model = results[NAMES.index("A model file with four faults")].stderr
     assert all(word in model for word in ("per_year", "'certain'", "'truse'", "'piece'"))
@@ -89,6 +74,6 @@ def test_several_faults_are_listed_together(results: list[Any]) -> None:
     )
 
 
-def test_the_document_is_up_to_date(results: list[Any]) -> None:
+def test_the_document_is_up_to_date(results: list[Result]) -> None:
     """docs/errors.md holds exactly the messages that the commands give."""
-    assert errors.PAGE.read_text(encoding="utf-8") == errors.page(results), "run docs/errors.py"
+    assert errors.PAGE.read_text(encoding="utf-8") == errors.page(results), "run `python -m docs.errors`"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -314,18 +312,6 @@ def test_report_data_follow_their_schema() -> None:
             found.validate({key: value for key, value in report.items() if key != name})
     with pytest.raises(ValidationError):
         found.validate(report | {"other": 1})
-
-
-def test_schemas_are_up_to_date() -> None:
-    """The schemas in ``docs/`` are those that ``docs/schemas.py`` writes."""
-    spec = importlib.util.spec_from_file_location("schemas", ROOT / "docs" / "schemas.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["schemas"] = module
-    spec.loader.exec_module(module)
-    for name, text in module.render().items():
-        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text
 
 
 @pytest.mark.usefixtures("no_sampling")

@@ -2,8 +2,8 @@
 
 Run as ``.venv/bin/python tests/reference/make.py`` (extra ``bench``; half a minute). Nothing of the package's engine
 takes part: ``benchmarks/numpyro_model.py`` makes the transition matrices from the model file, which it reads by itself,
-and ``tests/oracle.py`` makes the emissions from the rows, by its own reading of docs/method.md. From the package come
-the model file and the rows as objects, and the table of credibilities.
+and ``tests/oracles/oracle.py`` makes the emissions from the rows, by its own reading of docs/method.md. From the
+package come the model file and the rows as objects, and the table of credibilities.
 """
 
 from __future__ import annotations

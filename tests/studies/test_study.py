@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import importlib.util
 import json
 import os
 import signal
@@ -18,11 +17,12 @@ import numpy as np
 import oracle
 import pytest
 from arviz_stats.ecdf_utils import ecdf_pit
-from places import MODEL, ROOT
+from places import MODEL
 from scipy import stats
 from toys import die_once, toy
 from typer.testing import CliRunner
 
+from benchmarks.validation.bugs import Blind
 from forecast.base.errors import InputError
 from forecast.cli.app import app
 from forecast.inference.model import Model
@@ -636,14 +636,6 @@ def test_the_command_sums_a_study_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 # With the engine, for minutes.
 
 
-def _validation() -> object:
-    path = importlib.util.spec_from_file_location("docs_validation", ROOT / "docs" / "validation.py")
-    module = importlib.util.module_from_spec(path)
-    sys.modules["docs_validation"] = module
-    path.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.slow
 def test_real_worlds_survive_a_kill_and_do_not_depend_on_workers(tmp_path: Path) -> None:
     """A worker killed amid real worlds costs nothing, and two workers give what one gives."""
@@ -685,6 +677,6 @@ def test_the_engine_passes_and_a_bug_does_not() -> None:
     right = judge_ranks(places_of([sbc_world(compiled(), SHORT, 1, k) for k in range(20)]))
     assert right.rejected == []
     assert right.omnibus > 0.001
-    blind = _validation().Blind(spec)
+    blind = Blind(spec)
     wrong = judge_ranks(places_of([sbc_world(blind, SHORT, 1, k) for k in range(20)]))
     assert wrong.rejected or wrong.omnibus < 0.001

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import forecast
+from benchmarks.reference import AS_OF, NOW, reference_project
+from docs.builder.markdown import table
+from docs.builder.places import DOCS
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.containment import contains
 from forecast.inference.anchor import Anchor
@@ -31,27 +31,22 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.model import Model
     from forecast.ledger.rows import Entry
-    from forecast.quantities.estimate import Change, Trust
+    from forecast.quantities.estimate import Change
 
-HERE = Path(__file__).parent
-AS_OF = dt.date(2026, 1, 8)
-NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
 ROUNDING = 1e-12
 WRONG = 0.02  # an error that the gate has to catch
 HEAD = """\
 # Updates against fits
 
-Written by `python docs/updates.py`. Every row changes the evidence of the reference model as of 8 January 2026 (made-up
-rows; no later event is used) and compares the forecast from reweighted draws of an anchor with a fit to that very
-evidence. *largest difference* is over all published probabilities; *agree* says whether every one of them lies within 4
-Monte Carlo standard errors of the difference, or within 0.01 and 0.1 in log-odds. *anchor* is the evidence that the
-draws were made under: *all* is the article's rows as of 8 January, *October* what was known on 1 October 2025, *prior*
-nothing.
-*adds* says whether the new evidence contains the anchor's.
+Written by `python -m benchmarks.updates`. Every row changes the evidence of the reference model as of 8 January 2026
+(made-up rows; no later event is used) and compares the forecast from reweighted draws of an anchor with a fit to that
+very evidence. *largest difference* is over all published probabilities; *agree* says whether every one of them lies
+within 4 Monte Carlo standard errors of the difference, or within 0.01 and 0.1 in log-odds. *anchor* is the evidence
+that the draws were made under: *all* is the article's rows as of 8 January, *October* what was known on 1 October 2025,
+*prior* nothing. *adds* says whether the new evidence contains the anchor's.
 
-| scenario | anchor | adds | k-hat | effective draws | gate | largest difference | of | agree |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+COLUMNS = ("scenario", "anchor", "adds", "k-hat", "effective draws", "gate", "largest difference", "of", "agree")
 
 
 @dataclass(frozen=True)
@@ -165,16 +160,12 @@ def agrees(row: Change) -> bool:
     if min(sides) <= 0 or max(sides) >= 1:
         return False
     odds = [math.log(p / (1 - p)) for p in sides]
-    return abs(row.difference) <= 0.01 and abs(odds[1] - odds[0]) <= 0.1  # noqa: PLR2004 - the rule above
+    return abs(row.difference) <= 0.01 and abs(odds[1] - odds[0]) <= 0.1
 
 
 def main() -> None:
     """Fit every scenario, reweight, compare, write."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "project"
-        forecast.init(root)
-        project = forecast.open(root)
-        model = project.model()
+    with reference_project() as (project, model):
         rows = project.entries(model, now=NOW)
         space = model.space
         base = compile_evidence(space, rows, AS_OF)
@@ -188,9 +179,9 @@ def main() -> None:
             )  # fmt: skip
 
         october = compile_evidence(space, rows, dt.date(2025, 10, 1))
-        anchors = {"all": fit(base), "October": fit(october), "prior": model.prior(1, root, base)}
-        lines: list[str] = []
-        tally = Tally()
+        anchors = {"all": fit(base), "October": fit(october), "prior": model.prior(1, project.root, base)}
+        lines: list[list[str]] = []
+        compared: list[tuple[bool, bool, Change]] = []
         for scenario in scenarios(model, rows):
             truth = reweigh(fit(scenario.evidence), scenario.evidence).forecast()
             for name, anchor in anchors.items():
@@ -199,46 +190,30 @@ def main() -> None:
                 worst = max(changes, key=lambda row: abs(row.difference))
                 apart = [row for row in changes if not agrees(row)]
                 adds = contains(scenario.evidence.cells, anchor.cells)
-                tally.add(found.trust, good=not apart, worst=worst)
-                cells = [
+                compared.append((found.trust.trusted, not apart, worst))
+                lines.append([
                     scenario.name, name, "yes" if adds else "no",
                     "" if found.trust.k_hat is None else f"{found.trust.k_hat:.2f}", f"{found.trust.ess:,.0f}",
                     "open" if found.trust.trusted else "shut", f"{worst.difference:+.4f}", str(worst),
                     "; ".join(map(describe, apart[:1])) or "yes",
-                ]  # fmt: skip
-                lines.append("| " + " | ".join(cells) + " |\n")
-    (HERE / "updates.md").write_text(HEAD + "".join(lines) + tally.text(len(lines)), encoding="utf-8")
+                ])  # fmt: skip
+    (DOCS / "updates.md").write_text(HEAD + table(COLUMNS, lines) + tally(compared), encoding="utf-8")
 
 
-class Tally:
-    """How often the gate was right, and both kinds of error."""
+def tally(found: Sequence[tuple[bool, bool, Change]]) -> str:
+    """Say how often the gate was right, from each comparison: gate open, all agree, the largest difference."""
+    agree = [good for opened, good, _ in found if opened]
+    missed = [worst for opened, _, worst in found if opened and abs(worst.difference) > WRONG]
+    noise = sum(abs(worst.difference) <= 4 * worst.mcse for worst in missed)
+    caught = [abs(worst.difference) > WRONG for opened, _, worst in found if not opened]
+    wrong = len(missed) + sum(caught)
+    return f"""
+Of {len(found)} comparisons the gate was open in {len(agree)}. In {sum(agree)} of these all probabilities agree with the
+fit's, in {len(agree) - sum(agree)} some do not.
 
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.open_good = self.open_bad = self.shut_wrong = self.shut_fine = self.missed = self.noise = 0
-
-    def add(self, trust: Trust, *, good: bool, worst: Change) -> None:
-        """Count one comparison."""
-        error = abs(worst.difference)
-        if trust.trusted:
-            self.open_good += good
-            self.open_bad += not good
-            self.missed += error > WRONG
-            self.noise += WRONG < error <= 4 * worst.mcse
-        else:
-            self.shut_wrong += error > WRONG
-            self.shut_fine += error <= WRONG
-
-    def text(self, count: int) -> str:
-        """Say it in words."""
-        opened, wrong = self.open_good + self.open_bad, self.missed + self.shut_wrong
-        return f"""
-Of {count} comparisons the gate was open in {opened}. In {self.open_good} of these all probabilities agree with the
-fit's, in {self.open_bad} some do not.
-
-Off by more than {WRONG} were {wrong}: the gate caught {self.shut_wrong} and missed {self.missed}, of which {self.noise}
+Off by more than {WRONG} were {wrong}: the gate caught {sum(caught)} and missed {len(missed)}, of which {noise}
 lie within 4 Monte Carlo standard errors of the fit. It was shut although nothing was off by more than {WRONG} in
-{self.shut_fine}.
+{len(caught) - sum(caught)}.
 """
 
 

@@ -1,26 +1,37 @@
-"""JSON schemas of what the package gives to programs; ``docs/schemas.py`` writes them, tests validate with them."""
+"""``*.schema.json``: JSON schemas of what the package gives to programs; tests validate with them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-HERE = Path(__file__).parent
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DATE = {"type": "string", "format": "date"}
 TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
+YES_OR_NO = {"type": "boolean"}
+NUMBER = {"type": "number"}
+ERROR = {"type": "number", "minimum": 0}
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+WHOLE = {"type": "integer", "minimum": 0}
+POSITIVE = {"type": "integer", "minimum": 1}
+TIME = {"type": "string", "format": "date-time"}
 
 
 def _object(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {
-        "type": "object",
-        "description": description,
-        "properties": properties,
-        "required": list(properties),
+        "type": "object", "description": description, "properties": properties, "required": list(properties),
         "additionalProperties": False,
-    }
+    }  # fmt: skip
+
+
+def _rows(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": "array", "items": _object(description, **properties)}
+
+
+def _by_name(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": schema}
 
 
 def _or_none(schema: dict[str, Any]) -> dict[str, Any]:
@@ -29,42 +40,31 @@ def _or_none(schema: dict[str, Any]) -> dict[str, Any]:
 
 ESTIMATE = _object(
     "A probability: mean over draws, 90 % equal-tailed interval over draws, Monte Carlo standard error of the mean.",
-    mean=PROBABILITY,
-    low=PROBABILITY,
-    high=PROBABILITY,
-    mcse={"type": "number", "minimum": 0},
-)
+    mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY, mcse=ERROR,
+)  # fmt: skip
 NAME = {
     "outcome": TEXT,
     "kind": {"enum": ["already", "at", "reached", "given", "after"]},
     "given": _or_none(TEXT) | {"description": "The condition, for the kinds given and after."},
-    "horizon_weeks": _or_none({"type": "integer", "minimum": 1}),
+    "horizon_weeks": _or_none(POSITIVE),
     "date": _or_none(DATE) | {"description": "The date spoken of; none for the kind after."},
 }
 TRUST = _object(
     "Whether the numbers can be believed, and what they were made from.",
     anchor=TEXT | {"description": "The fit that the draws are from, or prior."},
-    anchor_as_of=_or_none(DATE),
-    draws={"type": "integer", "minimum": 1},
+    anchor_as_of=_or_none(DATE), draws=POSITIVE,
     ess={"type": "number", "exclusiveMinimum": 0, "description": "Effective number of draws."},
-    k_hat=_or_none({"type": "number"})
-    | {"description": "Pareto k-hat of the weights; none if nothing was reweighted."},
-    worst_mcse={"type": "number", "minimum": 0},
-    worst_mcse_of=TEXT,
-    reasons={"type": "array", "items": TEXT, "description": "What is wrong; empty if nothing is."},
-    trusted={"type": "boolean"},
-)
+    k_hat=_or_none(NUMBER) | {"description": "Pareto k-hat of the weights; none if nothing was reweighted."},
+    worst_mcse=ERROR, worst_mcse_of=TEXT,
+    reasons=TEXTS | {"description": "What is wrong; empty if nothing is."},
+    trusted=YES_OR_NO,
+)  # fmt: skip
 FORECAST = _object(
     "Probabilities of a model's outcomes as of a date.",
-    format={"const": 1},
-    model=TEXT,
-    as_of=DATE,
-    model_hash=TEXT,
+    format={"const": 1}, model=TEXT, as_of=DATE, model_hash=TEXT,
     evidence=TEXT | {"description": "Hash of the evidence that the numbers rest on."},
-    quantities={"type": "array", "items": _object("One published probability.", **NAME, estimate=ESTIMATE)},
-    trust=TRUST,
-)
-TEXTS = {"type": "array", "items": TEXT}
+    quantities=_rows("One published probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
+)  # fmt: skip
 SENTENCES = _object("Sentences to quote.", sentences=TEXTS)
 TRIPLES = {
     "type": "object",
@@ -74,11 +74,6 @@ TRIPLES = {
         "items": {"type": "array", "items": PROBABILITY, "minItems": 3, "maxItems": 3},
     },
 }
-WHOLE = {"type": "integer", "minimum": 0}
-
-
-def _rows(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    return {"type": "array", "items": _object(description, **properties)}
 
 
 def _answer(description: str) -> dict[str, Any]:
@@ -95,21 +90,20 @@ REPORT = _object(
     format={"const": 1},
     model=_object(
         "The theory.", name=TEXT, title=TEXT, description=TEXT, hash=TEXT,
-        outcomes={
-            "type": "object",
-            "additionalProperties": _object(
+        outcomes=_by_name(
+            _object(
                 "What is forecast, and how the world will answer.", label=TEXT, resolution=TEXT,
-                states={"type": "object", "additionalProperties": TEXTS},
-            ),
-        },
-        stages={"type": "object", "additionalProperties": _object("A stage.", label=TEXT, states=TEXTS)},
+                states=_by_name(TEXTS),
+            )
+        ),
+        stages=_by_name(_object("A stage.", label=TEXT, states=TEXTS)),
     ),
-    issued_at={"type": "string", "format": "date-time"},
+    issued_at=TIME,
     forecast=FORECAST,
     conditionals=_rows(
         "A conditional probability and what its link rests on.", outcome=TEXT, given=TEXT, links=TEXTS,
         narrowing={"type": "number", "description": "Largest posterior over prior width of its links; 1 is no news."},
-        rests_on_prior={"type": "boolean"},
+        rests_on_prior=YES_OR_NO,
     ),
     notes=TEXTS,
     path=_object(
@@ -118,13 +112,13 @@ REPORT = _object(
     ),
     learned=_rows(
         "What the evidence has taught of one parameter.", name=TEXT, kind=TEXT,
-        prior={"type": "array", "items": {"type": "number"}},
-        posterior={"type": "array", "items": {"type": "number"}}, narrowing={"type": "number"},
+        prior={"type": "array", "items": NUMBER},
+        posterior={"type": "array", "items": NUMBER}, narrowing=NUMBER,
     ),
     fit=_object(
-        "The draws.", id=TEXT, as_of=DATE, created_at={"type": "string", "format": "date-time"},
+        "The draws.", id=TEXT, as_of=DATE, created_at=TIME,
         settings={"type": "object"}, diagnostics={"type": "object"},
-        versions={"type": "object", "additionalProperties": TEXT},
+        versions=_by_name(TEXT),
     ),
     evidence={
         "type": "object",
@@ -132,18 +126,17 @@ REPORT = _object(
         "required": ["hash", "watermark", "newest", "rows", "coverage"],
     },
     lead=TEXT | {"description": "The outcome that the report explains."},
-    lead_weeks={"type": "integer", "minimum": 1},
+    lead_weeks=POSITIVE,
     known=_rows(
         "What would have been forecast at the end of a week from what was known then.", date=DATE, evidence=TEXT,
-        version=TEXT, trusted={"type": "boolean"},
-        outcomes={
-            "type": "object",
-            "additionalProperties": _object("On the day and after `lead_weeks`.", now=ESTIMATE, then=ESTIMATE),
-        },
+        version=TEXT, trusted=YES_OR_NO,
+        outcomes=_by_name(
+            _object("On the day and after `lead_weeks`.", now=ESTIMATE, then=ESTIMATE)
+        ),
     ),
     cascade=_object(
         "States of every stage after `weeks`; links add up to them by the law of total probability.",
-        weeks={"type": "integer", "minimum": 1}, date=DATE,
+        weeks=POSITIVE, date=DATE,
         stages=_rows(
             "A stage.", stage=TEXT, label=TEXT, states=_rows("A state.", state=TEXT, probability=PROBABILITY)
         ),
@@ -152,38 +145,36 @@ REPORT = _object(
             given=_or_none(PROBABILITY),
         ),
     ),
-    reached={
-        "type": "object",
-        "additionalProperties": _rows(
+    reached=_by_name(
+        _rows(
             "Probability that it has begun by the date.", date=DATE, mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY
-        ),
-    },
+        )
+    ),
     events=_rows("A story for the time axis.", date=DATE, what=TEXT, stages=TEXTS, rows=TEXTS),
     drivers=_answer("`Forecast.drivers`."),
     watch=_answer("`Forecast.watch`."),
     sensitivity=_answer("`Forecast.sensitivity`."),
     what_if=_rows(
-        "What if a decisive indicator were seen today.", name=TEXT, label=TEXT, trusted={"type": "boolean"},
-        outcomes={
-            "type": "object",
-            "additionalProperties": _object(
-                "After `lead_weeks`.", after=PROBABILITY, difference={"type": "number"}, mcse={"type": "number"}
-            ),
-        },
+        "What if a decisive indicator were seen today.", name=TEXT, label=TEXT, trusted=YES_OR_NO,
+        outcomes=_by_name(
+            _object(
+                "After `lead_weeks`.", after=PROBABILITY, difference=NUMBER, mcse=NUMBER
+            )
+        ),
     ),
     covered=_object(
         "The same forecast if everything had been looked for all the time.",
-        quantities={"type": "array", "items": _object("One probability.", **NAME, estimate=ESTIMATE)}, trust=TRUST,
+        quantities=_rows("One probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
     ),
     alarm=_or_none(_answer("`Forecast.alarm`; none in the first weeks of a model.")),
     assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
     rules=_rows(
         "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
         "(by); and whether it is met on `as_of`. `prior` is what the theory says without any row.",
-        outcome=TEXT, kind={"enum": ["at", "by"]}, horizon_weeks={"type": "integer", "minimum": 1}, date=DATE,
-        estimate=_object("By simulation.", mean=PROBABILITY, mcse={"type": "number", "minimum": 0}),
+        outcome=TEXT, kind={"enum": ["at", "by"]}, horizon_weeks=POSITIVE, date=DATE,
+        estimate=_object("By simulation.", mean=PROBABILITY, mcse=ERROR),
         prior=PROBABILITY,
-        met_now={"type": "boolean"},
+        met_now=YES_OR_NO,
     ),
     changes=_or_none(
         {
@@ -212,44 +203,24 @@ REPORT = _object(
     health=SENTENCES,
 )  # fmt: skip
 
+WHAT_IF = _object(
+    "A forecast beside the same one under a supposition.",
+    format={"const": 1}, model=TEXT, as_of=DATE, supposed=TEXTS | {"minItems": 1},
+    changes=_rows(
+        "One probability before and after; mcse is the Monte Carlo error of the difference.",
+        **NAME, before=ESTIMATE, after=ESTIMATE, difference={"type": "number", "minimum": -1, "maximum": 1}, mcse=ERROR,
+    ),
+    trust=TRUST,
+)  # fmt: skip
+
+
+def schema_text(title: str, schema: dict[str, Any]) -> str:
+    """Give a schema as JSON."""
+    return json.dumps({"$schema": DRAFT, "title": title, **schema}, indent=1, ensure_ascii=False) + "\n"
+
+
 SCHEMAS = {
-    "report.schema.json": {"$schema": DRAFT, "title": "forecast.json: an issued forecast and its report", **REPORT},
-    "forecast.schema.json": {
-        "$schema": DRAFT,
-        "title": "Forecast.to_dict()",
-        **FORECAST,
-    },
-    "what-if.schema.json": {
-        "$schema": DRAFT,
-        "title": "WhatIf.to_dict()",
-        **_object(
-            "A forecast beside the same one under a supposition.",
-            format={"const": 1},
-            model=TEXT,
-            as_of=DATE,
-            supposed={"type": "array", "items": TEXT, "minItems": 1},
-            changes={
-                "type": "array",
-                "items": _object(
-                    "One probability before and after; mcse is the Monte Carlo error of the difference.",
-                    **NAME,
-                    before=ESTIMATE,
-                    after=ESTIMATE,
-                    difference={"type": "number", "minimum": -1, "maximum": 1},
-                    mcse={"type": "number", "minimum": 0},
-                ),
-            },
-            trust=TRUST,
-        ),
-    },
+    "report.schema.json": partial(schema_text, "forecast.json: an issued forecast and its report", REPORT),
+    "forecast.schema.json": partial(schema_text, "Forecast.to_dict()", FORECAST),
+    "what-if.schema.json": partial(schema_text, "WhatIf.to_dict()", WHAT_IF),
 }
-
-
-def render() -> dict[str, str]:
-    """Give the text of every schema by file name."""
-    return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in SCHEMAS.items()}
-
-
-if __name__ == "__main__":
-    for name, text in render().items():
-        (HERE / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The limit of the conflict alarm, from simulated worlds."""

@@ -1,0 +1,1 @@
+"""The whole engine checked: simulated worlds, planted bugs, exact sums, second opinions, a back-test."""
