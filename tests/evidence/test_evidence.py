@@ -54,7 +54,7 @@ def stage_emissions(world: World, cells: Cells, draws: Draws, k: int) -> tuple[n
     offset = arrays.stage_offsets(chain.sizes)
     sums = emissions.told_sums(chain, cells, rate)
     density = emissions.cell_densities(chain, cells, rate, sums, arrays.median_sums(cells), offset)
-    emission, _, scale = emissions.emissions(chain, cells, rate, density, offset)
+    emission, _, scale, _ = emissions.emissions(chain, cells, rate, density, offset)
     return emission, scale
 
 
