@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast import ledger, quantities
+from forecast import evidence, ledger, quantities
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.sanitise import one_line
@@ -37,6 +37,7 @@ from forecast.cli.printing import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from forecast.inference.model import Model
     from forecast.ledger.records import Added, LogRecord
 
 
@@ -87,6 +88,8 @@ def observe(
             msg = "--as-of is the date of a forecast; give it with --update"
             raise InputError(msg)
         _print_added(found.observe(of, cells, "observation", now=utc_now()), as_json=as_json)
+        if not as_json:
+            _print_record(of, cells)
         return
     day, now = as_of_date(as_of), utc_now()
     with progress() as callbacks:
@@ -99,6 +102,7 @@ def observe(
         print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
     else:
         _print_added(added, as_json=False)
+        _print_record(of, cells)
         print(f"\nAs of {day}, before → after:\n")
         print_changes(of, changes)
         print(f"\n{made_from(after.trust)}")
@@ -232,6 +236,12 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
     for head, text in zip(heads, texts, strict=True):
         yield head
         yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
+
+
+def _print_record(of: Model, cells: dict[str, str]) -> None:
+    """Print what a row that names a state does to the record of its stage."""
+    if says := evidence.what_it_records(of.spec, cells.get("state", ""), cells["grade"], cells["date"]):
+        print(says)
 
 
 def _print_added(added: Added, *, as_json: bool) -> None:

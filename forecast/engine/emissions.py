@@ -1,7 +1,7 @@
 """What the evidence of each step is worth in every state, for one draw.
 
 Cells become likelihoods (`cell_densities`), which are multiplied up by step and stage (`emissions`) and applied to the
-joint states (`apply_emission`).
+joint states (`apply_emission`). Where a step says too much for the range of a float, `log_emissions` has logarithms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
 
-__all__ = ["apply_emission", "cell_densities", "emissions", "told_sums"]
+__all__ = ["apply_emission", "cell_densities", "emissions", "log_emissions", "told_sums"]
+
+
+FOLD = 1e-10  # products of likelihoods below it move to the log scale
 
 
 @kernel
@@ -72,38 +75,78 @@ def cell_densities(
 @kernel
 def emissions(
     chain: Chain, cells: Cells, rate: Floats, density: Floats, stage_offset: Ints
-) -> tuple[Floats, NDArray[np.bool_], float]:
+) -> tuple[Floats, NDArray[np.bool_], float, Floats]:
     """(T, Σn) likelihood of every state of every stage; whether a stage has any cell; the log of what was divided out.
 
-    Silence of covered indicators adds up on the log scale, so that no number of them can underflow.
+    Silence of covered indicators and long products add up on the log scale, so that no number of cells of one stage can
+    underflow in all of its states. The last result (T,) says how far apart on that scale the states of a step are.
     """
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
     steps = cells.years.size
     emission = np.ones((steps, stage_offset[-1]))
-    silence = np.zeros((steps, stage_offset[-1]))
+    logs = np.zeros((steps, stage_offset[-1]))
     touched = np.zeros((steps, sizes.size), np.bool_)
-    silent = np.zeros((steps, sizes.size), np.bool_)
+    logged = np.zeros((steps, sizes.size), np.bool_)
     for k in range(what.shape[0]):
         t, stage = what[k, 0], what[k, 2]
         first = stage_offset[stage]
         touched[t, stage] = True
         if what[k, 1] == COVERED and observed[k] == 0.0:
-            silent[t, stage] = True
+            logged[t, stage] = True
             for s in range(sizes[stage]):
-                silence[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
+                logs[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
         else:
             for s in range(sizes[stage]):
                 emission[t, first + s] *= density[k, s]
+                if 0.0 < emission[t, first + s] < FOLD:
+                    logged[t, stage] = True
+                    logs[t, first + s] += np.log(emission[t, first + s])
+                    emission[t, first + s] = 1.0
     scale = 0.0
+    spread = np.zeros(steps)
     for t in range(steps):
         for stage in range(sizes.size):
-            if silent[t, stage]:
-                top = silence[t, stage_offset[stage] : stage_offset[stage + 1]].max()
-                scale += top
+            if logged[t, stage]:
+                top, bottom = -np.inf, np.inf
                 for s in range(stage_offset[stage], stage_offset[stage + 1]):
-                    emission[t, s] *= np.exp(silence[t, s] - top)
-    return emission, touched, scale
+                    if emission[t, s] > 0.0:
+                        top, bottom = max(top, logs[t, s]), min(bottom, logs[t, s])
+                if top > -np.inf:
+                    scale += top
+                    spread[t] += top - bottom
+                    for s in range(stage_offset[stage], stage_offset[stage + 1]):
+                        emission[t, s] *= np.exp(min(logs[t, s] - top, 0.0))
+    return emission, touched, scale, spread
+
+
+@kernel
+def log_emissions(chain: Chain, cells: Cells, rate: Floats, density: Floats, stage_offset: Ints) -> Floats:
+    """(T, K) log-likelihood of every joint state; −inf where a record contradicts it."""
+    sizes, offset = chain.sizes, chain.emission_offset
+    what, value, observed = cells.what, cells.value, cells.observed
+    logs = np.zeros((cells.years.size, stage_offset[-1]))
+    for k in range(what.shape[0]):
+        t, stage = what[k, 0], what[k, 2]
+        first = stage_offset[stage]
+        for s in range(sizes[stage]):
+            if what[k, 1] == COVERED and observed[k] == 0.0:
+                logs[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
+            elif density[k, s] > 0.0:
+                logs[t, first + s] += np.log(density[k, s])
+            else:
+                logs[t, first + s] = -np.inf
+    joint = 1
+    for n in sizes:
+        joint *= n
+    found = np.zeros((cells.years.size, joint))
+    rest = joint
+    for stage in range(sizes.size):
+        rest //= sizes[stage]
+        for t in range(cells.years.size):
+            for z in range(joint):
+                found[t, z] += logs[t, stage_offset[stage] + (z // rest) % sizes[stage]]
+    return found
 
 
 @kernel

@@ -24,7 +24,10 @@ from forecast.engine.arrays import (
     told,
 )
 from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, joined, pull, push
+from forecast.engine.emissions import cell_densities, log_emissions, told_sums
+from forecast.engine.gradient import log_matrices
 from forecast.engine.kernel import kernel
+from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 
+FOLD = 8  # cells of one step that are multiplied up before their product moves to the log scale
 RESCALE = 16  # steps without a cell after which the filter is scaled all the same, so that nothing underflows
 
 
@@ -109,7 +113,8 @@ def _evaluate_range(
     scale = np.empty(BLOCK)
     widest = chain.sizes.max()
     sums, medians = np.empty((cells.available.shape[0], widest, BLOCK)), median_sums(cells)
-    factor, silence = np.empty((widest, BLOCK)), np.zeros((chain.sizes.size, widest, BLOCK))
+    work = np.empty((2, chain.sizes.size, widest, BLOCK))
+    spread, thin, before = np.empty(BLOCK), np.zeros(BLOCK, np.bool_), np.empty((joint, BLOCK))
     kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
     masked = mask.min() < 1.0
     for block in range(first, last):
@@ -117,6 +122,8 @@ def _evaluate_range(
         vector, buffer = one, two
         vector[:] = states[block]
         log_mass = value[block]
+        before[:] = vector
+        thin[:] = False
         idle = 0
         for t in range(steps):
             if t == 0 or cells.years[t] != cells.years[t - 1]:
@@ -127,12 +134,14 @@ def _evaluate_range(
                     if mask[z] == 0.0:
                         vector[z, :] = 0.0
             loud = _emit(
-                chain, cells, edges[t], edges[t + 1], emission[block], sums, medians, factor, silence, vector, log_mass
+                chain, cells, edges[t], edges[t + 1], emission[block], sums, medians, work, spread, vector, log_mass
             )
             idle = 0 if loud else idle + 1
             if idle in {0, RESCALE} or kept.shape[0] > 0:
                 idle = 0
                 _normalise(vector, scale, log_mass)
+                if loud:
+                    _mark_thin(vector, spread, thin)
             if kept.shape[0] > 0:
                 kept[t] = vector
         _normalise(vector, scale, log_mass)
@@ -142,12 +151,18 @@ def _evaluate_range(
                 for z in range(joint):
                     vector[z, b] = np.nan
         states[block] = vector
-        if kept.shape[0] > 0:
-            if smooth:
-                _smooth(
-                    chain, cells, edges, rate[block], emission[block], sums, medians, factor, silence, table, total,
-                    one, two, scale, kept,
+        if kept.shape[0] > 0 and smooth:
+            _smooth(
+                chain, cells, edges, rate[block], emission[block], sums, medians, work, spread, table, total, one, two,
+                scale, kept,
+            )  # fmt: skip
+        for b in range(BLOCK):
+            if thin[b]:
+                log_mass[b] = _on_log_scale(
+                    chain, cells, rate[block, :, b].copy(), emission[block, :, b].copy(), before[:, b], mask,
+                    smooth, states[block, :, b], kept[:, :, b],
                 )  # fmt: skip
+        if kept.shape[0] > 0:
             for b in range(min(BLOCK, whole.shape[0] - block * BLOCK)):
                 for t in range(steps):
                     for z in range(joint):
@@ -155,10 +170,44 @@ def _evaluate_range(
 
 
 @kernel
+def _mark_thin(vector: Floats, spread: Floats, thin: NDArray[np.bool_]) -> None:
+    """Mark draws of which a float cannot hold what the next step makes of the filtered ``vector`` (K, BLOCK)."""
+    for b in range(BLOCK):
+        thin[b] |= spread[b] > APART
+    for z in range(vector.shape[0]):
+        for b in range(BLOCK):
+            thin[b] |= (vector[z, b] > 0.0) & (vector[z, b] < THIN)
+
+
+@kernel
+def _on_log_scale(
+    chain: Chain, cells: Cells, rate: Floats, emission: Floats, start: Floats, mask: Floats, smooth: bool,
+    states: Floats, kept: Floats,
+) -> float:  # fmt: skip
+    """Evaluate one draw on the log scale: the log-likelihood, into ``states`` (K,) the end, into ``kept`` the path."""
+    offset = stage_offsets(chain.sizes)
+    sums, medians = told_sums(chain, cells, emission), median_sums(cells)
+    density = cell_densities(chain, cells, emission, sums, medians, offset)
+    likely = log_emissions(chain, cells, emission, density, offset) + np.log(mask)
+    matrices, which = log_matrices(chain, cells.years, np.log(rate))
+    ahead = log_ahead(matrices, which, likely, np.log(start))
+    value = log_sum(ahead[-1])
+    if not value > -np.inf:
+        states[:] = np.nan
+        return -np.inf
+    states[:] = np.exp(ahead[-1] - value)
+    if kept.shape[0] > 0:
+        if smooth:
+            ahead += log_behind(matrices, which, likely)[1:]
+        for t in range(kept.shape[0]):
+            kept[t] = np.exp(ahead[t] - log_sum(ahead[t]))
+    return value
+
+
+@kernel
 def _smooth(
     chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, sums: Floats, medians: Floats,
-    factor: Floats, silence: Floats, table: Floats, total: Floats, one: Floats, two: Floats, scale: Floats,
-    kept: Floats,
+    work: Floats, spread: Floats, table: Floats, total: Floats, one: Floats, two: Floats, scale: Floats, kept: Floats,
 ) -> None:  # fmt: skip
     """Turn filtered probabilities ``kept`` (T, K, BLOCK) into smoothed ones."""
     unused = np.zeros(BLOCK)
@@ -167,9 +216,11 @@ def _smooth(
     for t in range(cells.years.size - 1, -1, -1):
         for z in range(ahead.shape[0]):
             for b in range(BLOCK):
+                # a state that cannot be may explain what follows best; it would push the others to zero
+                ahead[z, b] = ahead[z, b] if kept[t, z, b] > 0.0 else 0.0
                 kept[t, z, b] *= ahead[z, b]
         _normalise(kept[t], scale, unused)
-        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, medians, factor, silence, ahead, unused)
+        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, medians, work, spread, ahead, unused)
         if t == cells.years.size - 1 or cells.years[t] != cells.years[t + 1]:
             fill_tables(chain, rate, cells.years[t], table, total)
         ahead, buffer = pull(chain.sizes, table, ahead, buffer)
@@ -211,61 +262,86 @@ def _told_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> No
 @kernel
 def _emit(
     chain: Chain, cells: Cells, first: int, last: int, emission: Floats, sums: Floats, medians: Floats,
-    factor: Floats, silence: Floats, vector: Floats, log_mass: Floats,
+    work: Floats, spread: Floats, vector: Floats, log_mass: Floats,
 ) -> bool:  # fmt: skip
     """Multiply ``vector`` by the likelihood of cells ``first`` to ``last``, all of one step.
 
-    Silence of covered indicators adds up on the log scale, so that no number of them can underflow; what is divided out
-    is added to ``log_mass``. Gives whether any cell weighs draws differently.
+    Silence of covered indicators and long products add up on the log scale, so that no number of them can underflow;
+    what is divided out is added to ``log_mass``, and ``spread`` says how far apart on that scale the states are.
+    ``work`` (2, stages, n_max, BLOCK) is working space. Gives whether any cell weighs draws differently.
     """
-    loud = False
-    quiet = 0  # a bit for each stage with a silent cell
+    product, logs = work[0], work[1]
+    loud, logged = False, False
+    spread[:] = 0.0
+    touched = 0  # a bit for each stage with a cell
+    held = 0
     for k in range(first, last):
         kind, stage, said, w = cells.what[k, 1], cells.what[k, 2], cells.observed[k], cells.value[k, 0]
         n = chain.sizes[stage]
+        if not touched >> stage & 1:
+            touched |= 1 << stage
+            product[stage] = 1.0
+            logs[stage] = 0.0
+        factor = product[stage]
         if kind == COVERED and said == 0.0:
-            if not quiet >> stage & 1:
-                quiet |= 1 << stage
-                silence[stage] = 0.0
+            loud, logged = True, True
             rates = chain.emission_offset[cells.what[k, 3]]
             for s in range(n):
                 for b in range(BLOCK):
-                    silence[stage, s, b] -= emission[rates + s, b] * cells.value[k, 1]
+                    logs[stage, s, b] -= emission[rates + s, b] * cells.value[k, 1]
             continue
         if kind == COVERED:
             rates = chain.emission_offset[cells.what[k, 3]]
             for s in range(n):
                 for b in range(BLOCK):
-                    factor[s, b] = seen(said, cells.value[k, 2], np.exp(-emission[rates + s, b] * cells.value[k, 1]))
+                    factor[s, b] *= seen(said, cells.value[k, 2], np.exp(-emission[rates + s, b] * cells.value[k, 1]))
         elif kind == SELECTIVE:
             indicator, group = int(said), cells.what[k, 4]
             rates = chain.emission_offset[indicator]
             false = cells.median[indicator] / medians[group]
             for s in range(n):
                 for b in range(BLOCK):
-                    factor[s, b] = told(w, emission[rates + s, b] / sums[group, s, b], false)
+                    factor[s, b] *= told(w, emission[rates + s, b] / sums[group, s, b], false)
         elif kind == ASSESSMENT:
             for s in range(n):
-                factor[s, :] = judged(w, int(n), int(said), s)
+                factor[s] *= judged(w, int(n), int(said), s)
         elif kind == OBSERVABLE:
             column = stage_offsets(chain.sizes)[stage]
             for s in range(n):
-                factor[s, :] = 1.0 if cells.in_set[column + s] == int(said) else 0.0
+                factor[s] *= 1.0 if cells.in_set[column + s] == int(said) else 0.0
         loud |= kind in {COVERED, SELECTIVE, ASSESSMENT}
-        _multiply(chain.sizes, stage, factor, vector)
+        held += 1
+        if held == FOLD:
+            held, logged = 0, True
+            for level in range(chain.sizes.size):
+                if touched >> level & 1:
+                    for s in range(chain.sizes[level]):
+                        for b in range(BLOCK):
+                            logs[level, s, b] += np.log(product[level, s, b])
+                            product[level, s, b] = 1.0
     for stage in range(chain.sizes.size):
-        if quiet >> stage & 1:
-            loud = True
-            n = chain.sizes[stage]
-            for b in range(BLOCK):
-                top = silence[stage, 0, b]
-                for s in range(1, n):
-                    top = max(top, silence[stage, s, b])
-                log_mass[b] += top
-                for s in range(n):
-                    silence[stage, s, b] = np.exp(silence[stage, s, b] - top)
-            _multiply(chain.sizes, stage, silence[stage], vector)
+        if touched >> stage & 1:
+            if logged:
+                _unlog(chain.sizes[stage], logs[stage], product[stage], spread, log_mass)
+            _multiply(chain.sizes, stage, product[stage], vector)
     return loud
+
+
+@kernel
+def _unlog(n: int, logs: Floats, product: Floats, spread: Floats, log_mass: Floats) -> None:
+    """Take ``logs`` (n, BLOCK) into ``product``, less the largest of each draw, which goes to ``log_mass``."""
+    for b in range(BLOCK):
+        top, bottom = -np.inf, np.inf
+        for s in range(n):
+            if logs[s, b] > -np.inf:
+                top, bottom = max(top, logs[s, b]), min(bottom, logs[s, b])
+        if top > -np.inf:
+            log_mass[b] += top
+            spread[b] += top - bottom
+            for s in range(n):
+                product[s, b] *= np.exp(logs[s, b] - top)
+        else:
+            product[:, b] = 0.0
 
 
 @kernel

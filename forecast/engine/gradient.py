@@ -25,15 +25,19 @@ from forecast.engine.arrays import (
     stay_and_move,
     table_offsets,
 )
-from forecast.engine.emissions import apply_emission, cell_densities, emissions, told_sums
+from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
 from forecast.engine.kernel import kernel
+from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
 
-__all__ = ["log_likelihood_and_gradient", "transition_tables"]
+__all__ = ["log_likelihood_and_gradient", "log_matrices", "transition_tables"]
+
+
+LARGEST = 700.0  # logarithm of what a derivative may be: that of a start which has no weight has no bound
 
 
 @kernel
@@ -153,19 +157,23 @@ def _forward(
     start: Floats,
     emission: Floats,
     touched: NDArray[np.bool_],
+    spread: Floats,
     stage_offset: Ints,
     matrices: Floats,
     alpha: Floats,
-) -> Floats:
+) -> tuple[Floats, bool]:
     """Forward pass: fills ``alpha`` (T, K), filtered, and ``matrices``, one for each run of equal steps.
 
-    Returns (T,) the normalisers; the pass stops at the first that is not positive.
+    Returns (T,) the normalisers, and whether the states get further apart than a float can hold. The pass stops there,
+    and at the first normaliser that is not positive.
     """
     joint = alpha.shape[1]
     offsets = table_offsets(chain.sizes)
     table = np.empty(offsets[-1])
     total = np.empty(offsets[-1])
     norm = np.zeros(cells.years.size)
+    if spread.max() > APART:
+        return norm, True
     before = np.empty(joint)
     _start_vector(chain.sizes, start, before)
     which = -1
@@ -187,8 +195,11 @@ def _forward(
         if not norm[t] > 0.0:
             break
         now /= norm[t]
+        for mass in now:
+            if 0.0 < mass < THIN:
+                return norm, True
         before = now
-    return norm
+    return norm, False
 
 
 @kernel
@@ -239,13 +250,18 @@ def log_likelihood_and_gradient(
     stage_offset = stage_offsets(sizes)
     sums, medians = told_sums(chain, cells, rate), median_sums(cells)
     density = cell_densities(chain, cells, rate, sums, medians, stage_offset)
-    emission, touched, value = emissions(chain, cells, rate, density, stage_offset)
+    emission, touched, value, spread = emissions(chain, cells, rate, density, stage_offset)
     matrices = np.empty((_runs(cells.years), joint, joint))
     alpha = np.empty((steps, joint))
-    norm = _forward(chain, cells, log_rate, start, emission, touched, stage_offset, matrices, alpha)
     d_rate = np.zeros(log_rate.size)
     d_lambda = np.zeros(log_lambda.size)
     d_start = np.zeros(start.size)
+    norm, apart = _forward(chain, cells, log_rate, start, emission, touched, spread, stage_offset, matrices, alpha)
+    if apart:
+        value = _log_gradient(
+            chain, cells, log_rate, rate, start, sums, density, stage_offset, d_rate, d_lambda, d_start
+        )
+        return value, d_rate, d_lambda, d_start
     for t in range(steps):
         if not norm[t] > 0.0:
             return -np.inf, d_rate, d_lambda, d_start
@@ -265,7 +281,8 @@ def log_likelihood_and_gradient(
     for t in range(steps - 1, -1, -1):
         _add_posterior(sizes, stage_offset, touched[t], alpha[t], ahead, posterior[t])
         for z in range(joint):
-            behind[z] = ahead[z] / norm[t]
+            # what cannot be so far on the way has no bound here, and does not count
+            behind[z] = ahead[z] / norm[t] if t == 0 or alpha[t, z] > 0.0 else 0.0
         apply_emission(sizes, stage_offset, emission[t], touched[t], behind)
         before = alpha[t - 1] if t > 0 else first
         matrix = matrices[which]
@@ -287,6 +304,67 @@ def log_likelihood_and_gradient(
     _start_gradient(sizes, stage_offset, start, ahead, d_start)
     _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
     return value, d_rate, d_lambda, d_start
+
+
+@kernel
+def log_matrices(chain: Chain, years: Floats, log_rate: Floats) -> tuple[Floats, Ints]:
+    """Give (runs, K, K) logarithms of the joint matrix of each run of equal steps, and (T,) the run of each step."""
+    offsets = table_offsets(chain.sizes)
+    table = np.empty(offsets[-1])
+    total = np.empty(offsets[-1])
+    joint = _joint(chain.sizes)
+    matrices = np.empty((_runs(years), joint, joint))
+    which = np.zeros(years.size, np.int64)
+    for t in range(years.size):
+        if t > 0:
+            which[t] = which[t - 1] + (1 if years[t] != years[t - 1] else 0)
+        if t == 0 or which[t] != which[t - 1]:
+            _fill_tables(chain, log_rate, years[t], offsets, total, table)
+            _fill_matrix(chain.pairs, table, matrices[which[t]])
+    return np.log(matrices), which
+
+
+@kernel
+def _log_gradient(
+    chain: Chain, cells: Cells, log_rate: Floats, rate: Floats, start: Floats, sums: Floats, density: Floats,
+    stage_offset: Ints, d_rate: Floats, d_lambda: Floats, d_start: Floats,
+) -> float:  # fmt: skip
+    """Compute on the log scale what `log_likelihood_and_gradient` gives; adds to the three gradients."""
+    sizes, years = chain.sizes, cells.years
+    likely = log_emissions(chain, cells, rate, density, stage_offset)
+    matrices, which = log_matrices(chain, years, log_rate)
+    joint = likely.shape[1]
+    first = np.empty(joint)
+    _start_vector(sizes, start, first)
+    first = np.log(first)
+    ahead, behind = log_ahead(matrices, which, likely, first), log_behind(matrices, which, likely)
+    value = log_sum(ahead[-1])
+    if not value > -np.inf:
+        return -np.inf
+    everywhere = np.ones(sizes.size, np.bool_)
+    posterior = np.zeros((years.size, stage_offset[-1]))
+    unit = np.ones(joint)
+    offsets = table_offsets(sizes)
+    table = np.empty(offsets[-1])
+    total = np.empty(offsets[-1])
+    d_table = np.empty(offsets[-1])
+    d_matrix = np.zeros((joint, joint))
+    for t in range(years.size - 1, -1, -1):
+        _add_posterior(sizes, stage_offset, everywhere, np.exp(ahead[t] + behind[t + 1] - value), unit, posterior[t])
+        before = ahead[t - 1] if t > 0 else first
+        matrix = matrices[which[t]]
+        for z in range(joint):
+            for y in range(joint):
+                if matrix[z, y] > -np.inf:
+                    d_matrix[z, y] += np.exp(before[z] + likely[t, y] + behind[t + 1, y] - value)
+        if t == 0 or which[t] != which[t - 1]:
+            _fill_tables(chain, log_rate, years[t], offsets, total, table)
+            _table_gradient(chain.pairs, table, np.exp(matrix), d_matrix, d_table)
+            _rate_gradient(chain, log_rate, years[t], offsets, total, d_table, d_rate)
+            d_matrix[:] = 0.0
+    _start_gradient(sizes, stage_offset, start, np.exp(np.minimum(behind[0] - value, LARGEST)), d_start)
+    _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
+    return value
 
 
 @kernel

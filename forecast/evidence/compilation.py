@@ -150,7 +150,8 @@ def _cells(
     for telling in tellings:
         step = grid.step(telling.day)
         if telling.indicator < 0:
-            value = (telling.weight, 0.0, 0.0)
+            # who is right less often than chance is not taken at the contrary of his word
+            value = (max(telling.weight, 1.0 / space.sizes[telling.stage]), 0.0, 0.0)
             cells.append(Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,)))
             continue
         if telling.indicator in closed:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import OBSERVABLE
+from forecast.evidence.rules import CREDIBLE
+from forecast.ledger.admiralty import credibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,13 +39,16 @@ class Cell:
 def record_cells(
     space: StateSpace, rows: Iterable[Observation], grid: Grid, supposed: set[str]
 ) -> tuple[list[Cell], set[str]]:
-    """One cell for each known step of each stage with observables; and the ids of the rows that were records."""
+    """One cell for each known step of each stage with observables; and the ids of the rows that were records.
+
+    A row whose grade stands for less than `CREDIBLE` is no record, whatever it names.
+    """
     in_force = {stage: np.zeros(grid.days.size) for stage in range(len(space.stages)) if space.observable(stage).any()}
     known = dict.fromkeys(in_force, grid.known)
     changes: dict[tuple[int, int], list[str]] = defaultdict(list)
     records: set[str] = set()
     for row in sorted(rows, key=lambda row: (row.date, row.id)):
-        if row.state is None:
+        if row.state is None or credibility(row.grade) < CREDIBLE:
             continue
         stage, state = space.state(row.state)
         if stage not in in_force:

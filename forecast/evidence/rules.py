@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec, Rule
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["CREDIBLE", "met", "told", "told_stories"]
+__all__ = ["CREDIBLE", "met", "told", "told_stories", "what_it_records"]
 
 
 CREDIBLE = 0.5  # of a grade (`forecast.ledger.admiralty.CREDIBILITY`): as likely so as not
@@ -51,7 +51,7 @@ def met(space: StateSpace, entries: Iterable[Entry], outcome: str, date: dt.date
 
     A clause of stories holds where `told` gives as many as it asks for. One of an observable holds while the stage is
     on record as in its observable set, as compiling reads rows: from a row that names one of its states until
-    one that names another state of the stage; what is not on record is not so.
+    one that names another state of the stage, both with credibility ½ or more; what is not on record is not so.
     """
     entries = tuple(entries)
     for rule in space.spec.outcomes[outcome].resolves:
@@ -73,9 +73,25 @@ def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt
         and row.state.startswith(f"{stage}.")
         and row.state in space.stage_states
         and space.spec.model.start <= row.date <= date
-        and credibility(row.grade) > 0
+        and credibility(row.grade) >= CREDIBLE
     ]
     if not rows:
         return False
     last = max(rows, key=lambda row: (row.date, row.id))
     return (last.state or "").partition(".")[2] in space.spec.stages[stage].observable
+
+
+def what_it_records(spec: ModelSpec, state: str, grade: str, date: str) -> str:
+    """Say what a row that names a ``state`` does to the record of its stage; nothing where nothing is recorded."""
+    stage, _, name = state.partition(".")
+    if stage not in spec.stages or not spec.stages[stage].observable:
+        return ""
+    weight = credibility(grade)
+    if weight < CREDIBLE:
+        return (
+            f"{state} is soft evidence: its grade {grade} stands for {weight:.2f}, below ½; the record stays as it is"
+        )
+    if name in spec.stages[stage].observable:
+        return f"puts {state} on record from {date}: its grade {grade} stands for {weight:.2f}, ½ or more"
+    kept = " or ".join(f"{stage}.{row}" for row in spec.stages[stage].observable)
+    return f"ends any record of {kept} from {date}: its grade {grade} stands for {weight:.2f}, ½ or more"

@@ -314,7 +314,8 @@ class _Teller:
         for _ in range(self.rng.poisson(ASSESSMENTS_A_YEAR * len(step) / DAYS_A_YEAR)):
             grade = str(self.rng.choice(list(MIX), p=list(MIX.values())))
             others = [other for other in content.states if other != state]
-            named = state if self.rng.random() < credibility(grade) else str(self.rng.choice(others))
+            right = max(credibility(grade), 1 / len(content.states))
+            named = state if self.rng.random() < right else str(self.rng.choice(others))
             self._add(int(self.rng.choice(step)), grade, state=f"{stage}.{named}")
 
     def _add(  # noqa: PLR0913 - what a row says

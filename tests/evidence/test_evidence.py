@@ -54,7 +54,7 @@ def stage_emissions(world: World, cells: Cells, draws: Draws, k: int) -> tuple[n
     offset = arrays.stage_offsets(chain.sizes)
     sums = emissions.told_sums(chain, cells, rate)
     density = emissions.cell_densities(chain, cells, rate, sums, arrays.median_sums(cells), offset)
-    emission, _, scale = emissions.emissions(chain, cells, rate, density, offset)
+    emission, _, scale, _ = emissions.emissions(chain, cells, rate, density, offset)
     return emission, scale
 
 
@@ -98,7 +98,8 @@ def test_cells_are_those_of_the_oracle(seed: int) -> None:
             case oracle.Selective():
                 expected.append((cell.step, SELECTIVE, cell.stage, cell.indicator, sorted(cell.among), cell.w))
             case oracle.Assessment():
-                expected.append((cell.step, ASSESSMENT, cell.stage, cell.state, 0, cell.w))
+                w = max(cell.w, 1 / len(world.spec.stages[cell.stage].states))  # less than chance says nothing
+                expected.append((cell.step, ASSESSMENT, cell.stage, cell.state, 0, w))
             case oracle.Record():
                 inside = set(cell.allowed) == set(world.spec.stages[cell.stage].observable)
                 expected.append((cell.step, OBSERVABLE, cell.stage, "", 0, float(inside)))
@@ -195,7 +196,9 @@ def _reopened(world: World) -> bool:
                 began = world.spec.model.start + dt.timedelta(days=7 * cell.step)
                 told = oracle._count_stories(
                     world.spec,
-                    oracle._records(world.spec, oracle._usable(world.spec, world.rows, world.as_of, credibility_of))[1],
+                    oracle._records(
+                        world.spec, oracle._usable(world.spec, world.rows, world.as_of, credibility_of), credibility_of
+                    )[1],
                     credibility_of,
                 )
                 if cell.indicator in oracle._read(world.spec, [row for row in told if row.date < began])[1]:

@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 DAYS_A_YEAR = 365.25
+RECORDED = 0.5  # credibility of a row from which on it can be a record
 INTERVAL_90 = 3.2897  # width of the standard normal's central 90 % interval, to the digits of the design
 
 Row = Any
@@ -193,7 +194,9 @@ def _usable(spec: ModelSpec, rows: Rows, as_of: dt.date, credibility: Credibilit
     return _in_order(row for row in known if credibility(row) > 0)
 
 
-def _records(spec: ModelSpec, usable: Sequence[Row]) -> tuple[dict[str, list[tuple[dt.date, bool]]], list[Row]]:
+def _records(
+    spec: ModelSpec, usable: Sequence[Row], credibility: Credibility
+) -> tuple[dict[str, list[tuple[dt.date, bool]]], list[Row]]:
     """Split off the records: per observable stage (date, in force from then on?), in order; and all other rows."""
     records: dict[str, list[tuple[dt.date, bool]]] = {
         name: [] for name, stage in spec.stages.items() if stage.observable
@@ -201,7 +204,7 @@ def _records(spec: ModelSpec, usable: Sequence[Row]) -> tuple[dict[str, list[tup
     rest = []
     for row in _in_order(usable):
         stage = _stage_of(spec, row)
-        if row.indicator or stage not in records:
+        if row.indicator or stage not in records or credibility(row) < RECORDED:
             rest.append(row)
             continue
         in_force = bool(records[stage]) and records[stage][-1][1]
@@ -363,7 +366,7 @@ def cells(
     spec: ModelSpec, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
 ) -> list[list[Cell]]:  # fmt: skip
     """Compile the ledger: for each step, its cells."""
-    records, rest = _records(spec, _usable(spec, rows, as_of, credibility))
+    records, rest = _records(spec, _usable(spec, rows, as_of, credibility), credibility)
     told = _count_stories(spec, rest, credibility)
     watched = covered_days(spec, coverage, as_of)
     found: list[list[Cell]] = []
@@ -406,8 +409,10 @@ def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
                 found[s] = cell.w * rates[cell.indicator] / sum(rates.values())
                 found[s] += (1 - cell.w) * before[cell.indicator] / sum(before.values())
             case Assessment():
-                others = len(spec.stages[cell.stage].states) - 1
-                found[s] = cell.w if s == cell.state else (1 - cell.w) / others
+                states = len(spec.stages[cell.stage].states)
+                found[s] = cell.w if s == cell.state else (1 - cell.w) / (states - 1)
+                if cell.w * states < 1:  # less than chance says nothing
+                    found[s] = 1 / states
             case Record():
                 found[s] = 1.0 if s in cell.allowed else 0.0
     return found
@@ -680,7 +685,7 @@ def supposed_cells(
     what leads up to a supposed row that is one.
     """
     until = max([as_of, *(row.date for row in seen), *unseen.values()])
-    records, rest = _records(spec, _in_order([*_usable(spec, rows, as_of, credibility), *seen]))
+    records, rest = _records(spec, _in_order([*_usable(spec, rows, as_of, credibility), *seen]), credibility)
     told = _count_stories(spec, rest, credibility)
     kept_until = {
         name: max([as_of, *(row.date for row in seen if row not in rest and _stage_of(spec, row) == name)])
