@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import typer.main
 
+from forecast.base.errors import EXIT_CODES
 from forecast.cli.app import app
 from forecast.engine.blocks import BLOCK, Blocks, Draws
 from forecast.engine.propagate import Ahead, Horizons, Questions, Read
@@ -599,13 +600,7 @@ def cli_page() -> str:
         "## Exit codes\n",
         table(
             ["code", "meaning"],
-            [
-                ["0", "done"],
-                ["2", "usage or bad input; nothing was changed"],
-                ["3", "the numbers cannot be trusted: the fit failed its checks; nothing was issued"],
-                ["4", "busy: another process is writing; try again"],
-                ["130", "interrupted"],
-            ],
+            [[str(code), meaning] for code, meaning in EXIT_CODES.items()],
         ),
         "Messages about errors go to standard error. `--json` prints JSON and nothing else to standard output.\n",
     )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.project.dataset import Snapshot
     from forecast.quantities.estimate import Policy
-    from forecast.quantities.forecast import Forecast, ForecastPath
+    from forecast.quantities.forecast import ForecastPath
     from forecast.record.backtest import Backtest
     from forecast.record.replay import Replay
     from forecast.record.resolution import Resolved
@@ -187,7 +187,7 @@ class Project:
             found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues(of.spec.name)]
         )
 
-    def shown(self, model: Model, forecast: Forecast, *, now: dt.datetime) -> dict[str, Any]:
+    def shown(self, model: Model, forecast: LiveForecast, *, now: dt.datetime) -> dict[str, Any]:
         """Give what the terminal shows of a forecast that was not issued."""
         return shown(model, self.entries(model, now=now, as_of=forecast.as_of), self.fits(model), forecast)
 
