@@ -86,7 +86,9 @@ def _answer(description: str, /, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Describe what `Forecast` answers a question with, in outline."""
     return {
         "type": "object", "description": description,
-        "properties": {"format": {"const": 1}, "model": TEXT, "as_of": DATE, "trust": TRUST, "sentences": TEXTS, **more},
+        "properties": {
+            "format": {"const": 1}, "model": TEXT, "as_of": DATE, "trust": TRUST, "sentences": TEXTS, **more,
+        },
         "required": ["format", "model", "as_of", "trust", "sentences", *more],
     }  # fmt: skip
 
@@ -146,7 +148,8 @@ REPORT = _object(
         "States of every stage after `weeks`; links add up to them by the law of total probability.",
         weeks={"type": "integer", "minimum": 1}, date=DATE,
         stages=_rows(
-            "A stage.", stage=TEXT, label=TEXT, states=_rows("A state.", state=TEXT, probability=PROBABILITY, mcse=ERROR)
+            "A stage.", stage=TEXT, label=TEXT,
+            states=_rows("A state.", state=TEXT, probability=PROBABILITY, mcse=ERROR),
         ),
         links=_rows(
             "A pair of states of stages that follow each other.", **{"from": TEXT}, to=TEXT, probability=PROBABILITY,

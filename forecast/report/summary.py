@@ -124,8 +124,8 @@ def _skill(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
     resting = sum(link["narrowing"] >= LEARNED_LITTLE for link in links)
     rest = "rests" if resting == 1 else "rest"
     sentence = (
-        f"No skill shown yet: {_resolved(record, live, naive)}; no back-test is kept with the forecasts (`forecast "
-        f"backtest` makes one); {resting} of {prose.count(len(links), 'link')} of the theory {rest} on the prior."
+        f"No skill shown yet: {_resolved(record, live, naive)}; no back-test is kept with the forecasts (forecast "
+        f"backtest makes one); {resting} of {prose.count(len(links), 'link')} of the theory {rest} on the prior."
     )
     return {"shown": False, "sentences": [sentence]}
 
