@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 import typer.main
 
+from forecast import jobs
+from forecast.base.errors import EXIT_CODES, BusyError, ForecastError, OutOfTimeError, UntrustworthyError
 from forecast.cli.app import app
+from forecast.cli.schedules import INTERRUPTED
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,6 +55,22 @@ def test_every_generated_document_is_tested(build: ModuleType) -> None:
 def test_generated_documents_are_up_to_date(build: ModuleType, name: str) -> None:
     """A generated document is what the model file, the rows and the code give now."""
     assert build.out_of_date([name]) == [], "run .venv/bin/python docs/build.py"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/cli.md", "docs/errors.md"])
+def test_exit_codes_are_the_same_everywhere(name: str) -> None:
+    """Every table of exit codes says what the package says of each."""
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Those of errors and of notices are in the table, and the guide says of each what to do."""
+    given = {ForecastError.exit_code, jobs.MOVED, jobs.RINGS, INTERRUPTED, 0}
+    given |= {kind.exit_code for kind in (UntrustworthyError, BusyError, OutOfTimeError)}
+    assert given == EXIT_CODES.keys()
+    guide = (DOCS / "guide.md").read_text(encoding="utf-8")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \| .+ \| .+ \|$", guide, flags=re.MULTILINE)} == given
 
 
 @pytest.mark.slow

@@ -86,9 +86,15 @@ class Sandbox(SandboxedEnvironment):
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Refuse to fill a text up to a length out of all proportion."""
         _refuse_large(args, kwargs)
-        if isinstance(text := getattr(obj, "__self__", None), str):
-            _refuse_long(text)
         return super().call(context, obj, *args, **kwargs)
+
+    @override
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Refuse ``str.format`` with a width out of all proportion."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None:
+            _refuse_long(str(value.__self__))
+        return wrapped
 
 
 def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
