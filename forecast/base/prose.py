@@ -15,6 +15,7 @@ __all__ = [
     "change",
     "count",
     "day",
+    "figure",
     "gap",
     "listed",
     "moved",
@@ -83,12 +84,17 @@ def chance(value: float, mcse: float = 0.0) -> str:
     return f"{'about ' if unit > 1 else ''}{rounded}%"
 
 
+def figure(value: float, mcse: float = 0.0) -> str:
+    """Write a probability for a cell or a tile: as `chance` does, without the word."""
+    return chance(value, mcse).removeprefix("about ")
+
+
 Said = tuple[float, float]  # a probability and its Monte Carlo error
 
 
 def gap(before: Said, after: Said) -> float:
     """Difference of two probabilities as `chance` writes them, in percentage points; unrounded beside a bound."""
-    texts = [chance(*one).removeprefix("about ").rstrip("%") for one in (before, after)]
+    texts = [figure(*one).rstrip("%") for one in (before, after)]
     if not all(text.isdigit() for text in texts):
         return 100 * (after[0] - before[0])
     return float(texts[1]) - float(texts[0])
@@ -117,7 +123,7 @@ def signed_gap(before: Said, after: Said) -> str:
 def change(before: Said, after: Said, mcse: float) -> str:
     """Set two probabilities beside each other: ``8% → 5% (−3)``; ``mcse`` is the error of the difference."""
     noise = abs(after[0] - before[0]) <= NOISE * mcse and round(gap(before, after)) != 0
-    return f"{chance(*before)} → {chance(*after)} ({'within error' if noise else signed_gap(before, after)})"
+    return f"{figure(*before)} → {figure(*after)} ({'within error' if noise else signed_gap(before, after)})"
 
 
 def points(difference: float, mcse: float) -> str | None:
@@ -169,5 +175,5 @@ def number(value: float) -> str:
 def spread(estimate: Mapping[str, float]) -> str:
     """Mean and 90 % interval in percent: ``18% (5–41)``; the mean is rounded as its error asks, where it has one."""
     low, high = (chance(estimate[key]).rstrip("%") for key in ("low", "high"))
-    mean = chance(estimate["mean"], estimate.get("mcse", 0.0))
+    mean = figure(estimate["mean"], estimate.get("mcse", 0.0))
     return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"

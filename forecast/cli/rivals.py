@@ -10,7 +10,7 @@ import typer
 from forecast import record, studies
 from forecast.base import prose
 from forecast.base.errors import InputError, UntrustworthyError
-from forecast.base.prose import chance
+from forecast.base.prose import figure
 from forecast.cli.options import (
     HERE,
     AsOfOption,
@@ -92,14 +92,14 @@ def path(
 
 
 def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:
-    widths = [max(len(name), 20) for name in outcomes]
+    widths = [max(len(name), 12) for name in outcomes]
     yield f"Probability now, and {weeks} weeks on"
     yield "            " + "  ".join(name.ljust(width) for name, width in zip(outcomes, widths, strict=True))
     for one in result.forecasts:
         cells: list[str] = []
         for name, width in zip(outcomes, widths, strict=True):
             now, then = one.probability(name), one.probability(name, weeks=weeks)
-            cells.append(f"{chance(now.mean, now.mcse):>9}  {chance(then.mean, then.mcse):>9}".ljust(width))
+            cells.append(f"{figure(now.mean, now.mcse):>4}  {figure(then.mean, then.mcse):>4}".ljust(width))
         yield f"{one.as_of}  " + "  ".join(cells).rstrip()
     yield f"\n{prose.count(len(result.forecasts), 'forecast')}, {prose.count(result.fits, 'new fit')}"
 

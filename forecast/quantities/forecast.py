@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecast import base
 from forecast.base.errors import InputError, nearest
-from forecast.base.prose import chance, change, spread
+from forecast.base.prose import change, figure, spread
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class ForecastPath:
             (
                 str(one.as_of),
                 [
-                    chance(found.mean, found.mcse)
+                    figure(found.mean, found.mcse)
                     for row in shown
                     for found in [one.probability(row.outcome, weeks=row.horizon_weeks)]
                 ],
@@ -254,7 +254,7 @@ def _across[Row: (Quantity, Change)](rows: Sequence[Row]) -> tuple[list[str], li
     heads = list(dict.fromkeys(f"{row.horizon_weeks} weeks ({row.date})" for row in rows))
     lines: dict[str, list[Row]] = {}
     for row in rows:
-        words = "on the day" if row.kind == "at" else "newly reached by it"
+        words = "on the day" if row.kind == "at" else "newly by then"
         lines.setdefault(f"{row.outcome.replace('_', ' ')}, {words}", []).append(row)
     return heads, list(lines.items())
 

@@ -50,7 +50,7 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         outcomes.append(
             {
                 "name": prose.spoken(name), "label": outcome["label"], "colour": tones[name],
-                "points": _line(series), "now": now and prose.chance(now["mean"], now.get("mcse", 0.0)),
+                "points": _line(series), "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
             }
         )  # fmt: skip
     return {

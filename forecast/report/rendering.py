@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from forecast.base.errors import InputError
-from forecast.base.prose import chance, count, number, on_day, spoken, spread
+from forecast.base.prose import count, figure, number, on_day, spoken, spread
 from forecast.base.sanitise import one_line
 from forecast.record.questions import PROMPT
 from forecast.report.sandbox import fill
@@ -41,7 +41,7 @@ def issued_words(as_of: str, issued_at: str | None) -> str:
 
 def _percent(value: float | Mapping[str, float]) -> str:
     """Round an estimate, or a probability whose error is not known."""
-    return chance(value) if isinstance(value, int | float) else chance(value["mean"], value.get("mcse", 0.0))
+    return figure(value) if isinstance(value, int | float) else figure(value["mean"], value.get("mcse", 0.0))
 
 
 def _number(value: float) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, change, on_day, spread
+from forecast.base.prose import change, figure, on_day, spread
 from forecast.base.sanitise import one_line
 from forecast.report.rendering import issued_words, views
 
@@ -19,8 +19,8 @@ __all__ = ["render_changes", "render_text"]
 
 
 READABLE = 100  # columns of running text
-REACHED = "newly reached by it"
-NEWLY = "Newly reached: what holds now is left out, so that it can be less than on the day."
+REACHED = "newly by then"
+NEWLY = "Newly by then: what holds now is left out, so that it can be less than on the day."
 
 
 # Text.
@@ -105,7 +105,7 @@ def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]
     if rows:
         now = "met" if next(iter(rows.values()))["met_now"] else "not met"
         estimates = [rows[week]["estimate"] for week in weeks]
-        yield "rule met by", [now, *(chance(one["mean"], one["mcse"]) for one in estimates)]
+        yield "rule met by", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
 
 
 def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:

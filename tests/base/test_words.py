@@ -176,7 +176,7 @@ def test_a_difference_is_that_of_the_ends_as_shown(
 ) -> None:
     """Wherever both ends are numbers, the difference in the brackets is theirs, or is said to be within the error."""
     text = words.change(one, two, e)
-    found = re.fullmatch(r"(?:about )?(\d+)% → (?:about )?(\d+)% \((.*)\)", text)
+    found = re.fullmatch(r"(\d+)% → (\d+)% \((.*)\)", text)
     assume(found is not None)
     assert found is not None
     before, after, told = int(found[1]), int(found[2]), found[3].replace("−", "-").replace("±", "")
@@ -194,7 +194,7 @@ def test_a_difference_is_that_of_the_ends_as_shown(
         ((0.084, 0.002), (0.046, 0.002), 0.002, "8% → 5% (−3)"),
         ((0.084, 0.002), (0.086, 0.002), 0.0005, "8% → 9% (+1)"),
         ((0.084, 0.002), (0.086, 0.002), 0.002, "8% → 9% (within error)"),
-        ((0.611, 0.006), (0.571, 0.002), 0.001, "about 62% → 57% (−5)"),
+        ((0.611, 0.006), (0.571, 0.002), 0.001, "62% → 57% (−5)"),
         ((0.001, 0.0), (0.046, 0.002), 0.002, "<1% → 5% (+4)"),
         ((0.05, 0.0), (0.05, 0.0), 0.0, "5% → 5% (±0)"),
     ],
@@ -208,7 +208,9 @@ def test_one_number_looks_the_same_everywhere() -> None:
     """A sentence, a cell and a tile round a probability by its error alike."""
     for mean, mcse, text in ((0.611, 0.006, "about 62%"), (0.611, 0.002, "61%"), (0.004, 0.0001, "<1%")):
         assert words.chance(mean, mcse) == text
-        assert words.spread({"mean": mean, "low": 0.2, "high": 0.8, "mcse": mcse}) == f"{text} (20–80)"
+        cell = text.removeprefix("about ")
+        assert words.figure(mean, mcse) == cell
+        assert words.spread({"mean": mean, "low": 0.2, "high": 0.8, "mcse": mcse}) == f"{cell} (20–80)"
 
 
 # Small words.
