@@ -72,8 +72,7 @@ class Sightings:
         last = prose.day(self.weeks[-1])
         return tuple(
             f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]), float(self.ever_mcse[k]))} likely "
-            f"to be seen by {last}; {prose.count(int(self.median[k]), 'time')} is the middle of what to expect "
-            f"({self.low[k]:.0f} to {self.high[k]:.0f})."
+            f"to be seen by {last}, {self.low[k]:.0f} to {self.high[k]:.0f} times (median {self.median[k]:.0f})."
             for k in order
         )
 

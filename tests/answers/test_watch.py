@@ -546,7 +546,7 @@ def test_the_middle_of_what_to_expect_lies_within_its_interval() -> None:
     assert (found.median <= found.high).all()
     wild = replace(found, total=np.full_like(found.total, 180.0), median=np.ones_like(found.median))
     wild = replace(wild, low=np.zeros_like(found.low), high=np.full_like(found.high, 3.0))
-    assert all(text.endswith("; 1 time is the middle of what to expect (0 to 3).") for text in wild.sentences)
+    assert all(text.endswith(", 0 to 3 times (median 1).") for text in wild.sentences)
 
 
 def test_what_would_teach_nothing_is_not_told_twice() -> None:
