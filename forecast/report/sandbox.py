@@ -6,7 +6,6 @@ import ctypes
 import re
 import sys
 import threading
-import time
 from collections.abc import Sized
 from contextlib import contextmanager
 from functools import wraps
@@ -151,11 +150,13 @@ def fill(environment: Sandbox, template: str, context: Mapping[str, Any]) -> str
 def _limited() -> Generator[None]:
     """Let another thread end this block from outside: a loop that writes nothing looks at no clock."""
     here, end, lock = threading.get_ident(), threading.Event(), threading.Lock()
-    until, most = time.monotonic() + SECONDS, _peak() + BYTES
+    most = _peak() + BYTES
 
     def watch() -> None:
+        looks = 0
         while not end.wait(LOOK):
-            fault = SlowError if time.monotonic() > until else LargeError if _peak() > most else None
+            looks += 1
+            fault = SlowError if looks * LOOK > SECONDS else LargeError if _peak() > most else None
             if fault:
                 with lock:
                     if not end.is_set():
