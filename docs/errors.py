@@ -20,6 +20,7 @@ import xarray as xr
 
 from docs.builder.cases import NOW, Case, opened, run_cases
 from docs.builder.places import DOCS
+from forecast.base.errors import EXIT_CODES
 from forecast.engine.arrays import Cells
 from forecast.engine.blocks import Draws
 from forecast.inference.fit import Fit, fit_id
@@ -295,16 +296,17 @@ CASES = (
     ),
 )  # fmt: skip
 
-INTRODUCTION = """\
+INTRODUCTION = f"""\
 # Wrong inputs and their messages
 
 <!-- Made by docs/errors.py, which runs the commands; do not edit. -->
 
-Every error says where, what was found and what to do, in one message on standard error, and changes nothing. Exit
-codes: 0 done, 2 usage or bad input, 3 the numbers cannot be trusted, 4 busy (another run is under way, or another
-process has been writing to the ledger for half a minute), 10 done and an outcome has moved (`--notify-if`), 124 out of
-time (`--timeout`), 130 interrupted. Each command below was run in a new project made by `forecast init`, which is
-called PROJECT here, on the day TODAY.
+Every error says where, what was found and what to do, in one message on standard error, and changes nothing. Each
+command below was run in a new project made by `forecast init`, which is called PROJECT here, on the day TODAY.
+
+| exit code | meaning |
+| --- | --- |
+{"\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())}
 """
 
 

@@ -13,7 +13,10 @@ import typer.main
 
 from docs import build, check_quotes
 from docs.builder.markdown import plain
+from forecast import jobs
+from forecast.base.errors import EXIT_CODES, BusyError, ForecastError, OutOfTimeError, UntrustworthyError
 from forecast.cli.app import app
+from forecast.cli.schedules import INTERRUPTED
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -29,6 +32,22 @@ def _blocks(text: str) -> list[tuple[str, str]]:
 def test_generated_documents_are_up_to_date(name: str) -> None:
     """A generated document or schema is what the model file, the rows and the code give now."""
     assert build.out_of_date([name]) == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/cli.md", "docs/errors.md"])
+def test_exit_codes_are_the_same_everywhere(name: str) -> None:
+    """Every table of exit codes says what the package says of each."""
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {int(code): meaning for code, meaning in rows} == EXIT_CODES
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Those of errors and of notices are in the table, and the guide says of each what to do."""
+    given = {ForecastError.exit_code, jobs.MOVED, jobs.RINGS, INTERRUPTED, 0}
+    given |= {kind.exit_code for kind in (UntrustworthyError, BusyError, OutOfTimeError)}
+    assert given == EXIT_CODES.keys()
+    guide = (DOCS / "guide.md").read_text(encoding="utf-8")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \| .+ \| .+ \|$", guide, flags=re.MULTILINE)} == given
 
 
 def test_check_names_what_is_out_of_date(

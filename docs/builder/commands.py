@@ -7,6 +7,7 @@ import re
 import typer.main
 
 from docs.builder.markdown import code, page, plain, table
+from forecast.base.errors import EXIT_CODES
 from forecast.cli.app import app
 
 
@@ -24,13 +25,7 @@ def cli_page() -> str:
         "## Exit codes\n",
         table(
             ["code", "meaning"],
-            [
-                ["0", "done"],
-                ["2", "usage or bad input; nothing was changed"],
-                ["3", "the numbers cannot be trusted: the fit failed its checks; nothing was issued"],
-                ["4", "busy: another process is writing; try again"],
-                ["130", "interrupted"],
-            ],
+            [[code, meaning] for code, meaning in EXIT_CODES.items()],
         ),
         "Messages about errors go to standard error. `--json` prints JSON and nothing else to standard output.\n",
     )

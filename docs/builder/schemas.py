@@ -76,12 +76,14 @@ TRIPLES = {
 }
 
 
-def _answer(description: str) -> dict[str, Any]:
+def _answer(description: str, /, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Describe what `Forecast` answers a question with, in outline."""
     return {
         "type": "object", "description": description,
-        "properties": {"format": {"const": 1}, "model": TEXT, "as_of": DATE, "trust": TRUST, "sentences": TEXTS},
-        "required": ["format", "model", "as_of", "trust", "sentences"],
+        "properties": {
+            "format": {"const": 1}, "model": TEXT, "as_of": DATE, "trust": TRUST, "sentences": TEXTS, **more,
+        },
+        "required": ["format", "model", "as_of", "trust", "sentences", *more],
     }  # fmt: skip
 
 
@@ -138,7 +140,8 @@ REPORT = _object(
         "States of every stage after `weeks`; links add up to them by the law of total probability.",
         weeks=POSITIVE, date=DATE,
         stages=_rows(
-            "A stage.", stage=TEXT, label=TEXT, states=_rows("A state.", state=TEXT, probability=PROBABILITY)
+            "A stage.", stage=TEXT, label=TEXT,
+            states=_rows("A state.", state=TEXT, probability=PROBABILITY, mcse=ERROR),
         ),
         links=_rows(
             "A pair of states of stages that follow each other.", **{"from": TEXT}, to=TEXT, probability=PROBABILITY,
@@ -147,7 +150,8 @@ REPORT = _object(
     ),
     reached=_by_name(
         _rows(
-            "Probability that it has begun by the date.", date=DATE, mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY
+            "Probability that it has begun by the date.", date=DATE, mean=PROBABILITY, low=PROBABILITY,
+            high=PROBABILITY, mcse=ERROR,
         )
     ),
     events=_rows("A story for the time axis.", date=DATE, what=TEXT, stages=TEXTS, rows=TEXTS),
@@ -166,7 +170,14 @@ REPORT = _object(
         "The same forecast if everything had been looked for all the time.",
         quantities=_rows("One probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
     ),
-    alarm=_or_none(_answer("`Forecast.alarm`; none in the first weeks of a model.")),
+    alarm=_or_none(
+        _answer(
+            "Whether the model is being contradicted (`Forecast.alarm`); none in the first weeks of a model.",
+            rings={"type": "boolean", "description": "Do not rely on the numbers while it does."},
+            tail=PROBABILITY | {"description": "How likely a score as low is; it rings where that is below `limit`."},
+            limit=PROBABILITY, since=DATE, weeks=WHOLE, cells=WHOLE,
+        )
+    ),
     assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
     rules=_rows(
         "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
@@ -183,6 +194,10 @@ REPORT = _object(
         }
     ),
     headline=SENTENCES,
+    skill=_object(
+        "Whether the track record shows skill; while it does not, a sentence says what the forecast rests on.",
+        shown=YES_OR_NO, sentences=TEXTS,
+    ),
     track={
         "type": "object",
         "description": "How good earlier forecasts were (`Project.score`); older reports have sentences only.",

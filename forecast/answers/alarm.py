@@ -7,6 +7,7 @@ observed could hardly have spoken against it.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
-    import datetime as dt
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -39,6 +40,7 @@ __all__ = ["LIMIT", "WEEKS", "Alarm", "raise_alarm", "tail_of"]
 WEEKS = 8  # steps that are scored together
 LIMIT = 0.017  # one false alarm in two years of weekly checks (0.0171 ± 0.0023): docs/alarm.md
 UNUSUAL = 0.1
+UNTRUSTED = "This comes from draws that failed their checks and may be wrong"
 DRAWS = 1000  # of which the predictive distribution is made
 FUTURES = 1000
 SEED = 1
@@ -70,19 +72,27 @@ class Alarm:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Say it in words."""
+        """Say it in words; an alarm, or its silence, from draws that failed their checks says so."""
         span = f"Since {prose.day(self.since)}"
         if not self.cells:
             return (f"{span}, nothing was observed that could contradict the model.",)
         seldom = prose.chance(self.tail)
+        doubt = () if self.trust.trusted else (f"{UNTRUSTED}: {'; '.join(self.trust.reasons)}.",)
         if self.rings:
+            told = (
+                f"Alarm: since {prose.day(self.since)}, what was observed contradicts the model: {seldom} of its "
+                "futures were as surprising."
+            )
             return (
-                f"{span}, what was observed contradicts the model: {seldom} of its futures were as surprising.",
+                told,
                 "Do not rely on its numbers before the reason is known.",
+                *doubt,
             )
         if self.tail < UNUSUAL:
-            return (f"{span}, what was observed is unusual, but no alarm: {seldom} of its futures were as surprising.",)
-        return (f"{span}, nothing contradicts the model: {seldom} of its futures were as surprising.",)
+            told = f"{span}, what was observed is unusual, but no alarm: {seldom} of its futures were as surprising."
+        else:
+            told = f"{span}, nothing contradicts the model: {seldom} of its futures were as surprising."
+        return (told, *doubt)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row; columns as_of, since, weeks, cells, score, expected, tail, rings."""
@@ -101,6 +111,14 @@ class Alarm:
             "trust": self.trust.to_dict(),
             "sentences": list(self.sentences),
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Alarm:
+        """Read what `to_dict` gave."""
+        given: dict[str, Any] = {name: content[name] for name in cls.__dataclass_fields__}
+        given.update({name: dt.date.fromisoformat(given[name]) for name in ("as_of", "since")})
+        given["trust"] = Trust.from_dict(given["trust"])
+        return cls(**given)
 
 
 def raise_alarm(before: Posterior, evidence: Evidence) -> Alarm:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from forecast.quantities.estimate import Estimate
 
@@ -19,7 +19,7 @@ class Baseline:
     """What was issued as of a day: hashes of model and evidence, the fit, and the ledger's watermark.
 
     ``said(outcome, date)`` is what it said of a day, None where it said nothing; ``until(outcome)`` the last day that
-    it spoke of.
+    it spoke of, ``alarm()`` the alarm that was issued with it, None where there was none.
     """
 
     as_of: dt.date
@@ -29,3 +29,4 @@ class Baseline:
     watermark: int
     said: Callable[[str, dt.date], Estimate | None]
     until: Callable[[str], dt.date | None]
+    alarm: Callable[[], Mapping[str, Any] | None]

@@ -95,19 +95,32 @@ class Drivers:
         """The account in words, the largest parts of it first."""
         name = prose.spoken(self.outcome)
         total = self.after.mean - self.before.mean
-        error = math.hypot(self.before.mcse, self.after.mcse)
-        size = prose.points(total, error)
-        now, then = (prose.chance(part.mean, part.mcse) for part in (self.after, self.before))
+        was, here = ((part.mean, part.mcse) for part in (self.before, self.after))
+        size = prose.points_apart(was, here, math.hypot(self.before.mcse, self.after.mcse))
+        now, then = prose.chance(*here), prose.chance(*was)
         turn = f"{size} {'lower' if total < 0 else 'higher'} than" if size else "not measurably different from what"
         expected = f"was expected of that day as of {prose.day(self.since)} ({then})"
         head = f"For {prose.day(self.date)}, {name} stands at {now}, {turn} {expected}."
         moved = [row for row in self.moved if prose.points(row.difference, row.mcse)]
         lines = [f"{prose.moved(row.what, row.difference, row.mcse, name)}." for row in _largest(moved)[:SAID]]
         held = [row for row in self.held_up if row.trusted and prose.points(row.difference, row.mcse)]
-        for row in _largest(held)[:SAID]:
-            without = prose.chance(min(max(self.after.mean - row.difference, 0.0), 1.0), max(row.mcse, self.after.mcse))
-            lines.append(f"Without {row.what}, {name} would stand at {without}.")
+        stands: dict[str, list[str]] = {}
+        for row in _largest(held):
+            stands.setdefault(prose.chance(*self.without(row)), []).append(row.what)
+        if stands.pop(now, None) and not stands:
+            lines.append(f"Without any one of the stories, {name} would stand where it does, at {now}.")
+        told = 0
+        for where, whats in stands.items():
+            said = whats[: SAID - told]
+            told += len(said)
+            each = " alone" if len(said) > 1 else ""
+            if said:
+                lines.append(f"Without {' or '.join(said)}{each}, {name} would stand at {where}.")
         return (head, *lines)
+
+    def without(self, row: Driver) -> tuple[float, float]:
+        """Where the probability would stand without a line of `held_up`, and the error to which it is known."""
+        return min(max(self.after.mean - row.difference, 0.0), 1.0), max(row.mcse, self.after.mcse)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row a line; columns part (``moved``, ``held_up``), those of `Driver`, one for each stage.state."""

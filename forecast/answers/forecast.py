@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from forecast.answers.alarm import raise_alarm
+from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
 from forecast.answers.rule_chance import find_rules
@@ -27,7 +27,6 @@ from forecast.quantities.forecast import Forecast
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from forecast.answers.alarm import Alarm
     from forecast.answers.baseline import Baseline
     from forecast.answers.drivers import Drivers
     from forecast.answers.experts import Experts
@@ -214,8 +213,11 @@ class LiveForecast(Forecast):
         few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
         return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
 
-    def alarm(self, *, weeks: int = 8, refit: Policy = "auto") -> Alarm:
+    def alarm(self, *, weeks: int = WEEKS, refit: Policy = "auto") -> Alarm:
         """Say whether the last ``weeks`` contradict what the model expected of them.
+
+        Which draws say so does not depend on those of the forecast; where the same was issued, it is what was issued,
+        unless ``refit`` is "always": whoever asks, there is one number.
 
         Raises
         ------
@@ -230,12 +232,20 @@ class LiveForecast(Forecast):
                 f"to score {weeks} weeks: model {space.spec.name!r} has run for {days.size}; give 1 to {days.size - 1}"
             )
             raise InputError(msg)
+        said = self._issued_alarm() if refit != "always" else None
+        if said is not None and said.weeks == weeks:
+            return said
         date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
-        known = compile_evidence(space, self.known(date, None), date)
-        before = reweigh(self.posterior.anchor, known)
-        if not (before.trust.trusted or (before.reached and refit == "never")):
-            before = self.fitter.update(known, refit, prior=True)
-        return raise_alarm(before, evidence)
+        return raise_alarm(self.brought(compile_evidence(space, self.known(date, None), date), refit), evidence)
+
+    def _issued_alarm(self) -> Alarm | None:
+        """Read the alarm of the forecast that was issued last of this day, if it rests on the same."""
+        evidence, version = self.posterior.evidence, self.posterior.space.spec.hash
+        rows = [row for row in self.issued() if row.as_of == evidence.as_of]
+        if not rows or (rows[-1].evidence_hash, rows[-1].model_hash) != (evidence.hash, version):
+            return None
+        said = rows[-1].alarm()
+        return None if said is None else Alarm.from_dict(said)
 
     def sensitivity(
         self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy = "auto"

@@ -120,10 +120,11 @@ class Sensitivity:
         name = prose.spoken(self.outcome)
         now, prior = (prose.chance(part.mean, part.mcse) for part in (self.now, self.prior_only))
         lines = [f"For {prose.day(self.date)}, {name} stands at {now}; without any evidence it would be {prior}."]
-        told = [row for row in self.shifts if row.trusted and prose.points(row.difference, row.mcse)]
+        told = [row for row in self.shifts if row.trusted and self._size(row)]
         for kinds, many in ((("rate", "effect", "grade", "class"), 3), (("source", "story"), 2)):
             chosen = sorted((row for row in told if row.kind in kinds), key=lambda row: -abs(row.difference))
-            lines += [f"{self._clause(row)}." for row in chosen[:many]]
+            seen = [row for row in chosen if prose.chance(*self.there(row)) != now]
+            lines += [f"{self._clause(row)}." for row in seen[:many]]
         lines += [
             f"{self._clause(row)}." for row in self.shifts if row.trusted and row.kind in {"credibility", "coverage"}
         ]
@@ -136,9 +137,16 @@ class Sensitivity:
             lines.append(f"{shut} of {prose.count(len(self.shifts), 'change')} {are} out of reach of these draws.")
         return tuple(lines)
 
+    def there(self, row: Shift) -> tuple[float, float]:
+        """Where the probability would stand, and the error to which that is known."""
+        return row.probability, max(row.mcse, self.now.mcse)
+
+    def _size(self, row: Shift) -> str | None:
+        return prose.points_apart((self.now.mean, self.now.mcse), self.there(row), row.mcse)
+
     def _clause(self, row: Shift) -> str:
-        name, size = prose.spoken(self.outcome), prose.points(row.difference, row.mcse)
-        there = prose.chance(row.probability, row.mcse)
+        name, size = prose.spoken(self.outcome), self._size(row)
+        there = prose.chance(*self.there(row))
         if size is None:
             return f"With {row.change}, {name} would stand where it does, at {there}, as far as the draws can tell"
         return f"With {row.change}, {name} would {'fall' if row.difference < 0 else 'rise'} by {size} to {there}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import base
-from forecast.answers.watch import SEED, advance
+from forecast.answers.watch import SEED, advance, error_of
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
@@ -44,9 +44,10 @@ class Sightings:
     """How often each indicator should be seen in each coming week by one who always looks, if the theory is right.
 
     ``expected`` (W, I) are expectations in each of the model's weeks (``weeks`` are their last days; the first and the
-    last may be cut), ``chance`` (W, I) the probability to be seen at all in the week; ``total``,
-    ``low`` and ``high`` (I,) are the expected number in all weeks and its 90 % predictive interval, ``ever`` (I,) the
-    probability to be seen at all. One-offs are seen once at most.
+    last may be cut), ``chance`` (W, I) the probability to be seen at all in the week. Of the number in all weeks
+    ``total`` (I,) is the expectation, which a few draws with high rates can lift above anything likely, ``median``,
+    ``low`` and ``high`` (I,) are the median and the 90 % predictive interval; ``ever`` (I,) is the probability to be
+    seen at all, with its Monte Carlo error. One-offs are seen once at most.
     """
 
     model: str
@@ -57,9 +58,11 @@ class Sightings:
     expected: Floats
     chance: Floats
     total: Floats
+    median: Floats
     low: Floats
     high: Floats
     ever: Floats
+    ever_mcse: Floats
     trust: Trust
 
     @property
@@ -68,8 +71,8 @@ class Sightings:
         order = np.argsort(-self.ever, kind="stable")[:3]
         last = prose.day(self.weeks[-1])
         return tuple(
-            f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]))} likely to be seen by {last}, "
-            f"{self.total[k]:.2g} times expected ({self.low[k]:g} to {self.high[k]:g})."
+            f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]), float(self.ever_mcse[k]))} likely "
+            f"to be seen by {last}, {self.low[k]:.0f} to {self.high[k]:.0f} times (median {self.median[k]:.0f})."
             for k in order
         )
 
@@ -92,7 +95,10 @@ class Sightings:
             "indicators": {
                 name: {
                     "label": self.labels[name],
-                    **{part: float(getattr(self, part)[k]) for part in ("total", "low", "high", "ever")},
+                    **{
+                        part: float(getattr(self, part)[k])
+                        for part in ("total", "median", "low", "high", "ever", "ever_mcse")
+                    },
                     **{part: getattr(self, part)[:, k].tolist() for part in ("expected", "chance")},
                 }
                 for k, name in enumerate(self.indicators)
@@ -121,7 +127,8 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
     names = [name for k, name in enumerate(space.indicators) if (silence.what[:, 3] == k).any()]
     chosen = [space.indicators.index(name) for name in names]
     expected, chance = _each_step(found, silence, chosen)
-    ever = np.array([1 - found.weights.values @ _unseen(found, silence, [k]) for k in chosen])
+    never = [_unseen(found, silence, [k]) for k in chosen]
+    ever = np.array([1 - float(part @ found.weights.values) for part in never])
     for column, (k, name) in enumerate(zip(chosen, names, strict=True)):
         if not space.spec.indicators[name].repeats:
             by = [
@@ -132,7 +139,8 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
     totals = _futures(found, silence)[:, chosen]
     once = [not space.spec.indicators[name].repeats for name in names]
     totals[:, once] = np.minimum(totals[:, once], 1)
-    low, high = np.array([_quantiles(totals[:, k], found.weights.values) for k in range(len(names))]).reshape(-1, 2).T
+    quantiles = np.array([_quantiles(totals[:, k], found.weights.values) for k in range(len(names))])
+    low, median, high = quantiles.reshape(-1, 3).T
     ends = np.cumsum(silence.years * DAYS_PER_YEAR).round().astype(int)
     return Sightings(
         model=space.spec.name,
@@ -143,9 +151,11 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
         expected=expected,
         chance=chance,
         total=expected.sum(axis=0),
+        median=median,
         low=low,
         high=high,
         ever=ever,
+        ever_mcse=np.array([error_of(found, part) for part in never]),
         trust=found.trust,
     )
 
@@ -186,9 +196,9 @@ def _futures(found: Posterior, silence: Cells) -> NDArray[np.int64]:
     return simulate_counts(rng, chain, found.space.indicator_stage, silence.years, draws.log_lambda, path).sum(axis=1)
 
 
-def _quantiles(values: NDArray[np.int64], weights: Floats) -> tuple[float, float]:
-    """Give the ends of the 90 % interval of a weighted discrete distribution."""
+def _quantiles(values: NDArray[np.int64], weights: Floats) -> tuple[float, ...]:
+    """Give the median between the ends of the 90 % interval of a weighted discrete distribution."""
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weights[order])
-    low, high = (values[order][min(int(np.searchsorted(share, q)), values.size - 1)] for q in (LOW, HIGH))
-    return float(low), float(high)
+    places = (min(int(np.searchsorted(share, q)), values.size - 1) for q in (LOW, 0.5, HIGH))
+    return tuple(float(values[order][place]) for place in places)

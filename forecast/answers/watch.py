@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
 
-__all__ = ["SEED", "WatchList", "Watched", "advance", "watch_list"]
+__all__ = ["SEED", "WatchList", "Watched", "advance", "error_of", "watch_list"]
 
 
 SEED = 1
@@ -87,6 +87,9 @@ class WatchList:
         for row in self.rows[:3]:
             chance = prose.chance(row.chance, row.chance_mcse)
             seen, silent = prose.chance(row.if_seen, row.if_seen_mcse), prose.chance(row.if_not, row.if_not_mcse)
+            if seen == silent:
+                lines.append(f"{row.label}: whether it is seen or not would hardly move {name}.")
+                continue
             lines.append(
                 f"{row.label}: the chance to see it by {prose.day(self.until)} is {chance}; {name} would stand at "
                 f"{seen} if it is seen, and at {silent} if somebody looks and it is not."
@@ -164,6 +167,13 @@ def advance(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Eval
     return evaluate(found.anchor.blocks, cells, start=found.evaluation.states)
 
 
+def error_of(found: Posterior, values: Floats) -> float:
+    """Monte Carlo standard error of the mean of (S,) values under the draws of a posterior."""
+    weights = found.weights.values
+    moved = weights * (values - values @ weights)
+    return math.sqrt(float(np.square(moved).sum()) / found.anchor.efficiency)
+
+
 class _Look:
     """Draws at ``as_of``, and what they say of silence up to ``until``; (S,) arrays are one number a draw."""
 
@@ -186,8 +196,7 @@ class _Look:
 
     def error(self, values: Floats) -> float:
         """Monte Carlo standard error of a weighted mean of (S,) values."""
-        moved = self.weights * (values - values @ self.weights)
-        return math.sqrt(float(np.square(moved).sum()) / self._found.anchor.efficiency)
+        return error_of(self._found, values)
 
     def row(self, indicator: int, unseen: tuple[Floats, Floats]) -> Watched:
         """Say what one indicator would teach."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "EXIT_CODES",
     "BusyError",
     "FaultsError",
     "ForecastError",
@@ -22,6 +23,18 @@ __all__ = [
     "nearest",
     "read_date",
 ]
+
+
+EXIT_CODES = {  # of every command; documents take them from here
+    0: "done",
+    2: "usage or bad input; nothing was changed",
+    3: "the numbers cannot be trusted: a fit failed its checks, or a new fit was needed and forbidden",
+    4: "busy: another run is under way, or another process holds the ledger",
+    10: "done, and an outcome moved by as much as `--notify-if` asked",
+    11: "done, and the alarm rings: what was observed contradicts the model (`--notify-if alarm`)",
+    124: "stopped after `--timeout` seconds; nothing was issued",
+    130: "interrupted",
+}
 
 
 class ForecastError(Exception):

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 __all__ = [
     "bits",
     "chance",
+    "change",
     "count",
     "day",
+    "figure",
+    "gap",
     "listed",
     "moved",
     "multiple",
     "number",
-    "percent",
     "points",
+    "points_apart",
     "signed",
+    "signed_gap",
     "spoken",
     "spread",
 ]
@@ -64,16 +68,62 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def chance(value: float, mcse: float = 0.0) -> str:
-    """Round a probability: whole percent, or fewer digits where the error asks for it; 0 and 100 only if certain."""
+    """Round a probability: whole percent, or fewer digits where the error asks for it; 0 and 100 only if certain.
+
+    It is the only rounding of probabilities, in sentences, tables and charts: one number looks the same everywhere,
+    wherever its error is given.
+    """
     if value in {0.0, 1.0}:
         return f"{abs(value):.0%}"
     unit = _unit(mcse)
     rounded = unit * round(100 * value / unit)
     if rounded <= 0:
-        return f"less than {unit}%"
+        return f"<{unit}%"
     if rounded >= 100:  # noqa: PLR2004 - percent
-        return f"more than {100 - unit}%"
+        return f">{100 - unit}%"
     return f"{'about ' if unit > 1 else ''}{rounded}%"
+
+
+def figure(value: float, mcse: float = 0.0) -> str:
+    """Write a probability for a cell or a tile: as `chance` does, without the word."""
+    return chance(value, mcse).removeprefix("about ")
+
+
+Said = tuple[float, float]  # a probability and its Monte Carlo error
+
+
+def gap(before: Said, after: Said) -> float:
+    """Difference of two probabilities as `chance` writes them, in percentage points; unrounded beside a bound."""
+    texts = [figure(*one).rstrip("%") for one in (before, after)]
+    if not all(text.isdigit() for text in texts):
+        return 100 * (after[0] - before[0])
+    return float(texts[1]) - float(texts[0])
+
+
+def points_apart(before: Said, after: Said, mcse: float) -> str | None:
+    """Say how far apart two probabilities are that a reader sees: ``3 points``; None where it is not told from none.
+
+    ``mcse`` is the error of the difference. What is said is the difference of what is shown.
+    """
+    if abs(after[0] - before[0]) <= NOISE * mcse:
+        return None
+    size = round(abs(gap(before, after)))
+    if not size:
+        return "less than a point"
+    about = any(chance(*one).startswith("about ") for one in (before, after))
+    return f"{'about ' if about else ''}{count(size, 'point')}"
+
+
+def signed_gap(before: Said, after: Said) -> str:
+    """Give the difference of two probabilities that a reader sees, in points with its sign: ``+3``, ``−3``, ``±0``."""
+    size = round(gap(before, after))
+    return f"{size:+d}".replace("-", "−") if size else "±0"
+
+
+def change(before: Said, after: Said, mcse: float) -> str:
+    """Set two probabilities beside each other: ``8% → 5% (−3)``; ``mcse`` is the error of the difference."""
+    noise = abs(after[0] - before[0]) <= NOISE * mcse and round(gap(before, after)) != 0
+    return f"{figure(*before)} → {figure(*after)} ({'within error' if noise else signed_gap(before, after)})"
 
 
 def points(difference: float, mcse: float) -> str | None:
@@ -122,14 +172,8 @@ def number(value: float) -> str:
     return f"{rounded:.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
 
 
-def percent(value: float) -> str:
-    """Round a probability for readers: whole percent, and never 0 or 100 for what is not certain."""
-    shown = f"{value:.0%}"
-    return shown if value in (0.0, 1.0) else {"0%": "<1%", "100%": ">99%"}.get(shown, shown)
-
-
 def spread(estimate: Mapping[str, float]) -> str:
-    """Mean and 90 % interval in percent: ``18% (5–41)``."""
-    low, high = (percent(estimate[key]).rstrip("%") for key in ("low", "high"))
-    mean = percent(estimate["mean"])
+    """Mean and 90 % interval in percent: ``18% (5–41)``; the mean is rounded as its error asks, where it has one."""
+    low, high = (chance(estimate[key]).rstrip("%") for key in ("low", "high"))
+    mean = figure(estimate["mean"], estimate.get("mcse", 0.0))
     return mean if low == high == mean.rstrip("%") else f"{mean} ({low}–{high})"

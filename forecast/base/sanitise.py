@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["bare_text", "csv_text", "inert", "is_web", "one_line"]
+__all__ = ["bare_text", "csv_text", "escaped_json", "inert", "is_web", "one_line", "visible"]
 
 
 EXECUTED = "=+-@\t\r\n＝＋－＠"  # first characters that make some spreadsheet run a cell
@@ -48,9 +48,28 @@ def _quoted(cell: str) -> str:
 
 
 def one_line(text: object) -> str:
-    """Text from the ledger or a model file in one line, without characters that control a terminal or its direction."""
-    line = re.sub(r"\s+", " ", str(text)).strip()
-    return "".join(char for char in line if unicodedata.category(char) not in {"Cc", "Cs"} and char not in DIRECTIONS)
+    """Text from the ledger or a model file in one line, without characters that control a terminal or are not seen."""
+    return visible(re.sub(r"\s+", " ", str(text)).strip())
 
 
-DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they reorder what follows
+def visible(text: str) -> str:
+    """Leave out of a text what controls a terminal, turns its direction or is not seen; line ends stay."""
+    return "".join(char for char in text if char == "\n" or not _hidden(char))
+
+
+def escaped_json(text: str) -> str:
+    """Write such characters in JSON as escapes, which say the same."""
+    return "".join(_escape(char) if char != "\n" and _hidden(char) else char for char in text)
+
+
+JOINERS = frozenset("\u200c\u200d")  # scripts and signs need them
+
+
+def _hidden(char: str) -> bool:
+    """Whether it is a control, a surrogate, a line separator, a mark of direction, a tag or otherwise a format."""
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in JOINERS
+
+
+def _escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[k]:02x}{units[k + 1]:02x}" for k in range(0, len(units), 2))

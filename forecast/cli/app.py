@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from forecast.base.errors import ForecastError
+from forecast.base.sanitise import visible
 from forecast.cli import archive, evidence, forecasts, models, questions, rivals, schedules, studies, track
 from forecast.cli.schedules import INTERRUPTED
 
@@ -34,7 +35,7 @@ def main() -> None:
     try:
         app()
     except ForecastError as error:
-        print(f"forecast: {error}", file=sys.stderr)
+        print(visible(f"forecast: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _interrupted()

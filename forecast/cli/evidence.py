@@ -190,7 +190,7 @@ def retract(
     if as_json:
         print_json({"retracted": row_id, "reported_on": str(since) if since else None})
     else:
-        print(f"retracted: {row_id}{f', from {since} on' if since else ''}")
+        print(f"retracted: {one_line(row_id)}{f', from {since} on' if since else ''}")
 
 
 @app.command()
@@ -250,6 +250,6 @@ def _print_added(added: Added, *, as_json: bool) -> None:
         return
     for word, ids in (("recorded", added.new), ("superseded", added.superseded), ("already there", added.unchanged)):
         if ids:
-            print(f"{word}: {', '.join(ids) if len(ids) <= SHOWN_IDS else prose.count(len(ids), 'row')}")
+            print(f"{word}: {', '.join(map(one_line, ids)) if len(ids) <= SHOWN_IDS else prose.count(len(ids), 'row')}")
     if not any(added):
         print("nothing recorded: there are no rows in it")

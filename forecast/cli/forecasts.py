@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -69,7 +70,7 @@ def run(
                 accept_bad=accept_bad_fit, on_issue=work.limit.lift, **callbacks,
             )  # fmt: skip
         work.done(issue)
-        moved = work.moved(found, issue, notices)
+        moved = work.told(found, issue, notify_if or [], notices)
     if as_json:
         print_json(issue.report)
     else:
@@ -78,8 +79,8 @@ def run(
         print(f"\n{state}: {shown(issue.folder / 'report.html')}")
         if moved:
             print(f"moved: {moved}")
-    if moved:
-        raise typer.Exit(jobs.MOVED)
+    if code := work.end.get("exit_code"):
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -145,10 +146,13 @@ def update(
             of, as_of=as_of_date(as_of), refit=refit.value, settings=settings_of(draws, tune, chains, seed), now=now,
             accept_bad=accept_bad_fit, **callbacks,
         )  # fmt: skip
+    said = shown_data(of, found.entries(of, now=now, as_of=result.as_of), found.fits(of), result)
     if as_json:
         print_json(result.to_dict())
+        if alarm := jobs.find_alarm(said):
+            print(f"forecast: {alarm}", file=sys.stderr)
     else:
-        _show(shown_data(of, found.entries(of, now=now, as_of=result.as_of), found.fits(of), result))
+        _show(said)
         print(f"\n{made_from(result.trust)}")
     stop_unless_trusted(result.trust)
 

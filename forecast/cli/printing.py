@@ -15,6 +15,7 @@ from forecast import report
 from forecast.base import prose
 from forecast.base.errors import UntrustworthyError
 from forecast.base.prose import spread
+from forecast.base.sanitise import escaped_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -58,7 +59,7 @@ READABLE = 100  # columns of running text
 
 def print_json(content: Any) -> None:  # noqa: ANN401 - JSON
     """Print JSON."""
-    print(json.dumps(content, ensure_ascii=False, indent=1))
+    print(escaped_json(json.dumps(content, ensure_ascii=False, indent=1)))
 
 
 def terminal_width() -> int:
@@ -67,9 +68,9 @@ def terminal_width() -> int:
 
 
 def shown(path: Path) -> str:
-    """Path as short as can be: from the current folder if it is in it."""
+    """Path as short as can be: from the current folder if it is in it; without signs that a terminal would obey."""
     full, here = path.resolve(), Path.cwd()
-    return str(full.relative_to(here) if full.is_relative_to(here) else full)
+    return one_line(full.relative_to(here) if full.is_relative_to(here) else full)
 
 
 @contextmanager
@@ -124,14 +125,14 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str 
         )
         table.add_column(Text(head), justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     Console(width=terminal_width()).print(table)
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print sentences, each wrapped to a readable width."""
     for line in lines:
-        print(textwrap.fill(line, min(terminal_width(), READABLE), subsequent_indent="  "))
+        print(textwrap.fill(one_line(line), min(terminal_width(), READABLE), subsequent_indent="  "))
 
 
 def print_changes(model: Model, changes: Sequence[Change]) -> None:

@@ -235,13 +235,14 @@ def sightings(
         order = sorted(range(len(found.indicators)), key=lambda k: -found.ever[k])
         rows = [
             [
-                found.labels[found.indicators[k]], prose.chance(found.ever[k]), f"{found.total[k]:.2f}",
+                found.labels[found.indicators[k]], prose.chance(float(found.ever[k]), float(found.ever_mcse[k])),
+                f"{found.median[k]:.0f}",
                 f"{found.low[k]:.0f} to {found.high[k]:.0f}",
             ]
             for k in order
         ]  # fmt: skip
         title = f"If somebody always looks until {prose.day(found.weeks[-1])}"
-        print_table(["", "seen at all", "expected", "90 %"], rows, title)
+        print_table(["", "seen at all", "median", "90 %"], rows, title)
         print(f"\n{made_from(found.trust)}")
     stop_unless_trusted(found.trust)
 
@@ -277,8 +278,8 @@ def sensitivity(
             rows = sorted((row for row in found.shifts if row.kind in kinds), key=lambda row: -abs(row.difference))
             cells = [
                 [
-                    row.change + ("" if row.trusted else " (not to be trusted)"),
-                    prose.chance(row.probability, row.mcse), prose.signed(row.difference, row.mcse),
+                    row.change + ("" if row.trusted else " (not to be trusted)"), prose.chance(*found.there(row)),
+                    prose.signed_gap((found.now.mean, found.now.mcse), found.there(row)),
                 ]
                 for row in rows[:SHOWN_LINES]
             ]  # fmt: skip

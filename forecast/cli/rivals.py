@@ -10,7 +10,7 @@ import typer
 from forecast import record, studies
 from forecast.base import prose
 from forecast.base.errors import InputError, UntrustworthyError
-from forecast.base.prose import percent
+from forecast.base.prose import figure
 from forecast.cli.options import (
     HERE,
     AsOfOption,
@@ -99,7 +99,7 @@ def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Ge
         cells: list[str] = []
         for name, width in zip(outcomes, widths, strict=True):
             now, then = one.probability(name), one.probability(name, weeks=weeks)
-            cells.append(f"{percent(now.mean):>4}  {percent(then.mean):>4}".ljust(width))
+            cells.append(f"{figure(now.mean, now.mcse):>4}  {figure(then.mean, then.mcse):>4}".ljust(width))
         yield f"{one.as_of}  " + "  ".join(cells).rstrip()
     yield f"\n{prose.count(len(result.forecasts), 'forecast')}, {prose.count(result.fits, 'new fit')}"
 

@@ -21,7 +21,7 @@ from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, o
 from forecast.cli.printing import print_json, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from forecast.jobs.limit import TimeLimit
     from forecast.jobs.notices import Notice
@@ -37,8 +37,9 @@ NotifyOption = Annotated[
     list[str] | None,
     typer.Option(
         "--notify-if",
-        metavar="OUTCOME:POINTS",
-        help="Exit with 10 if it moved so many percentage points since the last issue (repeatable).",
+        metavar="OUTCOME:POINTS|alarm",
+        help="Exit with 10 if it moved so many percentage points since the last issue, with 11 if the alarm rings "
+        "(repeatable).",
     ),
 ]
 
@@ -59,19 +60,27 @@ class Work:
     end: dict[str, Any] = field(default_factory=lambda: {"issued": None, "fit": None, "message": None})
 
     def done(self, issue: Issue) -> None:
-        """Let time no longer matter, and remember what was issued."""
+        """Let time no longer matter, and remember what was issued and whether it is under alarm."""
         self.limit.lift()
         self.end |= {"issued": issue.issued.seq if issue.new else "same", "fit": issue.issued.fit}
+        if alarm := jobs.find_alarm(issue.report):
+            self.end["alarm"] = alarm
 
-    def moved(self, found: Project, issue: Issue, notices: tuple[Notice, ...]) -> str | None:
-        """Leave word in ``moved.txt`` of what moved, or take it away; gives the word."""
-        if not notices:
+    def told(self, found: Project, issue: Issue, texts: Sequence[str], notices: tuple[Notice, ...]) -> str | None:
+        """Leave word in ``moved.txt`` of an alarm and of what moved, or take it away; gives what moved.
+
+        ``texts`` are the notices as they were given. The exit code is in `end`.
+        """
+        if not texts:
             return None
-        word = jobs.find_moves(notices, issue.issued, found.ledger.forecasts(issue.issued.model))
-        jobs.leave_word(issue.folder.parent / "moved.txt", word)
-        if word:
-            self.end |= {"exit_code": jobs.MOVED, "moved": word}
-        return word
+        moved = jobs.find_moves(notices, issue.issued, found.ledger.forecasts(issue.issued.model))
+        alarm = jobs.find_alarm(issue.report)
+        jobs.leave_word(issue.folder.parent / "moved.txt", "\n".join(filter(None, (alarm, moved))))
+        if moved:
+            self.end |= {"exit_code": jobs.MOVED, "moved": moved}
+        if alarm and jobs.ALARM in texts:
+            self.end["exit_code"] = jobs.RINGS
+        return moved
 
 
 @contextmanager

@@ -2,7 +2,10 @@ from .limit import check_timeout as check_timeout
 from .limit import time_limit as time_limit
 from .lock import RunLock as RunLock
 from .log import RunLog as RunLog
+from .notices import ALARM as ALARM
 from .notices import MOVED as MOVED
+from .notices import RINGS as RINGS
+from .notices import find_alarm as find_alarm
 from .notices import find_moves as find_moves
 from .notices import leave_word as leave_word
 from .notices import read_notices as read_notices

@@ -1,4 +1,4 @@
-"""Notices of an outcome that moved, for the caller of a scheduled run."""
+"""Notices of an outcome that moved and of an alarm that rings, for the caller of a scheduled run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from forecast import record
 from forecast.base.errors import InputError, nearest
 from forecast.base.files import replace_file
-from forecast.base.prose import percent
+from forecast.base.prose import chance, gap
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from forecast.ledger.records import Issued
 
-__all__ = ["MOVED", "Notice", "find_moves", "leave_word", "read_notices"]
+__all__ = ["ALARM", "MOVED", "RINGS", "Notice", "find_alarm", "find_moves", "leave_word", "read_notices"]
 
 
 MOVED = 10  # exit code of a run after which an outcome has moved
+RINGS = 11  # exit code of a run whose forecast is under alarm, if that was asked; it goes before the other
+ALARM = "alarm"  # what asks for it
 
 
 # What has moved.
@@ -36,7 +38,7 @@ class Notice(NamedTuple):
 
 
 def read_notices(texts: Iterable[str], outcomes: Iterable[str]) -> tuple[Notice, ...]:
-    """Read ``OUTCOME:POINTS``.
+    """Read ``OUTCOME:POINTS``; `ALARM` by itself is no such notice and passed over.
 
     Raises
     ------
@@ -47,12 +49,16 @@ def read_notices(texts: Iterable[str], outcomes: Iterable[str]) -> tuple[Notice,
     known = tuple(outcomes)
     found: list[Notice] = []
     for text in texts:
+        if text == ALARM:
+            continue
         outcome, _, number = text.rpartition(":")
         points = math.nan
         with suppress(ValueError):
             points = float(number)
         if not outcome or not 0 < points <= 100:  # noqa: PLR2004 - percent
-            msg = f"--notify-if {text!r}: give an outcome and percentage points above 0, such as {known[0]}:10"
+            msg = (
+                f"--notify-if {text!r}: give an outcome and percentage points above 0, such as {known[0]}:10, or alarm"
+            )
             raise InputError(msg)
         if outcome not in known:
             msg = f"--notify-if {text!r}: there is no outcome {outcome!r}; {nearest(outcome, known)}"
@@ -61,16 +67,22 @@ def read_notices(texts: Iterable[str], outcomes: Iterable[str]) -> tuple[Notice,
     return tuple(found)
 
 
+def find_alarm(report: Mapping[str, Any]) -> str | None:
+    """Say in one line that the alarm of a report rings; None if it does not."""
+    alarm = report.get("alarm")
+    return f"{alarm['as_of']} {' '.join(alarm['sentences'])}" if alarm and alarm["rings"] else None
+
+
 class _Move(NamedTuple):
-    """A probability of one date, as it was said before and is said now."""
+    """A probability of one date and its error, as it was said before and is said now."""
 
     date: dt.date
-    before: float
-    after: float
+    before: tuple[float, float]
+    after: tuple[float, float]
 
     @property
     def points(self) -> float:
-        return abs(100 * (self.after - self.before))
+        return abs(100 * (self.after[0] - self.before[0]))
 
 
 def find_moves(notices: Iterable[Notice], issued: Issued, archive: Sequence[Issued]) -> str | None:
@@ -89,10 +101,11 @@ def find_moves(notices: Iterable[Notice], issued: Issued, archive: Sequence[Issu
         move = max(_moves(then, now, outcome), key=lambda one: one.points, default=None)
         if move is not None and move.points >= points - 1e-9:
             verb = "rose" if move.after > move.before else "fell"
-            amount = f"{move.points:.0f}" if move.points >= 10 else f"{move.points:.2g}"  # noqa: PLR2004
+            shown = round(abs(gap(move.before, move.after)))
+            amount = f"{shown}" if shown else f"{move.points:.1g}"
             said[outcome] = (
-                f"{outcome} on {move.date.day} {move.date:%b %Y} {verb} by {amount} points to {percent(move.after)} "
-                f"(was {percent(move.before)} on {before.as_of})"
+                f"{outcome} on {move.date.day} {move.date:%b %Y} {verb} by {amount} points to {chance(*move.after)} "
+                f"(was {chance(*move.before)} on {before.as_of})"
             )
     return f"{issued.as_of} {'; '.join(said.values())}" if said else None
 
@@ -116,4 +129,5 @@ def _moves(then: Mapping[str, Any], now: Mapping[str, Any], outcome: str) -> Gen
             date = dt.date.fromisoformat(row["date"])
             was = record.issued_of(then, outcome, date)
             if was is not None:
-                yield _Move(date, was.mean, row["estimate"]["mean"])
+                now_is = row["estimate"]
+                yield _Move(date, (was.mean, was.mcse), (now_is["mean"], now_is["mcse"]))

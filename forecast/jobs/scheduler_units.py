@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import InputError
-from forecast.jobs.notices import MOVED
+from forecast.jobs.notices import MOVED, RINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,8 +108,8 @@ User={user}
 # The colon: nothing is replaced by variables of the environment.
 ExecStart=:{" ".join(words)}
 TimeoutStartSec={limit}
-# Exit code {MOVED}: done, and an outcome has moved (--notify-if).
-SuccessExitStatus={MOVED}
+# Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
+SuccessExitStatus={MOVED} {RINGS}
 # Compiled code and temporary files go here, for everything but the project is read-only.
 CacheDirectory={job.name}
 Environment=TMPDIR=%C/{job.name} NUMBA_CACHE_DIR=%C/{job.name}/numba
@@ -206,14 +206,14 @@ jobs:
           path: "**/data/*/fits"
           key: {job.name}-${{{{ github.run_id }}}}
           restore-keys: {job.name}-
-      # Exit code {MOVED}: done, and an outcome has moved (--notify-if).
+      # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
       - name: Forecast
         id: forecast
         run: |
           code=0
           {command} || code=$?
           echo "code=$code" >> "$GITHUB_OUTPUT"
-          test "$code" -eq 0 || test "$code" -eq {MOVED}
+          test "$code" -eq 0 || test "$code" -eq {MOVED} || test "$code" -eq {RINGS}
       # Reports are committed and not uploaded: artifacts are deleted after 90 days, and the next run needs the archive
       # in the ledger, to compare with and to be scored. Pull before you record a row, for the ledger is one file.
       - name: Keep the report and the archive
@@ -225,10 +225,10 @@ jobs:
           git diff --cached --quiet || git commit --message "Forecast of $(date -u +%F)"
           git push
       - name: Say what moved
-        if: steps.forecast.outputs.code == '{MOVED}'
+        if: steps.forecast.outputs.code == '{MOVED}' || steps.forecast.outputs.code == '{RINGS}'
         run: |
           cd {here}
-          echo "::notice::$(cat {moved})"
+          sed 's/^/::warning::/' {moved}
           cat {moved} >> "$GITHUB_STEP_SUMMARY"
 """
     return {f"{job.name}.yml": workflow}

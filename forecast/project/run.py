@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from forecast.answers.forecast import LiveForecast
     from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
     from forecast.inference.reweighting import Posterior
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from forecast.project.dataset import Snapshot
     from forecast.project.reports import Reports
     from forecast.quantities.estimate import Policy
-    from forecast.quantities.forecast import Forecast
     from forecast.record.scores import Score
 
 __all__ = ["Issue", "run", "shown"]
@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913 - everything that a run brings together
         return Issue(earlier[-1], before, reports.write(before), new=False)
     how.on_stage("explaining")
     last = json.loads(issues[-1].content) if issues else None
-    data = core | _plain(reporting.brief(asked, last))
+    data = core | _plain(reporting.brief(asked, last, refit))
     data |= _plain(reporting.sum_up(data, last, score()))
     with reports.ready(data) as folder:
         on_issue()
@@ -104,13 +104,14 @@ def _plain(content: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(content))
 
 
-def shown(model: Model, entries: tuple[Entry, ...], fits: Path, forecast: Forecast) -> dict[str, Any]:
-    """Give what the terminal shows of a forecast that was not issued."""
+def shown(model: Model, entries: tuple[Entry, ...], fits: Path, forecast: LiveForecast) -> dict[str, Any]:
+    """Give what the terminal shows of a forecast that was not issued; nothing is fitted for its alarm."""
     anchor = forecast.trust.anchor
     learned = () if anchor == inference.PRIOR else inference.load_record(fits / f"{anchor}.nc").learned
     evidence = model.evidence(entries, forecast.as_of)
     watched = any(isinstance(row, ledgers.Coverage) for row in entries)
-    return reporting.forecast_data(model.spec, evidence, learned, forecast, watched=watched)
+    data = reporting.forecast_data(model.spec, evidence, learned, forecast, watched=watched)
+    return data | {"alarm": reporting.alarm_part(forecast, "never")}
 
 
 def _untrustworthy(model: Model, found: Posterior) -> UntrustworthyError:

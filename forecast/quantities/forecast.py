@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecast import base
 from forecast.base.errors import InputError, nearest
-from forecast.base.prose import percent, spread
+from forecast.base.prose import change, figure, spread
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
 
 if TYPE_CHECKING:
@@ -72,7 +72,14 @@ class WhatIf:
         """Show the probabilities at the horizons in notebooks, before → after."""
         heads, rows = _across([row for row in self.changes if row.kind in {"at", "reached"}])
         cells = [
-            (name, [f"{percent(row.before.mean)} → {percent(row.after.mean)}" for row in line]) for name, line in rows
+            (
+                name,
+                [
+                    change((row.before.mean, row.before.mcse), (row.after.mean, row.after.mcse), row.mcse)
+                    for row in line
+                ],
+            )
+            for name, line in rows
         ]
         words = "; ".join(self.supposed)
         return _table(f"{self.model} as of {self.as_of}, if {words}", heads, cells, self.trust)
@@ -211,7 +218,11 @@ class ForecastPath:
         rows = [
             (
                 str(one.as_of),
-                [percent(one.probability(row.outcome, weeks=row.horizon_weeks).mean) for row in shown],
+                [
+                    figure(found.mean, found.mcse)
+                    for row in shown
+                    for found in [one.probability(row.outcome, weeks=row.horizon_weeks)]
+                ],
             )
             for one in self.forecasts
         ]
@@ -243,7 +254,7 @@ def _across[Row: (Quantity, Change)](rows: Sequence[Row]) -> tuple[list[str], li
     heads = list(dict.fromkeys(f"{row.horizon_weeks} weeks ({row.date})" for row in rows))
     lines: dict[str, list[Row]] = {}
     for row in rows:
-        words = "on the day" if row.kind == "at" else "reached by it"
+        words = "on the day" if row.kind == "at" else "newly by then"
         lines.setdefault(f"{row.outcome.replace('_', ' ')}, {words}", []).append(row)
     return heads, list(lines.items())
 

@@ -66,6 +66,7 @@ def baseline(issued: Issued) -> Baseline:
         watermark=issued.watermark,
         said=lambda outcome, date: issued_of(json.loads(issued.content), outcome, date),
         until=lambda outcome: last_date(json.loads(issued.content), outcome),
+        alarm=lambda: json.loads(issued.content).get("alarm"),
     )
 
 
@@ -81,7 +82,8 @@ def changes_since(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
             quantities.append(
                 {
                     "outcome": row["outcome"], "horizon_weeks": row["horizon_weeks"], "date": row["date"],
-                    "before": was.mean, "after": now["mean"], "difference": now["mean"] - was.mean,
+                    "before": was.mean, "before_mcse": was.mcse, "after": now["mean"], "after_mcse": now["mcse"],
+                    "difference": now["mean"] - was.mean,
                     "mcse": math.hypot(was.mcse, now["mcse"]),
                 }
             )  # fmt: skip

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
 from forecast.base import prose
-from forecast.base.errors import InputError
 from forecast.report.marks import colours
+from forecast.report.rendering import faults_of, issued_words
+from forecast.report.sandbox import Sandbox, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,12 +45,12 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
     outcomes: list[dict[str, Any]] = []
     tones = colours(last["model"])
     for name, outcome in last["model"]["outcomes"].items():
-        series = [_chance(report, name, weeks) for report in reports]
-        value = series[-1]
+        said = [_estimate(report, name, weeks) for report in reports]
+        series, now = [None if one is None else one["mean"] for one in said], said[-1]
         outcomes.append(
             {
                 "name": prose.spoken(name), "label": outcome["label"], "colour": tones[name],
-                "points": _line(series), "now": None if value is None else prose.chance(value),
+                "points": _line(series), "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
             }
         )  # fmt: skip
     return {
@@ -59,25 +58,40 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         "title": last["model"]["title"],
         "weeks": weeks,
         "outcomes": outcomes,
+        "alarm": _alarm(last),
         "issues": [
             {
                 "as_of": row.as_of.isoformat(), "day": prose.day(row.as_of),
                 "issued_at": row.issued_at.isoformat(timespec="minutes").replace("T", " "),
-                "headline": report["headline"]["sentences"][0] if "headline" in report else "",
+                "issued": issued_words(row.as_of.isoformat(), row.issued_at.isoformat()),
+                "headline": _headline(report),
+                "alarm": bool(_alarm(report)),
             }
             for row, report in zip(issues[::-1], reports[::-1], strict=True)
         ],
     }  # fmt: skip
 
 
-def _chance(report: dict[str, Any], outcome: str, weeks: int) -> float | None:
+def _estimate(report: dict[str, Any], outcome: str, weeks: int) -> dict[str, float] | None:
     return next(
         (
-            row["estimate"]["mean"] for row in report["forecast"]["quantities"]
+            row["estimate"] for row in report["forecast"]["quantities"]
             if (row["outcome"], row["kind"], row["horizon_weeks"]) == (outcome, "at", weeks)
         ),
         None,
     )  # fmt: skip
+
+
+def _alarm(report: dict[str, Any]) -> list[str]:
+    """Sentences of an alarm that rings."""
+    alarm = report.get("alarm")
+    return alarm["sentences"] if alarm and alarm["rings"] else []
+
+
+def _headline(report: dict[str, Any]) -> str:
+    """Where the outcomes stand: the first sentence that is not about an alarm."""
+    sentences = (report.get("headline") or {}).get("sentences", [])
+    return next((sentence for sentence in sentences if sentence not in _alarm(report)), "")
 
 
 def _line(series: Sequence[float | None]) -> str:
@@ -96,12 +110,6 @@ def render_index(models: Sequence[dict[str, Any]], templates: Sequence[Path]) ->
         If the template cannot be read or is faulty.
 
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, autoescape=True,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    try:
-        return environment.get_template(TEMPLATE).render(models=models, width=WIDTH, height=HEIGHT)
-    except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
-        msg = f"reports/templates/{TEMPLATE}: the template is faulty ({error}); mend or delete it"
-        raise InputError(msg) from error
+    with faults_of(TEMPLATE):
+        environment = Sandbox(templates, autoescape=True)
+        return fill(environment, TEMPLATE, {"models": models, "width": WIDTH, "height": HEIGHT})

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
 from forecast.base.sanitise import one_line
 from forecast.report.rendering import render_template
+from forecast.report.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,12 +50,6 @@ def render_markdown(
         If the template cannot be read or is faulty.
 
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown: every text from outside goes through `inert`
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Sandbox(templates, autoescape=False)  # every text from outside goes through `inert`
     environment.filters.update(inert=_inert, link=_link)
     return render_template(environment, TEMPLATE, data, pictures=pictures or {})

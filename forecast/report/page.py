@@ -10,16 +10,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import jinja2
 import vl_convert
 from markupsafe import Markup
 
 from forecast.base.errors import InputError
-from forecast.base.prose import percent, points
+from forecast.base.prose import chance, points_apart
 from forecast.base.sanitise import one_line
 from forecast.report.markdown import render_markdown
 from forecast.report.marks import SHADES, Chart, anchor, colours
 from forecast.report.rendering import render_template
+from forecast.report.sandbox import Sandbox
 from forecast.report.sections.every import all_charts
 
 if TYPE_CHECKING:
@@ -110,13 +110,7 @@ def _html(
     data: Mapping[str, Any], templates: Sequence[Path], library: Library, found: Mapping[str, Chart],
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Sandbox(templates, autoescape=True)
     environment.filters.update(turn=_turn, bounds=_bounds, anchor=anchor, address=_address, shown=_shown, rest=_rest)
     scripts = [library.text(), SCRIPT]
     pictures = {
@@ -207,13 +201,14 @@ def _shades() -> str:
 
 def _turn(row: Mapping[str, Any]) -> str:
     """Say what a probability did: ``up 3 points``."""
-    size = points(row["difference"], row["mcse"])
+    before, after = ((row[part], row.get(f"{part}_mcse", 0.0)) for part in ("before", "after"))
+    size = points_apart(before, after, row["mcse"])
     return f"{'up' if row['difference'] > 0 else 'down'} {size}" if size else "unchanged"
 
 
 def _bounds(estimate: Mapping[str, float]) -> str:
     """Give an interval in percent: ``35–84%``."""
-    return f"{percent(estimate['low']).rstrip('%')}–{percent(estimate['high'])}"
+    return f"{chance(estimate['low']).rstrip('%')}–{chance(estimate['high'])}"
 
 
 def _address(url: object) -> str:

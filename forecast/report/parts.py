@@ -18,7 +18,7 @@ from forecast.evidence.grid import step_days
 from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
-from forecast.quantities.read import Answers, horizons_of, summaries
+from forecast.quantities.read import Answers, estimates, horizons_of
 from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.spec import GRADES
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.answers.forecast import LiveForecast
+    from forecast.engine.arrays import Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-    from forecast.quantities.estimate import Quantity
+    from forecast.quantities.estimate import Key, Policy, Quantity
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["brief", "lead_outcome", "usual_weeks"]
+__all__ = ["alarm_part", "brief", "lead_outcome", "usual_weeks"]
 
 
 USUAL_WEEKS = 26
@@ -53,11 +54,15 @@ def usual_weeks(spec: ModelSpec) -> int:
     return USUAL_WEEKS if USUAL_WEEKS in horizons else max(horizons)
 
 
-def brief(asked: LiveForecast, last: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Gather the parts of a report that explain the forecast; ``last`` is the report before it."""
+def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) -> dict[str, Any]:
+    """Gather the parts of a report that explain the forecast; ``last`` is the report before it.
+
+    ``refit`` says whether a fit may be made for the alarm, where no draws reach what was known some weeks ago.
+    """
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
     covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
+    alarm = alarm_part(asked, "never" if refit == "never" else "auto")
     return {
         "lead": lead,
         "lead_weeks": weeks,
@@ -70,7 +75,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None) -> dict[str, Any]
         "what_if": _what_ifs(asked, weeks),
         "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
         "covered": covered,
-        "alarm": _alarm(asked),
+        "alarm": alarm,
         "assumptions": _assumptions(spec),
         "rules": asked.rules().to_dict()["rows"],
     }
@@ -138,13 +143,18 @@ def _cascade(found: Posterior, weeks: int) -> dict[str, Any]:
     one = np.eye(space.size, dtype=np.bool_)
     asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
     ahead = Ahead(found.anchor.blocks, _only(space, as_of, [weeks]), asked)
-    joint = (ahead.read(found.evaluation.states).at[0] @ found.weights.values).reshape(tuple(space.sizes))
+    each_draw = ahead.read(found.evaluation.states).at[0]
+    joint = (each_draw @ found.weights.values).reshape(tuple(space.sizes))
+    errors = _state_errors(found, each_draw)
     stages: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     for k, stage in enumerate(space.stages):
         others = tuple(axis for axis in range(joint.ndim) if axis != k)
         each = joint.sum(axis=others)
-        states = [{"state": state, "probability": float(p)} for state, p in zip(space.states[k], each, strict=True)]
+        states = [
+            {"state": state, "probability": float(p), "mcse": errors[f"{stage}.{state}"]}
+            for state, p in zip(space.states[k], each, strict=True)
+        ]
         stages.append({"stage": stage, "label": space.spec.stages[stage].label, "states": states})
         if k:
             pairs = joint.sum(axis=tuple(axis for axis in range(joint.ndim) if axis not in {k - 1, k}))
@@ -158,6 +168,23 @@ def _cascade(found: Posterior, weeks: int) -> dict[str, Any]:
                 for a, b in np.ndindex(*pairs.shape)
             ]  # fmt: skip
     return {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat(), "stages": stages, "links": links}
+
+
+def _state_errors(found: Posterior, joint: Floats) -> dict[str, float]:
+    """Monte Carlo errors of the probability of every ``stage.state``; ``joint`` (K, S) are those of joint states."""
+    space = found.space
+    masks = np.array([space.members({stage: (state,)}) for stage, state in map(_split, space.stage_states)])
+    part = masks.astype(float) @ joint
+    keys: tuple[Key, ...] = tuple((name, "at", None, None, None) for name in space.stage_states)
+    rows = estimates(
+        Answers(keys, part, np.ones_like(part)), found.weights.values, found.anchor.efficiency
+    )  # fmt: skip
+    return {row.outcome: row.estimate.mcse for row in rows}
+
+
+def _split(name: str) -> tuple[str, str]:
+    stage, _, state = name.partition(".")
+    return stage, state
 
 
 def _only(space: StateSpace, as_of: dt.date, weeks: Sequence[int]) -> Horizons:
@@ -186,11 +213,11 @@ def _reached(found: Posterior) -> dict[str, Any]:
     curves: dict[str, Any] = {}
     for m, name in enumerate(names):
         rows = np.ascontiguousarray(part[:, m])
+        dates = [as_of + dt.timedelta(weeks=week) for week in weeks]
+        keys = tuple((name, "reached", None, week, date) for week, date in zip(weeks, dates, strict=True))
+        curve = estimates(Answers(keys, rows, np.ones_like(rows)), found.weights.values, found.anchor.efficiency)
         curves[name] = [
-            {"date": (as_of + dt.timedelta(weeks=week)).isoformat(), "mean": mean, "low": low, "high": high}
-            for week, (mean, low, high) in zip(
-                weeks, summaries(Answers((), rows, np.ones_like(rows)), found.weights.values).tolist(), strict=True
-            )
+            {"date": date.isoformat(), **asdict(row.estimate)} for date, row in zip(dates, curve, strict=True)
         ]
     return curves
 
@@ -258,10 +285,10 @@ def _covered(asked: LiveForecast) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _alarm(asked: LiveForecast) -> dict[str, Any] | None:
+def alarm_part(asked: LiveForecast, refit: Policy) -> dict[str, Any] | None:
     """Give the conflict alarm; none in the first weeks of a model."""
     weeks = min(WEEKS, asked.posterior.evidence.steps - 1)
-    return asked.alarm(weeks=weeks, refit="never").to_dict() if weeks > 0 else None
+    return asked.alarm(weeks=weeks, refit=refit).to_dict() if weeks > 0 else None
 
 
 def _assumptions(spec: ModelSpec) -> list[dict[str, Any]]:

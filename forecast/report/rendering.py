@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import copy
+import datetime as dt
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from forecast.base.errors import InputError
-from forecast.base.prose import number, on_day, percent, spoken, spread
+from forecast.base.prose import count, figure, number, on_day, spoken, spread
 from forecast.base.sanitise import one_line
+from forecast.record.questions import PROMPT
+from forecast.report.sandbox import fill
 from forecast.report.sections.every import all_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
-    from jinja2 import Environment
+    from forecast.report.sandbox import Sandbox
 
-__all__ = ["render_template", "views"]
+__all__ = ["days_late", "faults_of", "issued_words", "render_template", "views"]
+
+
+def days_late(as_of: str, issued_at: str) -> int:
+    """Give the days after its date on which a back-dated forecast was issued; 0 for one that was issued in time."""
+    late = dt.datetime.fromisoformat(issued_at).date() - dt.date.fromisoformat(as_of)
+    return late.days if late > PROMPT else 0
+
+
+def issued_words(as_of: str, issued_at: str | None) -> str:
+    """Say when a forecast was issued, and that it is back-dated where it is."""
+    if not issued_at:
+        return "not issued"
+    late = days_late(as_of, issued_at)
+    said = f", back-dated: {count(late, 'day')} after its date, with hindsight" if late else ""
+    return f"issued {issued_at[:16].replace('T', ' ')} UTC{said}"
+
+
+def _percent(value: float | Mapping[str, float]) -> str:
+    """Round an estimate, or a probability whose error is not known."""
+    return figure(value) if isinstance(value, int | float) else figure(value["mean"], value.get("mcse", 0.0))
 
 
 def _number(value: float) -> str:
@@ -34,7 +59,7 @@ def views(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"by": by, "weeks": weeks, "dates": dates}
 
 
-def render_template(environment: Environment, template: str, data: Mapping[str, Any], **more: object) -> str:
+def render_template(environment: Sandbox, template: str, data: Mapping[str, Any], **more: object) -> str:
     """Fill a template with the report data, their tables and what is ``more``; what the data lack is none.
 
     Raises
@@ -44,24 +69,47 @@ def render_template(environment: Environment, template: str, data: Mapping[str, 
 
     """
     environment.filters.update(
-        percent=percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line
+        percent=_percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line
     )
     environment.filters["interval"] = _interval
-    try:
+    with faults_of(template):
         dates = data["path"]["dates"]
+        when = issued_words(data["forecast"]["as_of"], data["issued_at"])
         months = [k for k, date in enumerate(dates) if date[:7] != "".join(dates[k + 1 : k + 2])[:7]]
-        whole = dict.fromkeys(PARTS) | {**data, **views(data), "months": months, "tables": all_tables(data), **more}
-        return environment.get_template(template).render(**whole)
-    except (jinja2.TemplateError, LookupError, TypeError, ValueError, OSError) as error:
+        whole = dict.fromkeys(PARTS) | {
+            **data,
+            **views(data),
+            "months": months,
+            "issued": when,
+            "tables": all_tables(data),
+            **more,
+        }
+        return fill(environment, template, copy.deepcopy(whole))  # what a template changes is not archived
+
+
+@contextmanager
+def faults_of(template: str) -> Generator[None]:
+    """Turn whatever goes wrong in a template into one message.
+
+    Raises
+    ------
+    InputError
+        If anything does.
+
+    """
+    try:
+        yield
+    except Exception as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
         where = f"reports/templates/{template}{line}"
-        msg = f"{where}: the template is faulty ({error}); mend it, or delete it, and the package's own is used"
+        what = one_line(error) or type(error).__name__
+        msg = f"{where}: the template is faulty ({what}); mend it, or delete it, and the package's own is used"
         raise InputError(msg) from error
 
 
 PARTS = (  # of a report of today that older ones may lack
     "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known", "lead",
-    "lead_weeks", "reached", "rules", "sensitivity", "track", "watch", "what_if",
+    "lead_weeks", "reached", "rules", "sensitivity", "skill", "track", "watch", "what_if",
 )  # fmt: skip
 
 

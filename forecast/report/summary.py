@@ -1,4 +1,4 @@
-"""First screen of a report: headline, what it rests on, track record and health of the numbers."""
+"""First screen of a report: headline, what skill was shown, track record and health of the numbers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from forecast.base import prose
+from forecast.quantities.estimate import LEARNED_LITTLE
 from forecast.record.document import changes_since
+from forecast.record.scores import LAST_ISSUE, PERSISTENCE
+from forecast.report.rendering import days_late
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from forecast.record.scores import Score
+    from forecast.record.scores import Against, Part, Score
 
 __all__ = ["sum_up"]
 
 
+NAIVE = (PERSISTENCE, prose.PRIOR_ONLY, LAST_ISSUE)  # whom a forecast must beat to show skill
+
+
 def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Score) -> dict[str, Any]:
-    """Say of a whole report, after others with the track ``record``: headline, what changed, track record, health."""
+    """Say of a whole report, after others with the track ``record``: headline, what changed, skill, track, health.
+
+    An alarm that rings is the first that the headline says.
+    """
     changes = changes_since(last, report) if last else None
+    alarm = report["alarm"]
     return {
         "changes": changes,
-        "headline": {"sentences": _headline(report, changes)},
+        "headline": {
+            "sentences": [*(alarm["sentences"] if alarm and alarm["rings"] else ()), *_headline(report, changes)]
+        },
+        "skill": _skill(report, record),
         "track": _track(report, record),
         "health": {"sentences": _health(report)},
     }
@@ -32,35 +45,107 @@ def _headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> l
     weeks, lead = report["lead_weeks"], report["lead"]
     rows = [row for row in report["forecast"]["quantities"] if row["kind"] == "at" and row["horizon_weeks"] == weeks]
     rows.sort(key=lambda row: -row["estimate"]["mean"])
-    parts: list[str] = []
-    for row in rows:
-        estimate = row["estimate"]
-        parts.append(f"{prose.spoken(row['outcome'])} {prose.chance(estimate['mean'], estimate['mcse'])}")
-    first = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts)}."
+    first = _stand(rows, lead, report["model"])
     if changes is None:
         held = report["drivers"]["held_up"]
         most = max(held, key=lambda row: abs(row["difference"]), default=None)
-        if most is None or not prose.points(most["difference"], most["mcse"]):
+        size = most and prose.points(most["difference"], most["mcse"])
+        if most is None or size is None or size.startswith("less"):
             return [first, "It is the first that was issued, and no single story moves it measurably."]
         name = prose.spoken(lead)
         verb = "keeps" if most["difference"] < 0 else "holds"
         turn = "below" if most["difference"] < 0 else "above"
-        size = prose.points(most["difference"], most["mcse"])
         return [
             first,
             f"It is the first that was issued; {most['what']} {verb} {name} {size} {turn} where it would be.",
         ]
     since = f"Since the issue of {prose.day(dt.date.fromisoformat(changes['since']))}"
+    since += " (back-dated)" if days_late(changes["since"], changes["issued_at"]) else ""
     moved = [
-        row for row in changes["quantities"]
-        if row["horizon_weeks"] == weeks and prose.points(row["difference"], row["mcse"])
+        (abs(row["difference"]), size, row) for row in changes["quantities"]
+        if row["horizon_weeks"] == weeks and (size := _moved(row))
     ]  # fmt: skip
     if not moved:
         return [first, f"{since}, nothing has moved measurably."]
-    most = max(moved, key=lambda row: abs(row["difference"]))
+    _, size, most = max(moved, key=lambda found: found[0])
     verb = "fallen" if most["difference"] < 0 else "risen"
-    size = prose.points(most["difference"], most["mcse"])
     return [first, f"{since}, {prose.spoken(most['outcome'])} has {verb} by {size}, the most of all."]
+
+
+def _moved(row: Mapping[str, Any]) -> str | None:
+    return prose.points_apart(
+        (row["before"], row["before_mcse"]), (row["after"], row["after_mcse"]), row["mcse"]
+    )  # fmt: skip
+
+
+def _stand(rows: Sequence[Mapping[str, Any]], lead: str, model: Mapping[str, Any]) -> str:
+    """Say where the outcomes stand: first those of which one at most can hold, the lead among them, then the others."""
+    outcomes: Mapping[str, Any] = model["outcomes"]
+    exclusive = [lead]
+    for row in rows:
+        states = outcomes[row["outcome"]]["states"]
+        if all(_apart(states, outcomes[name]["states"]) for name in exclusive):
+            exclusive.append(row["outcome"])
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    for row in rows:
+        estimate = row["estimate"]
+        said = f"{prose.spoken(row['outcome'])} {prose.chance(estimate['mean'], estimate['mcse'])}"
+        parts[row["outcome"] in exclusive].append(said)
+    stand = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
+    if not parts[False]:
+        return f"{stand}."
+    if len(exclusive) == 1:
+        return f"{stand}, and besides, {prose.listed(parts[False])}: they can hold together."
+    some = "exactly one" if _whole([outcomes[name]["states"] for name in exclusive], model) else "at most one"
+    return f"{stand}, of which {some} holds; apart from that, {prose.listed(parts[False])}."
+
+
+def _apart(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
+    """Whether two outcomes cannot hold together: some stage cannot be in a state of both."""
+    return any(not set(states) & set(other[stage]) for stage, states in one.items() if stage in other)
+
+
+def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
+    """Whether outcomes are all that can be: those of one stage, with each of its states."""
+    stages = {stage for states in exclusive for stage in states}
+    if len(stages) > 1:
+        return False
+    (stage,) = stages
+    return {state for states in exclusive for state in states[stage]} == set(model["stages"][stage]["states"])
+
+
+def _skill(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
+    """Say whether skill was shown, and as long as it was not, what the forecast rests on instead."""
+    live = next((part for part in record.parts if part.live), None)
+    naive = [row for row in live.total.against if row.name in NAIVE] if live else []
+    if naive and all(row.verdict == "better" for row in naive):
+        return {"shown": True, "sentences": []}
+    links = report["sensitivity"]["links"]
+    resting = sum(link["narrowing"] >= LEARNED_LITTLE for link in links)
+    rest = "rests" if resting == 1 else "rest"
+    sentence = (
+        f"No skill shown yet: {_resolved(record, live, naive)}; no back-test is kept with the forecasts (forecast "
+        f"backtest makes one); {resting} of {prose.count(len(links), 'link')} of the theory {rest} on the prior."
+    )
+    return {"shown": False, "sentences": [sentence]}
+
+
+def _resolved(record: Score, live: Part | None, naive: Sequence[Against]) -> str:
+    """Say why the track record shows no skill."""
+    if live is not None:
+        questions = prose.count(live.total.questions, "resolved question")
+        if live.few:
+            return (
+                f"{questions} from independent quarters and outcomes are too few"
+                if live.total.questions > 1
+                else (f"{questions} is too few")
+            )
+        return f"on {questions} it was not better than {prose.listed([r.name for r in naive if r.verdict != 'better'])}"
+    if record.parts:
+        return "what is resolved was issued with hindsight"
+    if record.issues:
+        return f"none of the {record.issues + 1} forecasts issued is resolved"
+    return "this is the first forecast issued"
 
 
 def _track(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
@@ -84,8 +169,15 @@ def _health(report: Mapping[str, Any]) -> list[str]:
     checks = fit["diagnostics"]
     age = (dt.date.fromisoformat(report["forecast"]["as_of"]) - dt.date.fromisoformat(fit["as_of"])).days
     error = prose.number(max(100 * trust["worst_mcse"], 0.01))
+    alarm = report["alarm"]
+    if not trust["trusted"]:
+        verdict = f"Not trusted: {'; '.join(trust['reasons'])}."
+    elif alarm and alarm["rings"]:
+        verdict = "The alarm rings: sound draws are no reason to rely on a model that is being contradicted."
+    else:
+        verdict = "The numbers passed their checks."
     lines = [
-        "The numbers passed their checks." if trust["trusted"] else f"Not trusted: {'; '.join(trust['reasons'])}.",
+        verdict,
         f"They rest on {trust['draws']:,} simulated versions of the theory, worth {trust['ess']:,.0f} of equal weight.",
         f"The largest error from that is {error} percentage points.",
     ]

@@ -6,9 +6,9 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import on_day, percent, spread
+from forecast.base.prose import change, figure, on_day, spread
 from forecast.base.sanitise import one_line
-from forecast.report.rendering import views
+from forecast.report.rendering import issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +19,8 @@ __all__ = ["render_changes", "render_text"]
 
 
 READABLE = 100  # columns of running text
+REACHED = "newly by then"
+NEWLY = "Newly by then: what holds now is left out, so that it can be less than on the day."
 
 
 # Text.
@@ -28,20 +30,27 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     """Render the forecast for a terminal that is ``width`` columns wide."""
     model, found = data["model"], views(data)
     by, weeks, prose = found["by"], found["weeks"], min(width, READABLE)
-    lines = textwrap.wrap(one_line(model["title"]), prose)
+    lines = [line for text in _warnings(data) for line in textwrap.wrap(one_line(text), prose, subsequent_indent="  ")]
+    lines += (
+        ["", *textwrap.wrap(one_line(model["title"]), prose)]
+        if lines
+        else textwrap.wrap(one_line(model["title"]), prose)
+    )
     rules = data.get("rules") or ()
     scored = " A rule counts what anybody can see, and is what gets scored." if rules else ""
     lines += textwrap.wrap(
-        f"As of {on_day(data['forecast']['as_of'])}, {_issued(data['issued_at'])}. "
+        f"As of {on_day(data['forecast']['as_of'])}, {issued_words(data['forecast']['as_of'], data['issued_at'])}. "
         f"Brackets hold 90 % intervals.{scored}",
         prose,
     )
+    for sentence in (data.get("skill") or {}).get("sentences", ()):
+        lines += textwrap.wrap(one_line(sentence), prose)
     groups: list[_Group] = [
         (
             outcome["label"],
             [
                 ("on the day", [spread(by[name, "already", None, None]), *_cells(by, (name, "at", None), weeks)]),
-                ("reached by it", ["", *_cells(by, (name, "reached", None), weeks)]),
+                (REACHED, ["", *_cells(by, (name, "reached", None), weeks)]),
                 *_rule(rules, name, weeks),
             ],
         )
@@ -49,6 +58,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     ]
     heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
     lines += ["", *_grid(heads, groups, width)]
+    lines += textwrap.wrap(NEWLY, prose)
     if data["conditionals"]:
         lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], _conditions(data, by, weeks), width)]
     if any(row["rests_on_prior"] for row in data["conditionals"]):
@@ -59,8 +69,10 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     return "\n".join(lines)
 
 
-def _issued(moment: str | None) -> str:
-    return f"issued {moment[:16].replace('T', ' ')} UTC" if moment else "not issued"
+def _warnings(data: Mapping[str, Any]) -> Sequence[str]:
+    """Give what must be read before any number: a ringing alarm."""
+    alarm = data.get("alarm")
+    return alarm["sentences"] if alarm and alarm["rings"] else ()
 
 
 def render_changes(changes: Sequence[Change], labels: Mapping[str, str], width: int) -> str:
@@ -68,15 +80,16 @@ def render_changes(changes: Sequence[Change], labels: Mapping[str, str], width: 
     heads = dict.fromkeys((f"{row.horizon_weeks} weeks", on_day(str(row.date))) for row in changes if row.kind == "at")
     groups: dict[str, dict[str, list[str]]] = {name: {} for name in labels.values()}
     for row in changes:
-        words = {"at": "on the day", "reached": "reached by it"}.get(row.kind)
+        words = {"at": "on the day", "reached": REACHED}.get(row.kind)
         if words:
             groups[labels[row.outcome]].setdefault(words, []).append(_move(row))
-    return "\n".join(_grid(list(heads), [(label, list(rows.items())) for label, rows in groups.items()], width))
+    lines = _grid(list(heads), [(label, list(rows.items())) for label, rows in groups.items()], width)
+    told = any(row.kind == "reached" for row in changes)
+    return "\n".join([*lines, *(["", *textwrap.wrap(NEWLY, min(width, READABLE))] if told else [])])
 
 
 def _move(row: Change) -> str:
-    points = f"{100 * row.difference:+.0f}"
-    return f"{percent(row.before.mean)} → {percent(row.after.mean)} ({points if points not in {'+0', '-0'} else '±0'})"
+    return change((row.before.mean, row.before.mcse), (row.after.mean, row.after.mcse), row.mcse)
 
 
 _Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows, each with a label and a cell a column
@@ -92,7 +105,7 @@ def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]
     if rows:
         now = "met" if next(iter(rows.values()))["met_now"] else "not met"
         estimates = [rows[week]["estimate"] for week in weeks]
-        yield "rule met by", [now, *(percent(one["mean"]) for one in estimates)]
+        yield "rule met by", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
 
 
 def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:

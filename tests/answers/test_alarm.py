@@ -280,6 +280,17 @@ def test_alarm_is_the_same_each_time_and_plain_json() -> None:
     assert content["sentences"] == list(first.sentences)
 
 
+@pytest.mark.parametrize("tail", [0.001, 0.05, 0.5])
+def test_an_alarm_from_untrusted_draws_says_so(tail: float) -> None:
+    """So does its silence; from sound draws neither does."""
+    found = replace(check(parameters(2, 15), [], 12, cover=False), tail=tail, cells=3)
+    sound, doubtful = (replace(found, trust=replace(found.trust, reasons=why)) for why in ((), ("k-hat 1.2",)))
+    assert doubtful.sentences == (
+        *sound.sentences, "This comes from draws that failed their checks and may be wrong: k-hat 1.2.",
+    )  # fmt: skip
+    assert Alarm.from_dict(json.loads(json.dumps(doubtful.to_dict()))) == doubtful
+
+
 @pytest.mark.parametrize(("tail", "rings"), [(LIMIT - 1e-6, True), (LIMIT, False), (0.5, False), (0.0, True)])
 def test_it_rings_below_the_limit(tail: float, *, rings: bool) -> None:
     """The limit itself is no alarm."""

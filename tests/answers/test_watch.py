@@ -17,6 +17,7 @@ from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
 from forecast.answers.sightings import expect_sightings
 from forecast.answers.target import Question
 from forecast.answers.watch import watch_list
+from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
 from forecast.engine.evaluation import evaluate
@@ -522,6 +523,39 @@ def test_sightings_in_words_and_json() -> None:
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert set(content["indicators"]) == set(found.indicators)
     assert content["weeks"][-1] == "2025-02-14"
+
+
+def test_watch_list_and_sightings_agree_on_the_same_event() -> None:
+    """The chance to see an indicator is one number, with one error and one text, whichever command gives it."""
+    scene = tiny_scene()
+    listed, found = ask(scene, 3, "tension"), expect_sightings(scene.found, scene.entries, 3)
+    assert {row.indicator for row in listed.rows} == set(found.indicators)
+    for row in listed.rows:
+        k = found.indicators.index(row.indicator)
+        assert (found.ever[k], found.ever_mcse[k]) == pytest.approx((row.chance, row.chance_mcse), abs=1e-12)
+        assert prose.chance(float(found.ever[k]), float(found.ever_mcse[k])) == prose.chance(
+            row.chance, row.chance_mcse
+        )
+
+
+def test_the_middle_of_what_to_expect_lies_within_its_interval() -> None:
+    """A few draws with wild rates lift the expectation above the interval; the sentence gives the median."""
+    base = tiny_scene()
+    found = expect_sightings(base.found, base.entries, 8)
+    assert (found.low <= found.median).all()
+    assert (found.median <= found.high).all()
+    wild = replace(found, total=np.full_like(found.total, 180.0), median=np.ones_like(found.median))
+    wild = replace(wild, low=np.zeros_like(found.low), high=np.full_like(found.high, 3.0))
+    assert all(text.endswith(", 0 to 3 times (median 1).") for text in wild.sentences)
+
+
+def test_what_would_teach_nothing_is_not_told_twice() -> None:
+    """Where seen or not comes to the same number, no two equal numbers stand beside each other."""
+    found = ask(tiny_scene(), 3, "tension")
+    same = tuple(replace(row, if_seen=0.051, if_not=0.049, if_seen_mcse=0, if_not_mcse=0) for row in found.rows)
+    told = replace(found, rows=same).sentences[1:]
+    assert told[0] == f"{same[0].label}: whether it is seen or not would hardly move tension."
+    assert not any("would stand at" in text for text in told)
 
 
 def test_everything_has_happened_already() -> None:

@@ -21,10 +21,10 @@ MORE, LESS = 1000.0, -1000.0
 
 
 def ordinal(text: str | None) -> float:
-    """Turn a phrase into a number that keeps its order: "less than" below, "more than" above every number."""
-    if text is None or text.startswith("less than"):
+    """Turn a phrase into a number that keeps its order: bounds below and above every number."""
+    if text is None or text.startswith(("less than", "<")):
         return LESS - (text is None)
-    if text.startswith("more than"):
+    if text.startswith(">"):
         return MORE
     found = re.fullmatch(r"(?:about )?(\d+)(?:%| points?)", text)
     assert found, text
@@ -38,10 +38,10 @@ def ordinal(text: str | None) -> float:
 def test_a_chance_is_near_the_probability(value: float, mcse: float) -> None:
     """What is said is true: a number within half of what it is rounded to, or a bound that holds."""
     text = words.chance(value, mcse)
-    bound = re.fullmatch(r"(less|more) than (\d+)%", text)
+    bound = re.fullmatch(r"([<>])(\d+)%", text)
     if bound:
         limit = int(bound[2]) / 100
-        assert value < limit if bound[1] == "less" else value > limit
+        assert value < limit if bound[1] == "<" else value > limit
         return
     finest = 1.0 if text in {"0%", "100%"} and value in {0.0, 1.0} else max(1.0, 200 * mcse)
     coarsest = max(1.0, 2.5 * 200 * mcse)
@@ -83,11 +83,11 @@ def test_only_certainty_is_told_as_certain(value: float, mcse: float) -> None:
         (0.311, 0.012, "about 30%"),
         (0.311, 0.03, "about 30%"),
         (0.311, 0.06, "about 40%"),
-        (0.004, 0.0, "less than 1%"),
-        (1e-300, 0.0, "less than 1%"),
-        (0.996, 0.0, "more than 99%"),
-        (0.02, 0.02, "less than 5%"),
-        (0.98, 0.02, "more than 95%"),
+        (0.004, 0.0, "<1%"),
+        (1e-300, 0.0, "<1%"),
+        (0.996, 0.0, ">99%"),
+        (0.02, 0.02, "<5%"),
+        (0.98, 0.02, ">95%"),
     ],
 )
 def test_chances(value: float, mcse: float, text: str) -> None:
@@ -165,6 +165,54 @@ def test_points(difference: float, mcse: float, text: str | None) -> None:
     assert words.points(difference, mcse) == text
 
 
+# Two probabilities that a reader sees beside each other.
+
+SEEN = st.tuples(PROBABILITY, ERROR)
+
+
+@given(SEEN, SEEN, ERROR)
+def test_a_difference_is_that_of_the_ends_as_shown(
+    one: tuple[float, float], two: tuple[float, float], e: float
+) -> None:
+    """Wherever both ends are numbers, the difference in the brackets is theirs, or is said to be within the error."""
+    text = words.change(one, two, e)
+    found = re.fullmatch(r"(\d+)% → (\d+)% \((.*)\)", text)
+    assume(found is not None)
+    assert found is not None
+    before, after, told = int(found[1]), int(found[2]), found[3].replace("−", "-").replace("±", "")
+    if told == "within error":
+        assert before != after
+        assert abs(one[0] - two[0]) <= 2 * e
+    else:
+        assert int(told) == after - before
+        assert words.points_apart(one, two, e) in {None, "less than a point"} or after != before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "mcse", "text"),
+    [
+        ((0.084, 0.002), (0.046, 0.002), 0.002, "8% → 5% (−3)"),
+        ((0.084, 0.002), (0.086, 0.002), 0.0005, "8% → 9% (+1)"),
+        ((0.084, 0.002), (0.086, 0.002), 0.002, "8% → 9% (within error)"),
+        ((0.611, 0.006), (0.571, 0.002), 0.001, "62% → 57% (−5)"),
+        ((0.001, 0.0), (0.046, 0.002), 0.002, "<1% → 5% (+4)"),
+        ((0.05, 0.0), (0.05, 0.0), 0.0, "5% → 5% (±0)"),
+    ],
+)
+def test_changes(before: tuple[float, float], after: tuple[float, float], mcse: float, text: str) -> None:
+    """Each reads as a sum that is right."""
+    assert words.change(before, after, mcse) == text
+
+
+def test_one_number_looks_the_same_everywhere() -> None:
+    """A sentence, a cell and a tile round a probability by its error alike."""
+    for mean, mcse, text in ((0.611, 0.006, "about 62%"), (0.611, 0.002, "61%"), (0.004, 0.0001, "<1%")):
+        assert words.chance(mean, mcse) == text
+        cell = text.removeprefix("about ")
+        assert words.figure(mean, mcse) == cell
+        assert words.spread({"mean": mean, "low": 0.2, "high": 0.8, "mcse": mcse}) == f"{cell} (20–80)"
+
+
 # Small words.
 
 
@@ -229,7 +277,7 @@ def test_the_head_says_how_it_stands() -> None:
             ("about 40%", "not measurably different from what was", "about 30%"),
         ),
         (estimate(0.0, 0.0), estimate(1.0, 0.0), ("100%", "100 points higher than was", "0%")),
-        (estimate(0.999), estimate(0.0004, 1e-5), ("less than 1%", "100 points lower than was", "more than 99%")),
+        (estimate(0.999), estimate(0.0004, 1e-5), ("<1%", "100 points lower than was", ">99%")),
     ):
         assert account(before, after) == (head.format(*turn),)
 
@@ -266,6 +314,17 @@ def test_what_holds_it_up_is_told_as_where_it_would_stand() -> None:
     ]
     coarse = account(estimate(0.5, 0.02), estimate(0.5, 0.02), (), (line("It", 0.2),))
     assert coarse[1] == "Without It, long war would stand at about 30%."
+
+
+def test_what_would_not_be_seen_to_move_is_not_told() -> None:
+    """Stories without which it would stand where it does get one line together, and those that agree share theirs."""
+    still = account(estimate(0.05), estimate(0.05), (), tuple(line(f"S{k}", 0.003) for k in range(3)))
+    assert still[1:] == ("Without any one of the stories, long war would stand where it does, at 5%.",)
+    held = (line("A", 0.021), line("B", 0.019), line("C", 0.003), line("D", -0.031))
+    assert account(estimate(0.05), estimate(0.05), (), held)[1:] == (
+        "Without D, long war would stand at 8%.",
+        "Without A or B alone, long war would stand at 3%.",
+    )
 
 
 def test_sentences_are_sentences() -> None:

@@ -30,7 +30,7 @@ from projects import (
     strict_json,
 )
 
-from forecast.base.prose import percent
+from forecast.base.prose import figure
 from forecast.cli.app import app
 from forecast.project.project import Project
 
@@ -137,14 +137,14 @@ def test_show_is_as_wide_as_the_terminal(issued: Path, columns: int | None) -> N
     assert max(map(len, lines)) <= (columns or 120)
     assert all(line == line.rstrip() for line in lines)
     assert not re.search(r"\n\n\n", done.out)
-    rows = [line for line in lines if line.startswith(("  on the day", "  reached by it", "  given "))]
+    rows = [line for line in lines if line.startswith(("  on the day", "  newly by then", "  given "))]
     assert len(rows) == 2 * 5 + 4
     assert all(line.count("%") in {4, 5} for line in rows)
     rules = [line.split()[3:] for line in lines if line.startswith("  rule met by ")]
     assert [line[:2] for line in rules[:4]] == [["not", "met"]] * 4
     assert rules[4][0] == "met"
     archived = strict_json(call("show", "--json", cwd=issued).out)["rules"]
-    by = [percent(row["estimate"]["mean"]) for row in archived if row["kind"] == "by"]
+    by = [figure(row["estimate"]["mean"], row["estimate"]["mcse"]) for row in archived if row["kind"] == "by"]
     assert [cell for line in rules for cell in line if "%" in cell] == by
 
 

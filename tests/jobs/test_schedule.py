@@ -494,6 +494,61 @@ def test_the_first_issue_has_nothing_to_compare_with(root: Path) -> None:
     assert not (root / "reports" / "tiny" / "moved.txt").exists()
 
 
+def test_a_ringing_alarm_is_hidden_nowhere(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the terminal of every command, the log, the notify file and the JSON, with an exit code if asked for."""
+    monkeypatch.setattr("forecast.answers.alarm.LIMIT", 1.1)  # it always rings
+    word = root / "reports" / "tiny" / "moved.txt"
+    observe(root, "shot", NEXT)
+    done = run(root, NEXT, "--notify-if", "alarm")
+    assert (done.code, done.err) == (11, "")
+    report = strict_json(call("show", "--json", cwd=root).out)
+    told = " ".join(report["alarm"]["sentences"])
+    assert report["alarm"]["rings"] is True
+    assert told.startswith("Alarm: since ")
+    assert word.read_text() == f"{NEXT} {told}\n"
+    assert (lines(root)[-1]["exit_code"], lines(root)[-1]["alarm"]) == (11, f"{NEXT} {told}")
+    day = ("--as-of", str(NEXT))
+    for command in (("run", *day), ("update", *day), ("show",)):
+        shown_ = call(*command, cwd=root).out
+        assert shown_.startswith("Alarm: since "), command
+        assert told in " ".join(shown_.split())
+    assert "Alarm: since " in call("update", *day, "--json", cwd=root).err
+    assert "Alarm: since " in (root / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+def test_an_alarm_that_nobody_asked_about_does_not_change_the_exit_code(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another notice it stands in the file and before what moved, which has its code; alone it is 11."""
+    monkeypatch.setattr("forecast.answers.alarm.LIMIT", 1.1)
+    word = root / "reports" / "tiny" / "moved.txt"
+    observe(root, "shot", NEXT)
+    assert run(root, NEXT, "--notify-if", "tension:100").code == 0
+    assert word.read_text().startswith(f"{NEXT} Alarm: since ")
+    assert run(root, NEXT, "--notify-if", "tension:0.5").code == 10
+    assert [line.split()[1] for line in word.read_text().splitlines()] == ["Alarm:", "tension"]
+    assert run(root, NEXT, "--notify-if", "tension:0.5", "--notify-if", "alarm").code == 11
+    assert run(root, NEXT).code == 0
+
+
+def test_silence_is_no_notice(root: Path) -> None:
+    """Who asks about the alarm gets 0 and no file while it does not ring."""
+    assert run(root, START, "--notify-if", "alarm").code == 0
+    assert not (root / "reports" / "tiny" / "moved.txt").exists()
+    assert "alarm" not in lines(root)[-1]
+
+
+def test_report_and_command_give_one_alarm(root: Path) -> None:
+    """The tail that was issued is what `forecast alarm` says of the same evidence, whatever draws are at hand now."""
+    observe(root, "shot", NEXT)
+    assert run(root, NEXT).code == 0
+    issued = strict_json(call("show", "--json", cwd=root).out)["alarm"]
+    weeks = ("--weeks", str(issued["weeks"]))
+    for refit in ("auto", "never"):
+        asked = strict_json(call("alarm", *weeks, "--as-of", str(NEXT), "--refit", refit, "--json", cwd=root).out)
+        assert asked == issued
+
+
 @pytest.mark.parametrize(("text", "told"), [("tensoin:5", "did you mean 'tension'"), ("tension:0", "above 0")])
 def test_a_wrong_notice_stops_a_run_before_it_begins(root: Path, text: str, told: str) -> None:
     """An unknown outcome or a bad number is bad input, and nothing is issued."""

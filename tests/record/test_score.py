@@ -708,7 +708,7 @@ def test_the_commands_tell_the_record(world: World) -> None:
     long_record(world)
     done = ask(world, "score", "--output", "track.svg", today=later(401))
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"30 forecasts of {MODEL} issued; 239 questions resolved, 1 more (less than 1%) void.")
+    assert done.out.startswith(f"30 forecasts of {MODEL} issued; 239 questions resolved, 1 more (<1%) void.")
     assert re.search(r"^deal by 13 weeks +30 +\d+ ", done.out, flags=re.MULTILINE)
     assert (world.root / "track.svg").read_text(encoding="utf-8").startswith("<svg")
     told = strict_json(ask(world, "score", "--json", "--output", "track.csv").out)
@@ -757,7 +757,7 @@ def test_a_report_tells_the_record(world: World, report: dict[str, Any]) -> None
     assert (track["issues"], track["resolved"], track["void"]) == (31, 239, 1)
     assert (
         track["sentences"][0]
-        == "31 forecasts of this model have been issued; 239 questions resolved, 1 more (less than 1%) void."
+        == "31 forecasts of this model have been issued; 239 questions resolved, 1 more (<1%) void."
     )
     part = track["parts"][0]
     assert {row["name"] for row in part["total"]["against"]} == {"persistence", "prior only", "last issue repeated"}

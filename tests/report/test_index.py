@@ -65,5 +65,5 @@ def test_links_lead_to_the_reports_and_text_is_inert() -> None:
 def test_a_faulty_template_is_named(tmp_path: Path) -> None:
     """The message says which, and what to do."""
     (tmp_path / "index.html.jinja").write_text("{{ nothing }}", encoding="utf-8")
-    with pytest.raises(InputError, match=r"index\.html\.jinja: the template is faulty .*mend or delete it"):
+    with pytest.raises(InputError, match=r"index\.html\.jinja: the template is faulty .*mend it, or delete it"):
         render_index([], [tmp_path, TEMPLATES])

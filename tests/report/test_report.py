@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from projects import archived, call, fresh, issued_once
 
 from forecast.base.errors import InputError
-from forecast.base.prose import percent, spread
-from forecast.base.sanitise import one_line
+from forecast.base.prose import chance, spread
+from forecast.base.sanitise import escaped_json, one_line, visible
 from forecast.report.data import same_report
 from forecast.report.markdown import render_markdown
 from forecast.report.text import render_text
@@ -83,7 +83,7 @@ def _tables(tokens: list[Token]) -> list[list[list[str]]]:
 )  # fmt: skip
 def test_percent_is_never_certain_without_cause(value: float, shown: str) -> None:
     """Only what is certain is shown as 0 or 100 percent."""
-    assert percent(value) == shown
+    assert chance(value) == shown
 
 
 def test_a_spread_is_short() -> None:
@@ -288,6 +288,35 @@ def test_a_hostile_text_cannot_drive_the_terminal(data: dict[str, Any]) -> None:
 def test_one_line_keeps_the_words() -> None:
     """Line breaks become blanks, controls go, letters of every script stay."""
     assert one_line("a\nb\tc\x1b[2J \u202eд שלום ə") == "a b c[2J д שלום ə"
+
+
+HIDDEN = (
+    "\x1b\x07\x9b\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+    "\U000e0041\U000e007f"
+)
+
+
+@pytest.mark.parametrize("char", HIDDEN, ids=lambda char: f"{ord(char):04X}")
+def test_no_control_direction_or_tag_reaches_the_terminal(char: str) -> None:
+    """It is taken out of text, and written as an escape in JSON, which reads back the same."""
+    assert one_line(f"a{char}b") == "ab"
+    assert visible(f"a{char}b\nc") == "ab\nc"
+    text = escaped_json(json.dumps([f"a{char}b"], ensure_ascii=False, indent=1))
+    assert all(sign.isprintable() for sign in text.replace("\n", ""))
+    assert json.loads(text) == [f"a{char}b"]
+
+
+def test_a_message_and_a_table_are_shown_without_them(tmp_path: Path) -> None:
+    """Of a file's name that turns the line round, an error shows the letters alone; so does a list."""
+    root = fresh(tmp_path)
+    done = call("import", "\u202egpj.\U000e0041csv", cwd=root)
+    assert done.code == 2
+    assert all(char.isprintable() for char in done.err.replace("\n", ""))
+    assert "gpj.csv" in done.err
+    row = ("observe", "cyberattack", "--date", "2026-01-06", "--source", "W\u202eire", "--grade", "B2")
+    for command in ((*row, "--id", "a\u202eb"), ("log",), ("log", "--json")):
+        done = call(*command, cwd=root)
+        assert all(char.isprintable() for char in (done.out + done.err).replace("\n", "")), command
 
 
 def test_reports_are_the_same_whenever_they_were_issued(data: dict[str, Any]) -> None:

@@ -43,8 +43,8 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         {
             "date": row["date"], "mean": rounded(row["mean"]), "low": rounded(row["low"]), "high": rounded(row["high"]),
             "outcome": spoken(name), "colour": paint[name], "ink": TEXT_COLOURS[paint[name]], "by": on_day(row["date"]),
-            "chance": chance(row["mean"]), "interval": f"{chance(row['low'])} to {chance(row['high'])}",
-            "text": f"{chance(row['mean'])} by {on_day(row['date'])}",
+            "chance": _said(row), "interval": f"{chance(row['low'])} to {chance(row['high'])}",
+            "text": f"{_said(row)} by {on_day(row['date'])}",
         }
         for name, curve in curves.items()
         for row in [start, *curve]
@@ -79,9 +79,7 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
     ]
     name, curve = next(iter(curves.items()))
     end = curve[-1]
-    said = (
-        f"{chance(end['mean'])} by {on_day(end['date'])} (90% interval {chance(end['low'])} to {chance(end['high'])})"
-    )
+    said = f"{_said(end)} by {on_day(end['date'])} (90% interval {chance(end['low'])} to {chance(end['high'])})"
     return Chart(
         "reached",
         chart_spec(layers, 280),
@@ -89,6 +87,10 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         f"Curve of the probability, by date, that {listed([spoken(key) for key in curves])} has begun, with a band for "
         f"the 90 % interval: {listed([row['text'] for row in points])}.",
     )
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return chance(row["mean"], row.get("mcse", 0.0))
 
 
 WEEKS_APART = 4  # rows of a curve

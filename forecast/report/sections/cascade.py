@@ -105,7 +105,15 @@ def _side(k: int, last: int) -> str:
 
 
 def _states(stage: Mapping[str, Any]) -> str:
-    return listed([f"{spoken(row['state'])} {chance(row['probability'])}" for row in stage["states"]])
+    return listed([f"{spoken(row['state'])} {_said(row)}" for row in stage["states"]])
+
+
+def _said(state: Mapping[str, Any]) -> str:
+    return chance(state["probability"], state.get("mcse", 0.0))
+
+
+def _by_key(part: Mapping[str, Any]) -> dict[str, str]:
+    return {f"{stage['stage']}.{row['state']}": _said(row) for stage in part["stages"] for row in stage["states"]}
 
 
 def _nodes(stages: Sequence[Mapping[str, Any]], paint: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -119,8 +127,8 @@ def _nodes(stages: Sequence[Mapping[str, Any]], paint: Mapping[str, str]) -> dic
             key, p = f"{stage['stage']}.{row['state']}", row["probability"]
             found[key] = {
                 "x": k - _BAR, "x2": k + _BAR, "y": rounded(y), "y2": rounded(y + max(p, 0.002)), "colour": paint[key],
-                "label": f"{shortened(spoken(row['state']), 24)} {chance(p)}", "at": _side(k, len(stages) - 1),
-                "state": f"{shortened(stage['label'])}: {shortened(spoken(row['state']))}", "chance": chance(p),
+                "label": f"{shortened(spoken(row['state']), 24)} {_said(row)}", "at": _side(k, len(stages) - 1),
+                "state": f"{shortened(stage['label'])}: {shortened(spoken(row['state']))}", "chance": _said(row),
             }  # fmt: skip
             y += p + gap
     return found
@@ -158,22 +166,22 @@ def _bands(
 def _total(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     """Write the law of total probability for the state of the last stage that is explained."""
     last = part["stages"][-1]
-    states = {row["state"]: row["probability"] for row in last["states"]}
+    states = {row["state"]: _said(row) for row in last["states"]}
     name = data["lead"] if data["lead"] in states else next(iter(states))
-    sums = terms(part["links"], f"{last['stage']}.{name}")
+    sums = terms(part["links"], f"{last['stage']}.{name}", _by_key(part))
     stage = part["stages"][-2]["label"] if len(part["stages"]) > 1 else ""
     made = f", over “{shortened(stage)}”: {sums}" if sums else ""
-    return f"On {on_day(part['date'])} {spoken(name)} has {chance(states[name])}{made}."
+    return f"On {on_day(part['date'])} {spoken(name)} has {states[name]}{made}."
 
 
-def terms(links: Iterable[Mapping[str, Any]], state: str) -> str:
-    """Write what adds up to a state: ``71% × 15% (open) + 29% × 16% (secured)``."""
+def terms(links: Iterable[Mapping[str, Any]], state: str, said: Mapping[str, str]) -> str:
+    """Write what adds up to a state: ``71% × 15% (open) + 29% × 16% (secured)``; ``said`` tells the first of each."""
     parts = [
-        (row["probability"] / row["given"], row["given"], spoken(row["from"].partition(".")[2]))
+        (said[row["from"]], chance(row["given"]), spoken(row["from"].partition(".")[2]))
         for row in links
         if row["to"] == state and row["given"]
     ]
-    return " + ".join(f"{chance(before)} × {chance(given)} ({name})" for before, given, name in parts)
+    return " + ".join(f"{before} × {given} ({name})" for before, given, name in parts)
 
 
 def cascade_table(data: Mapping[str, Any]) -> Table:
@@ -184,7 +192,7 @@ def cascade_table(data: Mapping[str, Any]) -> Table:
         for state in stage["states"]:
             key = f"{stage['stage']}.{state['state']}"
             name = f"{stage['label']}: {spoken(state['state'])}"
-            rows.append([name, chance(state["probability"]), terms(part["links"], key)])
+            rows.append([name, _said(state), terms(part["links"], key, _by_key(part))])
     return Table(
         f"Law of total probability on {on_day(part['date'])}: what each state of the stage before has, times the "
         "chance of the branch from it",

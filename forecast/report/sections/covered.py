@@ -61,12 +61,12 @@ def covered_chart(data: Mapping[str, Any]) -> Chart | None:
             for kind, shift in (("issued", -0.17), ("covered", 0.17)):
                 if (found := by.get((kind, name, week))) is None:
                     continue
-                mean, low, high = (found["estimate"][key] for key in ("mean", "low", "high"))
+                mean, low, high, mcse = (found["estimate"][key] for key in ("mean", "low", "high", "mcse"))
                 rows.append({
                     "at": rounded(at + shift), "mean": rounded(mean), "low": rounded(low), "high": rounded(high),
                     "kind": kind, "colour": paint[name], "outcome": spoken(name), "on": on_day(found["date"]),
                     "reading": "as issued" if kind == "issued" else "rows read as covered",
-                    "chance": f"{chance(mean)}, 90% interval {chance(low)} to {chance(high)}",
+                    "chance": f"{chance(mean, mcse)}, 90% interval {chance(low)} to {chance(high)}",
                 })  # fmt: skip
         at += 1.5
     high, domain = at - 0.7, [-0.13, 1.0]

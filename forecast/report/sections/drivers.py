@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, listed, moved, on_day, signed, spoken
+from forecast.base.prose import chance, listed, moved, on_day, signed, signed_gap, spoken
 from forecast.report.cells import Table, ranked
 from forecast.report.marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
 
@@ -53,15 +53,22 @@ def support_chart(data: Mapping[str, Any]) -> Chart | None:
     if not largest:
         return None
     rows, name, first = _effects(data, largest), lead_name(data), largest[0]
-    after = part["after"]
-    without = max(0.0, after["mean"] - first["difference"])
+    now, without = chance(part["after"]["mean"], part["after"]["mcse"]), chance(*_without(part, first))
+    takeaway = f"Without {shortened(first['what'])}, {name} would stand at {without} instead of {now}."
+    if now == without:
+        takeaway = f"Without any one of the stories, {name} would stand where it does, at {now}."
     return Chart(
         "support",
         bar_spec(rows, f"percentage points of {name}"),
-        f"Without {shortened(first['what'])}, {name} would stand at {chance(without, first['mcse'])} instead of "
-        f"{chance(after['mean'], after['mcse'])}.",
+        takeaway,
         f"Bars of what each story does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
     )
+
+
+def _without(part: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
+    """Where the probability would stand without a story, and the error to which it is known."""
+    after = part["after"]
+    return min(max(after["mean"] - row["difference"], 0.0), 1.0), max(row["mcse"], after["mcse"])
 
 
 def _listing(rows: Rows) -> str:
@@ -82,15 +89,15 @@ def drivers_table(data: Mapping[str, Any]) -> Table:
 def support_table(data: Mapping[str, Any]) -> Table:
     """Table of what each story does to the lead outcome."""
     part = data["drivers"]
-    after = part["after"]["mean"]
+    now = (part["after"]["mean"], part["after"]["mcse"])
     return Table(
         f"What holds {spoken(part['outcome'])} on {on_day(part['date'])} where it is, in percentage points",
         ["what", "points", "without it"],
         [
             [
                 row["what"],
-                signed(row["difference"], row["mcse"]),
-                chance(max(0.0, after - row["difference"]), row["mcse"]),
+                signed_gap(_without(part, row), now),
+                chance(*_without(part, row)),
             ]
             for row in ranked(part.get("held_up", []))
         ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from forecast.base.prose import chance, count, listed, on_day, percent, spoken, spread
+from forecast.base.prose import chance, count, listed, on_day, spoken, spread
 from forecast.report.cells import Table
 from forecast.report.marks import (
     INK,
@@ -198,7 +198,7 @@ def states_table(data: Mapping[str, Any]) -> Table:
         "parameters)",
         ["date", *(f"{spoken(stage)}: {spoken(state)}" for stage, state in names)],
         [
-            [on_day(path["dates"][k]), *(percent(path["filtered"][f"{stage}.{state}"][k][0]) for stage, state in names)]
+            [on_day(path["dates"][k]), *(chance(path["filtered"][f"{stage}.{state}"][k][0]) for stage, state in names)]
             for k in _months(path["dates"])
         ],
     )

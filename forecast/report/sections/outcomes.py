@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, count, on_day, percent, signed, spoken, spread
+from forecast.base.prose import chance, change, count, on_day, signed_gap, spoken, spread
 from forecast.report.cells import Table, dated, estimates_of, horizons
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def outcomes_table(data: Mapping[str, Any]) -> Table:
         at = [spread(by[name, "at", None, week]) for week in weeks]
         rows.append([f"{outcome['label'].strip()}, at", spread(by[name, "already", None, None]), *at])
         reached = [spread(by[name, "reached", None, week]) for week in weeks]
-        rows.append([f"{outcome['label'].strip()}, reached by", "", *reached])
+        rows.append([f"{outcome['label'].strip()}, newly reached by", "", *reached])
     return Table(
         "Probability that the outcome holds on the date (at), and that it begins by then although it does not hold now "
-        "(reached by), with 90 % intervals",
+        "(newly reached by: what holds now is left out, so it can be the smaller of the two), with 90 % intervals",
         ["outcome", "now", *dated(data)],
         rows,
     )
@@ -51,8 +51,9 @@ def changes_table(data: Mapping[str, Any]) -> Table:
     """Table of what changed since the last issue."""
     part, weeks = data["changes"], horizons(data)
     moves = {
-        (row["outcome"], row["date"]): f"{percent(row['before'])} → {percent(row['after'])} "
-        f"({signed(row['difference'], row['mcse'])})"
+        (row["outcome"], row["date"]): change(
+            (row["before"], row.get("before_mcse", 0.0)), (row["after"], row.get("after_mcse", 0.0)), row["mcse"]
+        )
         for row in part["quantities"]
     }
     outcomes: Mapping[str, Any] = data["model"]["outcomes"]
@@ -86,13 +87,18 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
 def what_if_table(data: Mapping[str, Any]) -> Table:
     """Table of suppositions."""
     names = list(data["model"]["outcomes"])
+    by, weeks = estimates_of(data["forecast"]["quantities"]), data.get("lead_weeks")
     rows: list[list[str]] = []
     for row in data["what_if"]:
-        cells = [row["outcomes"].get(name) for name in names]
-        told = [
-            f"{chance(one['after'], one['mcse'])} ({signed(one['difference'], one['mcse'])})" if one else ""
-            for one in cells
-        ]
+        told: list[str] = []
+        for name in names:
+            now, there = by.get((name, "at", None, weeks)), row["outcomes"].get(name)
+            if not there:
+                told.append("")
+                continue
+            before = (now["mean"], now["mcse"]) if now else (there["after"] - there["difference"], there["mcse"])
+            after = (there["after"], max(there["mcse"], before[1]))
+            told.append(f"{chance(*after)} ({signed_gap(before, after)})")
         rows.append([row["label"] + ("" if row.get("trusted", True) else " (not to be trusted)"), *told])
     ahead = f" in {count(data['lead_weeks'], 'week')}" if data.get("lead_weeks") else ""
     return Table(

@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, number, on_day, signed, spoken
+from forecast.base.prose import chance, number, on_day, signed_gap, spoken
 from forecast.report.cells import Table, ranked
 from forecast.report.marks import (
     BARS_SHOWN,
@@ -47,6 +47,7 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
     if not part.get("shifts"):
         return None
     paint, name, now = colours(data["model"]), lead_name(data), part["now"]["mean"]
+    stands = chance(now, part["now"]["mcse"])
     groups: dict[tuple[str, str], Rows] = {}
     for shift in part["shifts"]:
         groups.setdefault((shift["kind"], shift["name"]), []).append(shift)
@@ -60,10 +61,10 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
             row | {
                 "now": rounded(now), "value": rounded(shift["probability"]), "mid": k + 0.65,
                 "y": k + 0.46, "y2": k + 0.84,
-                "text": f"{tail}: {chance(shift['probability'], shift['mcse'])}".removeprefix(": "),
+                "text": f"{tail}: {chance(*_there(part, shift))}".removeprefix(": "),
                 "colour": paint[data["lead"]] if shift["difference"] > 0 else NEUTRAL[0], "up": shift["difference"] > 0,
                 "change": shortened(shift["change"], 120),
-                "effect": f"{chance(now)} → {chance(shift['probability'], shift['mcse'])}",
+                "effect": f"{stands} → {chance(*_there(part, shift))}",
             }
             for shift, tail in zip(group, tails, strict=True)
         ]  # fmt: skip
@@ -88,14 +89,20 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
             text = chart_of(side).mark_text(align="left" if up else "right", dx=5 if up else -5, fontSize=11)
             layers.append(text.encode(x=x("value"), y=y_axis("mid", len(rows)), text="text:N"))
     most = max((row for group in ranked for row in group), key=lambda row: abs(row["difference"]))
+    there = chance(*_there(part, most))
+    takeaway = f"With {shortened(most['change'])}, {name} would move most: from {stands} to {there}."
     return Chart(
         "tornado",
         chart_spec(layers, ROW * len(rows)),
-        f"With {shortened(most['change'])}, {name} would move most: from {chance(now, part['now']['mcse'])} to "
-        f"{chance(most['probability'], most['mcse'])}.",
-        f"Bars from {chance(now)} to what {name} would be with another assumption: "
+        takeaway if there != stands else f"No single assumption moves {name} away from {stands}.",
+        f"Bars from {stands} to what {name} would be with another assumption: "
         f"{' '.join(f'{row["change"]}: {row["effect"]}.' for row in bars)}",
     )
+
+
+def _there(part: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
+    """Where the probability would stand with a change, and the error to which that is known."""
+    return row["probability"], max(row["mcse"], part["now"]["mcse"])
 
 
 def _parted(texts: Sequence[str]) -> tuple[str, list[str]]:
@@ -118,8 +125,8 @@ def sensitivity_table(data: Mapping[str, Any]) -> Table:
         [
             [
                 row["change"],
-                chance(row["probability"], row["mcse"]),
-                signed(row["difference"], row["mcse"]),
+                chance(*_there(part, row)),
+                signed_gap((part["now"]["mean"], part["now"]["mcse"]), _there(part, row)),
                 rests.get(row["name"], "" if row["trusted"] else "not to be trusted"),
             ]
             for row in ranked(part["shifts"])

@@ -85,11 +85,16 @@ def watch_chart(data: Mapping[str, Any]) -> Chart | None:
                 layers.append(mark.encode(x=x(key), y=y, text=f"{text}:N"))
     first = best[0]
     listing = " ".join(f"{row['label']}: {row['if_seen']}, {row['if_not']}." for row in rows)
+    takeaway = (
+        f"Most is to be learned from “{shortened(first['label'])}”: {name} would stand at {rows[0]['if_seen']} by "
+        f"{on_day(part['until'])} and at {rows[0]['if_not']}."
+    )
+    if rows[0]["if_seen"].removesuffix(" if seen") == rows[0]["if_not"].removesuffix(" if not"):
+        takeaway = f"Nothing that can be watched for by {on_day(part['until'])} would move {name} by a point."
     return Chart(
         "watch",
         chart_spec(layers, ROW * len(rows)),
-        f"Most is to be learned from “{shortened(first['label'])}”: {name} would stand at {rows[0]['if_seen']} by "
-        f"{on_day(part['until'])} and at {rows[0]['if_not']}.",
+        takeaway,
         f"For each indicator two points: {name} on {on_day(part['date'])} if it is seen by {on_day(part['until'])}, "
         f"and if somebody looks and it is not. {listing}",
     )

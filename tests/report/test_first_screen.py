@@ -1,0 +1,203 @@
+"""First screen of a report: an alarm, no skill yet and hindsight are not hidden, and the numbers add up."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import places
+import pytest
+
+from forecast.record.scores import Against, Group, Part, Score
+from forecast.report.index import index_data, render_index
+from forecast.report.markdown import render_markdown
+from forecast.report.page import render_files
+from forecast.report.rendering import issued_words
+from forecast.report.summary import sum_up
+from forecast.report.text import render_text
+
+TEMPLATES = [places.TEMPLATES]
+WORD = "Alarm: since 18 Nov 2025, what was observed contradicts the model: <1% of its futures were as surprising."
+NO_RECORD = Score("russia_azerbaijan", 0, 0, None, (), ())
+
+
+def report(*, rings: bool) -> dict[str, Any]:
+    """Give the report data of an issue, as they would be made today."""
+    data = copy.deepcopy(json.loads(places.REPORT.read_text(encoding="utf-8")))
+    if rings:
+        data["alarm"] |= {"rings": True, "tail": 0.001, "sentences": [WORD, "Do not rely on its numbers."]}
+    return data | sum_up(data, None, NO_RECORD)
+
+
+def pages(data: dict[str, Any]) -> dict[str, str]:
+    """Give the text of every form of a report."""
+    page = render_files(data, TEMPLATES)["report.html"].decode()
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return {
+        "terminal": render_text(data, 300),
+        "markdown": render_markdown(data, TEMPLATES),
+        "page": re.sub(r"<[^>]+>", "", page).replace("&lt;", "<"),
+    }
+
+
+def issue(data: dict[str, Any], **more: Any) -> Any:
+    """Give an issue of the archive, as much as the index reads."""
+    import datetime as dt  # noqa: PLC0415 - only here
+
+    as_of = dt.date.fromisoformat(data["forecast"]["as_of"])
+    at = dt.datetime.fromisoformat(data["issued_at"])
+    rest = {"model": data["model"]["name"], "as_of": as_of, "issued_at": at, "content": json.dumps(data)}
+    return SimpleNamespace(**rest | more)
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures out, which take longest."""
+    monkeypatch.setattr("forecast.report.page.all_charts", lambda _: {})
+
+
+# An alarm.
+
+
+def test_a_ringing_alarm_stands_on_top() -> None:
+    """Terminal, Markdown and page say it before any number, the index before any model, the JSON at its top level."""
+    data = report(rings=True)
+    for form, text in pages(data).items():
+        line = " ".join(text.replace("\\", "").replace("&lt;", "<").split())
+        assert WORD in line, form
+        before = line.partition(WORD)[0]
+        assert not re.search(r"\d%", before), form
+    assert data["alarm"]["rings"] is True
+    assert data["headline"]["sentences"][0] == WORD
+    index = render_index(index_data([issue(data)]), TEMPLATES)
+    assert "&lt;1% of its futures" in index.partition("<h2>")[0]
+    assert "under alarm" in index
+    assert "For 9 Jul 2026 the forecast is" in index
+
+
+def test_silence_is_not_on_top() -> None:
+    """Without an alarm none of them speaks of one before its section, and the index not at all."""
+    data = report(rings=False)
+    for text in pages(data).values():
+        assert "contradicts the model" not in text.replace("\\", "").partition("Conflict alarm")[0][:5000]
+    assert "alarm" not in render_index(index_data([issue(data)]), TEMPLATES).partition("<body>")[2]
+
+
+@pytest.mark.parametrize("rings", [True, False])
+def test_a_report_under_alarm_does_not_say_that_all_is_well(rings: bool) -> None:  # noqa: FBT001
+    """That the numbers passed their checks is said where nothing rings."""
+    data = report(rings=rings)
+    texts = pages(data)
+    assert ("The numbers passed their checks." in data["health"]["sentences"]) is not rings
+    for well in ("The numbers passed their checks.", "Yes: the checks passed.", " The checks passed."):
+        for form in ("markdown", "page"):
+            assert not (rings and well in texts[form]), (form, well)
+
+
+# Skill.
+
+
+def test_no_skill_yet_is_said_with_what_it_rests_on() -> None:
+    """One sentence on every first screen: the record, the back-test, and how many links rest on the prior."""
+    data = report(rings=False)
+    (sentence,) = data["skill"]["sentences"]
+    assert data["skill"]["shown"] is False
+    assert re.fullmatch(
+        r"No skill shown yet: this is the first forecast issued; no back-test is kept with the forecasts "
+        r"\(forecast backtest makes one\); 29 of 29 links of the theory rest on the prior\.",
+        sentence,
+    )
+    for form, text in pages(data).items():
+        assert "29 of 29 links of the theory rest on the prior." in text.replace("\\", "")[:9000], form
+
+
+def against(name: str, difference: float) -> Against:
+    """Compare with a naive forecaster in many clusters."""
+    return Against(name, 40, 10, 0.2, 0.6, difference, 0.01, difference, 0.01)
+
+
+def part(clusters: int, *rows: Against, live: bool = True) -> Part:
+    """Score many questions."""
+    return Part(live, 0, Group(None, None, None, 40, 10, clusters, 0.1, 0.3, rows), (), None)
+
+
+BETTER = tuple(against(name, -0.1) for name in ("persistence", "prior only", "last issue repeated"))
+LEVEL = (*BETTER[:2], against("last issue repeated", 0.0))
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ((), "none of the 4 forecasts issued is resolved"),
+        ((part(10, *BETTER, live=False),), "what is resolved was issued with hindsight"),
+        ((part(3, *(replace(row, clusters=3) for row in BETTER)),), "40 resolved questions from .* are too few"),
+        ((part(10, *LEVEL),), "on 40 resolved questions it was not better than last issue repeated"),
+        ((part(10, *BETTER),), None),
+    ],
+)
+def test_skill_is_shown_by_better_scores_on_live_forecasts_alone(parts: tuple[Part, ...], told: str | None) -> None:
+    """Until every naive forecaster is beaten on enough questions, the sentence stays and says why."""
+    data = report(rings=False)
+    found = sum_up(data, None, Score("russia_azerbaijan", 3, 0, None, (), parts))["skill"]
+    assert found["shown"] is (told is None)
+    assert bool(found["sentences"]) is (told is not None)
+    assert told is None or re.search(f"No skill shown yet: {told}; ", found["sentences"][0])
+
+
+# Hindsight.
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "told"),
+    [
+        ("2026-01-08T06:00:00+00:00", "issued 2026-01-08 06:00 UTC"),
+        ("2026-01-09T23:59:00+00:00", "issued 2026-01-09 23:59 UTC"),
+        ("2026-01-10T00:00:00+00:00", "issued 2026-01-10 00:00 UTC, back-dated: 2 days after its date, with hindsight"),
+    ],
+)
+def test_a_back_dated_forecast_says_so_beside_its_date(issued_at: str, told: str) -> None:
+    """Issued later than the day after its date, it says by how many days, wherever its date is shown."""
+    assert issued_words("2026-01-08", issued_at) == told
+    data = report(rings=False) | {"issued_at": issued_at}
+    for form, text in pages(data).items():
+        assert told in text.replace("\\", ""), form
+        assert ("back-dated" in text) is ("back-dated" in told), form
+    assert told in render_index(index_data([issue(data)]), TEMPLATES)
+
+
+# It adds up.
+
+
+def test_the_headline_tells_exclusive_outcomes_from_others() -> None:
+    """Those of which one holds add up to 100 %; a deal and a victory stand apart from them."""
+    first = report(rings=False)["headline"]["sentences"][0]
+    assert first == (
+        "For 9 Jul 2026 the forecast is truce 59%, cooperation 23% and confrontation 18%, of which exactly one holds; "
+        "apart from that, deal 10% and strategic victory 5%."
+    )
+    together = first.partition(", of which")[0]
+    assert sum(map(int, re.findall(r"(\d+)%", together))) == 100
+
+
+def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:
+    """Beside every table that holds both numbers stands why the one can be the smaller."""
+    for form, text in pages(report(rings=False)).items():
+        assert ("newly by then" if form == "terminal" else "newly reached by") in text, form
+        assert "what holds now is left out" in text, form
+
+
+def test_one_number_is_rounded_alike_in_headline_and_tables() -> None:
+    """With an error that asks for fewer digits, every place that shows it has the same text."""
+    data = report(rings=False)
+    for row in data["forecast"]["quantities"]:
+        if (row["outcome"], row["kind"], row["horizon_weeks"]) == ("truce", "at", 26):
+            row["estimate"] |= {"mean": 0.611, "mcse": 0.006}
+    data |= sum_up(data, None, NO_RECORD)
+    for form, text in pages(data).items():
+        assert "62% (" in text, form
+        assert "61% (" not in text, form
+        assert form == "terminal" or "truce about 62%" in text, form
