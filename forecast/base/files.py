@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager, suppress
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import InputError
@@ -65,7 +66,7 @@ def make_folder(folder: Path) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` in place of ``path``, or of what it is a link to; `InputError` if it cannot."""
     path = path.resolve()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{get_ident()}.{os.getpid()}.draft")
     try:
         try:
             _write(draft, content)
