@@ -53,6 +53,7 @@ MOST_WEEKS_AHEAD = 8
 class LiveForecast(Forecast):
     """A forecast that was just made and can be asked more: its posterior, and where that came from.
 
+    ``refit`` is what questions do that are not told: "never" if the forecast was asked for so, "auto" otherwise.
     ``known(as_of, watermark)`` gives the rows as of a day, those that were in the ledger at a watermark; ``issued()``
     the forecasts of the model in the archive, oldest first.
     """
@@ -62,20 +63,29 @@ class LiveForecast(Forecast):
     fitter: Fitter = field(repr=False)
     known: Callable[[dt.date, int | None], tuple[Entry, ...]] = field(repr=False)
     issued: Callable[[], Sequence[Baseline]] = field(repr=False)
+    refit: Policy = field(default="auto", repr=False)
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913, PLR0917 - what questions need
         cls, posterior: Posterior, entries: Sequence[Entry], fitter: Fitter,
         known: Callable[[dt.date, int | None], tuple[Entry, ...]], issued: Callable[[], Sequence[Baseline]],
+        refit: Policy = "auto",
     ) -> LiveForecast:  # fmt: skip
         """Read the published probabilities off a posterior, and keep what questions need."""
         said = posterior.forecast()
         numbers: dict[str, Any] = {one.name: getattr(said, one.name) for one in fields(said)}
-        return cls(**numbers, posterior=posterior, entries=tuple(entries), fitter=fitter, known=known, issued=issued)
+        return cls(
+            **numbers, posterior=posterior, entries=tuple(entries), fitter=fitter, known=known, issued=issued,
+            refit="never" if refit == "never" else "auto",
+        )  # fmt: skip
+
+    def __reduce__(self) -> tuple[Callable[[Mapping[str, Any]], Forecast], tuple[dict[str, Any]]]:
+        """Pickle the numbers: what questions need stays with the process that made them."""
+        return Forecast.from_dict, (self.to_dict(),)
 
     def what_if(
         self, *seen: str, on: dt.date | str | None = None, not_seen: Mapping[str, dt.date | str] | None = None,
-        grade: str = "A1", refit: Policy = "auto",
+        grade: str = "A1", refit: Policy | None = None,
     ) -> WhatIf:  # fmt: skip
         """Suppose that indicators are ``seen`` (or states assessed) ``on`` a date, or others ``not_seen`` through one.
 
@@ -88,7 +98,7 @@ class LiveForecast(Forecast):
             If a name or a date makes no sense.
 
         """
-        return self._asker.what_if(seen, not_seen or {}, on=on, grade=grade, refit=refit)
+        return self._asker.what_if(seen, not_seen or {}, on=on, grade=grade, refit=refit or self.refit)
 
     def do(self, states: Mapping[str, str], *, on: dt.date | str | None = None, hold: bool = False) -> WhatIf:
         """Force each stage of ``states`` into a state ``on`` a date (``as_of`` by default), and ``hold`` it there.
@@ -111,7 +121,7 @@ class LiveForecast(Forecast):
         return Question(self.posterior.space, outcome, weeks, self.posterior.evidence.as_of, stages=stages)
 
     def drivers(
-        self, outcome: str, *, weeks: int | None = None, since: dt.date | str = "last", refit: Policy = "auto"
+        self, outcome: str, *, weeks: int | None = None, since: dt.date | str = "last", refit: Policy | None = None
     ) -> Drivers:
         """Say what moved a probability since a day, or since the ``last`` issued forecast, and what holds it up.
 
@@ -123,7 +133,7 @@ class LiveForecast(Forecast):
             If there is no such outcome or horizon, or nothing to explain yet.
 
         """
-        question = self._question(outcome, weeks, stages=True)
+        question, refit = self._question(outcome, weeks, stages=True), refit or self.refit
         then = self._last(question, refit) if since == LAST else self._day(question, since, refit)
         now = Known(self.posterior, self.entries)
         return find_drivers(question, then, now)
@@ -213,7 +223,7 @@ class LiveForecast(Forecast):
         few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
         return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
 
-    def alarm(self, *, weeks: int = WEEKS, refit: Policy = "auto") -> Alarm:
+    def alarm(self, *, weeks: int = WEEKS, refit: Policy | None = None) -> Alarm:
         """Say whether the last ``weeks`` contradict what the model expected of them.
 
         Which draws say so does not depend on those of the forecast; where the same was issued, it is what was issued,
@@ -225,7 +235,7 @@ class LiveForecast(Forecast):
             If the model has not run for so long.
 
         """
-        space, evidence = self.posterior.space, self.posterior.evidence
+        space, evidence, refit = self.posterior.space, self.posterior.evidence, refit or self.refit
         days = step_days(space, evidence.as_of)
         if not 0 < weeks < days.size:
             msg = (
@@ -248,7 +258,7 @@ class LiveForecast(Forecast):
         return None if said is None else Alarm.from_dict(said)
 
     def sensitivity(
-        self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy = "auto"
+        self, outcome: str, *, weeks: int | None = None, without: Sequence[str] = (), refit: Policy | None = None
     ) -> Sensitivity:
         """Say what a probability would be with other assumptions, or ``without`` sources or stories (all by default).
 
@@ -258,7 +268,7 @@ class LiveForecast(Forecast):
             If there is no such outcome, horizon, source or story.
 
         """
-        return self.moved(outcome, weeks=weeks, without=without, refit=refit, quick=False)
+        return self.moved(outcome, weeks=weeks, without=without, refit=refit or self.refit, quick=False)
 
     def moved(
         self, outcome: str, *, weeks: int | None, without: Sequence[str], refit: Policy, quick: bool
@@ -273,7 +283,7 @@ class LiveForecast(Forecast):
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
         )  # fmt: skip
 
-    def experts(self, *, refit: Policy = "auto") -> Experts:
+    def experts(self, *, refit: Policy | None = None) -> Experts:
         """Give the forecast of each expert of the model and of their pool.
 
         Raises
@@ -282,7 +292,7 @@ class LiveForecast(Forecast):
             If the model has no experts.
 
         """
-        found = self.fitted(refit)
+        found = self.fitted(refit or self.refit)
         arrays = self.fitter.arrays(found.anchor, PARAMETERS)
         return pool_experts(found, parameters_of(arrays, found.space), self.entries)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import contextmanager, suppress
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import InputError
@@ -13,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["clear_drafts", "make_folder", "published", "replace_file"]
+__all__ = ["clear_drafts", "make_folder", "published", "remove_if_empty", "replace_file"]
 
 
-DRAFT = re.compile(r"\..+\.\d+\.draft")
-PART = re.compile(r"\..+\.(\d+)\.part")
+DRAFT = re.compile(r"\..+\.(\d+)\.(draft|part)")  # an older version called those of fits parts
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_WRITING: set[Path] = set()  # drafts of this process
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def published(folder: Path, files: Mapping[str, bytes], patterns: Iterable[str] 
 
     """
     drafts = {name: folder / f".{name}.{os.getpid()}.draft" for name in files}
+    fresh = [place for place in (folder, folder.parent) if not place.exists()]
     try:
         with _clear_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,14 @@ def published(folder: Path, files: Mapping[str, bytes], patterns: Iterable[str] 
         for draft in drafts.values():
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+        for place in fresh:
+            remove_if_empty(place)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder with nothing in it; anything else stays."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def make_folder(folder: Path) -> None:
@@ -58,41 +70,47 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"{folder}: cannot be made ({error.strerror}); choose another place or mend its permissions"
+        msg = f"{folder}: cannot be made ({error.strerror}); {_remedy(error)}"
         raise InputError(msg) from error
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put ``content`` in place of ``path``, or of what it is a link to; `InputError` if it cannot."""
     path = path.resolve()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = path.with_name(f".{path.name}.{get_ident()}.{os.getpid()}.draft")
     try:
         try:
+            _WRITING.add(draft)
             _write(draft, content)
             draft.replace(path)
             _settle(path.parent)
         finally:
+            _WRITING.discard(draft)
             draft.unlink(missing_ok=True)
     except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror}); choose another place or mend its permissions"
+        msg = f"{path}: cannot be written ({error.strerror}); {_remedy(error)}"
         raise InputError(msg) from error
 
 
 def clear_drafts(root: Path) -> None:
-    """Delete what killed processes left in the project folder ``root``: drafts of reports, and parts of fits.
+    """Delete what killed processes left in the project folder ``root``: drafts, and empty folders of reports.
 
-    Drafts are written under the project's lock only, so whoever holds it may delete every one. Fits are made without
-    it, so theirs stay while their process lives.
+    Reports are written under the project's lock only, so whoever holds it may delete every draft of one. Fits and heads
+    of the ledger are written without it, so theirs stay while their process lives.
     """
     for path in root.glob("reports/**/.*.draft"):
         if DRAFT.fullmatch(path.name):
             with suppress(OSError):
                 path.unlink()
-    for path in root.glob("data/*/fits/.*.part"):
-        found = PART.fullmatch(path.name)
-        if found and not _lives(int(found[1])):
+    for path in (*root.glob("data/*/fits/.*"), *root.glob("data/.*")):
+        found = DRAFT.fullmatch(path.name)
+        if found and path not in _WRITING and not _lives(int(found[1])):
             with suppress(OSError):
                 path.unlink()
+    for folder in root.glob("reports/*/*/"):
+        remove_if_empty(folder)
+        if not folder.exists():
+            remove_if_empty(folder.parent)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -100,6 +118,10 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _remedy(error: OSError) -> str:
+    return "free some space" if error.errno in NO_SPACE else "choose another place or mend its permissions"
 
 
 def _settle(folder: Path) -> None:
@@ -113,7 +135,7 @@ def _settle(folder: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process is there; this one writes no part just now."""
+    """Whether another process is there."""
     if pid == os.getpid():
         return False
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import NoReturn
 
@@ -34,6 +35,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _unheard()
     except ForecastError as error:
         print(visible(f"forecast: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
@@ -42,7 +46,19 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             _interrupted()
+        if isinstance(stop.__context__, BrokenPipeError):
+            _unheard()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _unheard()
         raise
+
+
+def _unheard() -> NoReturn:
+    """End quietly: whoever read the output has read enough."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the interpreter flushes it at its end
+    sys.exit(0)
 
 
 def _interrupted() -> NoReturn:

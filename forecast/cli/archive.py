@@ -1,4 +1,4 @@
-"""Commands that hand the archive of issued forecasts to other programs."""
+"""Commands that hand the archive of issued forecasts to other programs, check it and keep it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from forecast import record
 from forecast.base import prose
+from forecast.base.errors import FaultsError
 from forecast.cli.options import HERE, JsonOption, ProjectOption, date_of, utc_now
 from forecast.cli.printing import print_json, shown
 from forecast.project.project import Project
@@ -63,3 +64,41 @@ def export_archive(
         print_json({"file": shown(file), "issues": issues, "rows": len(table)})
     else:
         print(f"{prose.count(len(table), 'row')} of {prose.count(issues, 'forecast')} in {shown(file)}")
+
+
+@app.command()
+def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
+    """Check that the ledger, the archive, fits and reports are what was written.
+
+    Example: `forecast verify`
+    """
+    found = open_project(project, utc_now).verify()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print(f"ledger: {prose.count(found.head.links, 'link')} on its chain, the last is {found.head.digest}")
+        if found.before:
+            print(f"  the first {found.before:,} rows were there before the chain, and are as they were then found")
+        print(f"archive: {prose.count(found.issues, 'issued forecast')}")
+        print(f"fits: {prose.count(found.fits, 'file')}; reports: {found.reports}")
+    if found.faults:
+        raise FaultsError(shown(project), found.faults)
+    if not as_json:
+        print("all is as it was written")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.")],
+    project: ProjectOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the ledger, with all rows, forecasts and answers, while others may use it.
+
+    Example: `forecast backup ledger-2026-01-08.db`
+    """
+    open_project(project, utc_now).backup(file)
+    if as_json:
+        print_json({"file": shown(file), "bytes": file.stat().st_size})
+    else:
+        print(f"{shown(file)}: {file.stat().st_size:,} bytes")

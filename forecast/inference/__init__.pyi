@@ -4,6 +4,7 @@ from .fit_files import load_cells as load_cells
 from .fit_files import load_fit as load_fit
 from .fit_files import load_prior as load_prior
 from .fit_files import load_record as load_record
+from .fit_files import read_whole as read_whole
 from .fit_files import save_prior as save_prior
 from .fitter import Fitter as Fitter
 from .model import Model as Model

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ import h5py
 import numpy as np
 
 from forecast.base.errors import InputError
+from forecast.base.files import make_folder, replace_file
 from forecast.engine.arrays import Cells
 from forecast.engine.blocks import Draws
 from forecast.inference.fit import Fit
@@ -34,6 +33,7 @@ __all__ = [
     "load_prior",
     "load_record",
     "prune_fits",
+    "read_whole",
     "save_fit",
     "save_prior",
 ]
@@ -79,18 +79,12 @@ def _array(name: str, values: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[An
 
 
 def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
+    """Write in memory first: HDF5 ends the process where a disk is full."""
     path = folder / f"{name}.nc"
-    partial = folder / f".{name}.{os.getpid()}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        numbers = {str(key): {"fletcher32": True} for key, part in dataset.data_vars.items() if part.size and part.ndim}
-        dataset.to_netcdf(partial, engine="h5netcdf", encoding=numbers)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        msg = f"{path}: the fit cannot be written: {error.strerror or error}; check the folder's permissions and space"
-        raise InputError(msg) from error
+    numbers = {str(key): {"fletcher32": True} for key, part in dataset.data_vars.items() if part.size and part.ndim}
+    content: Any = dataset.to_netcdf(None, engine="h5netcdf", encoding=numbers)
+    make_folder(folder)
+    replace_file(path, content)
     return path
 
 
@@ -114,6 +108,29 @@ def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
             return json.loads(content.attrs["about"]), {name: content[name][()] for name in names}
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise _unreadable(path, error) from error
+
+
+def read_whole(path: Path) -> None:
+    """Read everything in the file of a fit, or of draws from the prior, with its checksums.
+
+    Raises
+    ------
+    InputError
+        If anything in it cannot be read, or the fit is not the one that the file is called after.
+
+    """
+    import h5py  # noqa: PLC0415 - slow to import
+
+    try:
+        with h5py.File(path) as file:
+            content: Any = file
+            about, names = json.loads(content.attrs["about"]), tuple(content)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+    _read(path, names)
+    if not path.stem.startswith("prior-") and _record(path, about).id != path.stem:
+        msg = f"{path}: holds another fit; delete the file and run the command again"
+        raise InputError(msg)
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -63,15 +63,23 @@ class Fitter:
         return check_fit(self._fit(evidence, self.sampling.settings.careful))
 
     def _fit(self, evidence: Evidence, settings: Settings) -> Fit:
+        name = fit_id(self.model.space, evidence, settings)
+        with self.model.fitting:
+            return self._made(name) or self._make(name, evidence, settings)
+
+    def _made(self, name: str) -> Fit | None:
+        """Load a fit if it was made before, here or by another process."""
+        path = self.folder / f"{name}.nc"
+        if not path.exists():
+            return None
+        found = load_fit(path, self.model.space)
+        if found.id != name:
+            msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
+            raise InputError(msg)
+        return found
+
+    def _make(self, name: str, evidence: Evidence, settings: Settings) -> Fit:
         model, folder = self.model, self.folder
-        name = fit_id(model.space, evidence, settings)
-        path = folder / f"{name}.nc"
-        if path.exists():
-            found = load_fit(path, model.space)
-            if found.id != name:
-                msg = f"{path}: holds another fit, {found.id}; delete the file and run the command again"
-                raise InputError(msg)
-            return found
         _require_possible(model, evidence)
         self.sampling.on_stage("compiling the model")
         sampler = model.sampler(evidence)

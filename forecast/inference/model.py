@@ -5,8 +5,9 @@ What it needs of this package is reached through it when it is needed: a model f
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 from forecast import evidence, inference, theory
@@ -47,6 +48,7 @@ class Model:
         self._anchors: dict[str, Anchor | None] = {}  # by file name; None for what is no fit of this version
         self._prior: Anchor | None = None
         self._lock = RLock()
+        self.fitting = Lock()  # held by the thread that makes a fit, so that others find it made
 
     @cached_property
     def space(self) -> StateSpace:
@@ -119,7 +121,8 @@ class Model:
                 draws = inference.load_prior(self.space, folder)
                 if draws is None or draws.size < count:
                     draws = self.sampler(evidence).prior(max(count, PRIOR_DRAWS), PRIOR_SEED)
-                    inference.save_prior(self.space, draws, folder)
+                    with suppress(InputError):  # where nothing may be written, they are drawn again next time
+                        inference.save_prior(self.space, draws, folder)
                 kept = draws
                 self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: kept)
             return self._prior

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
+    from forecast.ledger.chain import Head
     from forecast.ledger.records import Added, Issued, LogRecord, Resolution
     from forecast.ledger.rows import Entry
 
@@ -53,6 +55,26 @@ class Ledger(Protocol):
 
     def log(self, dataset: str, limit: int = 20) -> tuple[LogRecord, ...]:
         """List the last ``limit`` rows written, newest first."""
+        ...
+
+    def head(self) -> Head:
+        """Give the end of the chain over all rows: how many links it has, and the digest that covers them."""
+        ...
+
+    def before_chain(self) -> int:
+        """Give how many rows there were before there was a chain, and were put on it as they were."""
+        ...
+
+    def verify(self, *, quick: bool = False) -> tuple[str, ...]:
+        """List what is wrong with the store: guards, chain, and by what is known of it outside; nothing if sound.
+
+        What is read by the other methods is checked as well; this looks at everything, and a ``quick`` one leaves out
+        what takes time.
+        """
+        ...
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole store to a file that is not there yet, while others may read and write."""
         ...
 
     def archive(self, issued: Issued) -> Issued:

@@ -15,6 +15,7 @@ from forecast.project.models import Models
 from forecast.project.reports import Reports
 from forecast.project.run import Issue, run
 from forecast.project.track_record import TrackRecord
+from forecast.project.verification import require_begun, require_sound, verify
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from forecast.ledger.records import Added, Resolution
     from forecast.ledger.rows import Entry
     from forecast.project.given import Given, How
+    from forecast.project.verification import Verified
     from forecast.quantities.estimate import Policy
     from forecast.quantities.forecast import ForecastPath
     from forecast.record.backtest import Backtest
@@ -60,7 +62,17 @@ class Project:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, created on first use."""
+        require_begun(self.root)
         return ledger.SqliteLedger.open(self.root / "data" / "ledger.db")
+
+    def verify(self) -> Verified:
+        """Look at all that the project holds; `LedgerError` if its ledger is not as it was written."""
+        require_begun(self.root)
+        return verify(self.root, ledger.SqliteLedger(self.root / "data" / "ledger.db"))
+
+    def backup(self, target: Path) -> None:
+        """Copy the ledger, which must be sound, to a file that is not there yet; others may use it meanwhile."""
+        self.ledger.backup(target)
 
     @property
     def track_record(self) -> TrackRecord:
@@ -136,7 +148,7 @@ class Project:
         found = fitter.update(of.evidence(entries, date), refit, prior=True)
         issues = self.ledger.forecasts
         return answers.LiveForecast.of(
-            found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues(of.spec.name)]
+            found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues(of.spec.name)], refit
         )
 
     def path(
@@ -188,6 +200,7 @@ class Project:
         """
         with self.locked():
             how["settings"] = settings
+            require_sound(self.root, self.ledger)
             of, date, snapshot, fitter = self._given(model, as_of, how)
             return run(
                 snapshot, fitter, self.reports, lambda: self.score(of.spec.name), date, refit=refit, on_issue=on_issue

@@ -113,12 +113,12 @@ def test_the_file_is_durable(ledger: SqliteLedger) -> None:
 
 
 def test_opening_again_changes_nothing(ledger: SqliteLedger) -> None:
-    """A second opening finds the rows, and nothing is left beside the file."""
+    """A second opening finds the rows, and nothing is left beside the file but its head."""
     ledger.add("caucasus", [sighting()], now=NOW)
     before = ledger.path.read_bytes()
     assert SqliteLedger.open(ledger.path).entries("caucasus") == (sighting(),)
     assert ledger.path.read_bytes() == before
-    assert [path.name for path in ledger.path.parent.iterdir()] == ["ledger.db"]
+    assert sorted(path.name for path in ledger.path.parent.iterdir()) == ["ledger.db", "ledger.db.head"]
 
 
 def test_an_empty_file_becomes_a_ledger(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     _database(other, "CREATE TABLE entries (seq)")
     _database(marked, "PRAGMA user_version = 1")
     SqliteLedger.open(newer)
-    _database(newer, "PRAGMA user_version = 2")
+    _database(newer, "PRAGMA user_version = 3")
     for path, reason in (
         (junk, "is not a database; choose another path"),
         (tmp_path, "is a folder; give the path of a file"),
         (junk / "ledger.db", "its folder cannot be used"),
         (other, "is a database of another program; choose another path"),
         (marked, "is a database of another program"),
-        (newer, "has schema 2, this program knows 1; install the version that wrote it"),
+        (newer, "has schema 3, this program knows 2; install the version that wrote it"),
     ):
         message = refusal(lambda path=path: SqliteLedger.open(path), LedgerError)
         assert message.startswith(f"{path}: 1 fault\n  {reason}")
@@ -158,8 +158,10 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
 
 def test_a_ledger_that_vanished_is_named(ledger: SqliteLedger) -> None:
     """No empty ledger is put in its place."""
+    ledger.add("caucasus", [sighting()], now=NOW)
     ledger.path.unlink()
     assert "cannot be opened; check that it is still there" in refusal(lambda: ledger.entries("caucasus"), LedgerError)
+    assert "is missing, but held 1 rows" in refusal(lambda: SqliteLedger.open(ledger.path), LedgerError)
     assert not ledger.path.exists()
 
 
@@ -193,12 +195,13 @@ def test_no_permission_is_named(ledger: SqliteLedger) -> None:
         folder = Path(name)
         path = SqliteLedger.open(folder / "ledger.db").path
         for file_mode, folder_mode, act, message in (
-            (0o444, 0o777, lambda: SqliteLedger.open(path), f"you may not read and write {path}; mend the permissions"),
+            (0o000, 0o777, lambda: SqliteLedger.open(path), f"you may not read {path}; mend the permissions"),
+            (0o666, 0o555, lambda: SqliteLedger.open(folder / "new.db"), f"you may not write {folder}; mend"),
             (
                 0o666,
                 0o555,
-                lambda: SqliteLedger.open(path),
-                f"you may not read and write {folder}; mend the permissions",
+                lambda: SqliteLedger.open(path).add("caucasus", [sighting()], now=NOW),
+                "cannot be written; mend",
             ),
             (0o666, 0o555, lambda: SqliteLedger.open(folder / "new" / "l.db"), "its folder cannot be used (Permission"),
             (0o666, 0o000, lambda: SqliteLedger.open(path), "(Permission denied)"),

@@ -1,0 +1,185 @@
+"""Tables on a chain: whatever is written is sealed, and whatever is read is checked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from forecast.base.errors import LedgerError
+from forecast.ledger.chain import GENESIS, Head, Link, digest_of, text_digest
+from forecast.ledger.tables import CHAIN, ISSUED, METADATA, RESOLVED, ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+__all__ = ["DAMAGED", "ChainedStore", "digest_at", "head_of"]
+
+_KEPT = (ROWS, ISSUED, RESOLVED)
+_LONG = "content"  # the column that is too long to be read where it is not needed; the chain holds its digest
+FOUND = "found"  # the kind of the link that says how many rows there were before there was a chain
+DAMAGED = "restore the ledger from a backup; `forecast verify` lists everything that is wrong"
+
+
+class ChainedStore(ABC):
+    """The tables of a ledger, every row of them on one chain; a backend gives it connections.
+
+    What a backend owes: the tables of `forecast.ledger.tables`, guarded against change by the database itself;
+    `reading`, `transaction` and `witness`; and `LedgerError` with a remedy for whatever its database raises.
+
+    No index is used: one that is damaged would hide rows. Whatever is read is checked against the chain.
+    """
+
+    where: str  # names the store in messages
+    chained = True  # false for the store of an earlier version that may only be read
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection to one state of the store; what the database raises becomes `LedgerError`."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection inside a write transaction that is committed at the end, or undone by any error.
+
+        Writers take turns, so that a ``seq`` is never seen before a lower one.
+        """
+
+    @abstractmethod
+    def witness(self, head: Head) -> None:
+        """Keep the head of the chain outside the database, where an older copy of it is noticed."""
+
+    @contextmanager
+    def writing(self) -> Generator[sa.Connection]:
+        """Give a `transaction`; what was written in it is put on the chain at its end."""
+        with self.transaction() as connection:
+            last = self._ends(connection)
+            yield connection
+            head = self._seal(connection, last)
+        self.witness(head)
+
+    def head(self) -> Head:
+        """Give the end of the chain."""
+        with self.reading() as connection:
+            return head_of(connection)
+
+    def before_chain(self) -> int:
+        """Give how many rows there were before there was a chain, and were put on it as they were."""
+        with self.reading() as connection:
+            return next((link.row for link in self._links(connection) if link.kind == FOUND), 0)
+
+    def _checked(self, connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Mapping[str, Any], Link | None]]:
+        """Read a table in the order of writing, without long texts; `LedgerError` for the first row not as written.
+
+        A row is as written if its link has its digest. The last row is followed by no link.
+        """
+        columns = [column for column in table.c if column.name != _LONG]
+        links = (link for link in self._links(connection) if link.kind == table.name)
+        rows = connection.execute(sa.select(*columns).order_by(table.c.seq)).mappings()
+        seq = 0
+        try:
+            for values in rows:
+                row = {str(name): value for name, value in values.items()}
+                seq += 1
+                link = next(links, None) if self.chained else None
+                if self.chained and (
+                    link is None
+                    or link.row != row["seq"]
+                    or link.digest != digest_of(link.before, table.name, row, link.content)
+                ):
+                    raise self._broken(table, seq)
+                yield row, link
+        except (ValueError, TypeError) as error:  # what is no date, no text or no number
+            raise self._broken(table, seq + 1) from error
+        if self.chained and next(links, None) is not None:
+            raise self._broken(table, seq + 1)
+
+    def _broken(self, table: sa.Table, seq: int) -> LedgerError:
+        return LedgerError(self.where, [f"row {seq} of {table.name} is not what was written; {DAMAGED}"])
+
+    def _links(self, connection: sa.Connection) -> Iterator[Link]:
+        """Read the chain."""
+        before = GENESIS
+        for row in connection.execute(sa.select(CHAIN).order_by(CHAIN.c.seq)):
+            yield Link(row.seq, row.kind, row.row, row.content, row.digest, before)
+            before = row.digest
+
+    def _ends(self, connection: sa.Connection) -> dict[str, int]:
+        """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
+        counts = sum(connection.execute(_count(table)).scalar_one() for table in _KEPT)
+        links = connection.execute(_count(CHAIN).where(CHAIN.c.kind != FOUND)).scalar_one()
+        if counts != links:
+            fault = f"holds {counts} rows, but its chain has {links}: another program wrote or deleted some; {DAMAGED}"
+            raise LedgerError(self.where, [fault])
+        return {table.name: connection.execute(_last(table)).scalar() or 0 for table in _KEPT}
+
+    def _seal(self, connection: sa.Connection, last: dict[str, int]) -> Head:
+        """Put the rows after the ``last`` of each table on the chain, and give its end."""
+        head = head_of(connection)
+        for table in _KEPT:
+            rows = connection.execute(
+                sa.select(table).where(table.c.seq > last[table.name]).order_by(table.c.seq)
+            ).mappings()
+            links: list[dict[str, object]] = []
+            for row in rows:
+                content = text_digest(row[_LONG]) if _LONG in row else ""
+                short = {str(name): value for name, value in row.items() if name != _LONG}
+                head = Head(head.links + 1, digest_of(head.digest, table.name, short, content))
+                links.append({"kind": table.name, "row": row["seq"], "content": content, "digest": head.digest})
+            if links:
+                connection.execute(sa.insert(CHAIN), links)
+        return head
+
+    def begin_chain(self, connection: sa.Connection) -> Head:
+        """Put the rows of a store that had no chain on one, as they are, and say on it how many they were."""
+        head = self._seal(connection, dict.fromkeys((table.name for table in _KEPT), 0))
+        if head.links:
+            values = {"kind": FOUND, "row": head.links, "content": ""}
+            head = Head(head.links + 1, digest_of(head.digest, FOUND, {"row": head.links}, ""))
+            connection.execute(sa.insert(CHAIN).values({**values, "digest": head.digest}))
+        return head
+
+    def chain_faults(self, connection: sa.Connection, *, quick: bool) -> Iterator[str]:
+        """List what is not as written: links, rows, gaps; and long texts unless it has to be ``quick``."""
+        counts = dict.fromkeys((table.name for table in _KEPT), 0)
+        for number, link in enumerate(self._links(connection), 1):
+            if link.kind == FOUND:
+                good = link.row == link.seq - 1 and link.digest == digest_of(link.before, FOUND, {"row": link.row}, "")
+            else:
+                counts[link.kind] = counts.get(link.kind, 0) + 1
+                good = link.row == counts[link.kind] and link.kind in METADATA.tables
+            if link.seq != number or not good:
+                yield f"link {number} of the chain is not what was written; {DAMAGED}"
+                return
+        for table in _KEPT:
+            try:
+                for row, link in self._checked(connection, table):
+                    if link and link.content and not quick:
+                        query = sa.select(table.c[_LONG]).where(table.c.seq == row["seq"])
+                        if text_digest(connection.execute(query).scalar() or "") != link.content:
+                            raise self._broken(table, row["seq"])
+            except LedgerError as error:
+                yield from error.faults
+
+
+def _count(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(table)
+
+
+def _last(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(sa.func.max(table.c.seq))
+
+
+def head_of(connection: sa.Connection) -> Head:
+    """Give the end of the chain."""
+    row = connection.execute(sa.select(CHAIN.c.seq, CHAIN.c.digest).order_by(CHAIN.c.seq.desc()).limit(1)).first()
+    return Head(row.seq, row.digest) if row else Head()
+
+
+def digest_at(connection: sa.Connection, links: int) -> str | None:
+    """Give the digest that covers so many links; None if there are fewer."""
+    if links == 0:
+        return GENESIS
+    return connection.execute(sa.select(CHAIN.c.digest).where(CHAIN.c.seq == links)).scalar()

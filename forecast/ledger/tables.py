@@ -1,0 +1,52 @@
+"""Tables of a ledger in a SQL database; none has an index, for one that is damaged would hide rows."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+__all__ = ["CHAIN", "ISSUED", "METADATA", "RESOLVED", "ROWS"]
+
+
+METADATA = sa.MetaData()
+ROWS = sa.Table(
+    "entries",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("dataset", "id", "action", "kind", "recorded_at")),
+    sa.Column("reported_on", sa.Date, nullable=False),
+    *(sa.Column(name, sa.String) for name in ("reason", "indicator", "state", "precision", "source", "url")),
+    *(sa.Column(name, sa.String) for name in ("grade", "story", "note")),
+    *(sa.Column(name, sa.Date) for name in ("date", "until")),
+    sa.Column("distinct", sa.Boolean),
+    sa.CheckConstraint("action IN ('add', 'retract') AND kind IN ('observation', 'coverage')"),
+    sqlite_autoincrement=True,
+)
+ISSUED = sa.Table(
+    "forecasts",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model", "issued_at", "evidence_hash", "model_hash")),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("fit", "content")),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("watermark", sa.Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+RESOLVED = sa.Table(
+    "resolutions",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model", "outcome", "answer", "how", "reason", "url")),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model_hash", "recorded_at")),
+    *(sa.Column(name, sa.Date, nullable=False) for name in ("date", "as_of")),
+    *(sa.Column(name, sa.Date) for name in ("since", "frozen")),
+    sa.CheckConstraint("answer IN ('yes', 'no', 'void') AND how IN ('rule', 'analyst')"),
+    sqlite_autoincrement=True,
+)
+CHAIN = sa.Table(
+    "chain",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("kind", "content", "digest")),
+    sa.Column("row", sa.Integer, nullable=False),
+    sqlite_autoincrement=True,
+)

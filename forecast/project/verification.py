@@ -1,0 +1,130 @@
+"""Whether what a project holds is what was written: ledger, archive, fits and the reports beside the archive."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from forecast import inference
+from forecast.base.errors import InputError, LedgerError
+from forecast.project.reports import REPORT_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from forecast.ledger.chain import Head
+    from forecast.ledger.protocol import Ledger
+    from forecast.ledger.records import Issued
+
+__all__ = ["Verified", "require_begun", "require_sound", "verify"]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and every fault: of the ``ledger``, of fits and of reports.
+
+    ``head`` is the end of the ledger's chain; its first ``before`` rows were there before there was a chain.
+    """
+
+    head: Head
+    before: int
+    issues: int
+    fits: int
+    reports: int
+    faults: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {**asdict(self), "head": self.head._asdict(), "faults": list(self.faults)}
+
+
+def verify(root: Path, store: Ledger) -> Verified:
+    """Look at everything in the project ``root``.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger is not as it was written: then nothing else can be compared with it.
+
+    """
+    if faults := store.verify():
+        raise LedgerError(str(root / "data" / "ledger.db"), faults)
+    issues = store.forecasts()
+    fits = sorted(root.glob("data/*/fits/*.nc"))
+    reports = _folders(root)
+    found = [*_fit_faults(root, fits), *_orphans(root, issues), *_report_faults(root, issues)]
+    return Verified(store.head(), store.before_chain(), len(issues), len(fits), len(reports), tuple(found))
+
+
+def require_begun(root: Path) -> None:
+    """Make sure that no ledger is begun where reports were issued from one.
+
+    Raises
+    ------
+    LedgerError
+        If there is none, or an empty file in its place.
+
+    """
+    path = root / "data" / "ledger.db"
+    if path.exists() and path.stat().st_size:
+        return
+    if folders := _folders(root):
+        word = "is empty" if path.exists() else "is missing"
+        report = folders[-1].relative_to(root)
+        fault = f"{word}, but {report} was issued from it; restore it from a backup, or move reports away"
+        raise LedgerError(str(path), [fault])
+
+
+def require_sound(root: Path, store: Ledger) -> None:
+    """Make sure, quickly, that nothing was taken from the ledger or slipped into it.
+
+    Raises
+    ------
+    LedgerError
+        If it is not as it was written, or reports lie there that it knows nothing of.
+
+    """
+    where = str(root / "data" / "ledger.db")
+    if faults := store.verify(quick=True) or tuple(_orphans(root, store.forecasts())):
+        raise LedgerError(where, faults)
+
+
+def _folders(root: Path) -> list[Path]:
+    """List the folders of issued reports."""
+    return sorted(path.parent for path in root.glob(f"reports/*/*/{REPORT_DATA}"))
+
+
+def _orphans(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
+    known = {(row.model, row.as_of.isoformat()) for row in issues}
+    for folder in _folders(root):
+        if (folder.parent.name, folder.name) not in known:
+            yield (
+                f"{folder.relative_to(root)}: the archive knows nothing of this report; "
+                "restore a ledger that does, or move the report away"
+            )
+
+
+def _report_faults(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
+    for issue in {(row.model, row.as_of): row for row in issues}.values():
+        path = root / "reports" / issue.model / issue.as_of.isoformat() / REPORT_DATA
+        try:
+            said = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            said = None
+        if said != json.loads(issue.content):
+            yield (
+                f"{path.relative_to(root)}: is not what the archive holds; "
+                f"write it again: forecast report --model {issue.model} --as-of {issue.as_of}"
+            )
+
+
+def _fit_faults(root: Path, fits: list[Path]) -> Iterator[str]:
+    for path in fits:
+        try:
+            inference.read_whole(path)
+        except InputError as error:
+            yield str(error).removeprefix(f"{root}/")
