@@ -72,7 +72,7 @@ def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
     Example: `forecast verify`
     """
-    found = open_project(project, utc_now).verify()
+    found = Project(project, utc_now).verify()
     if as_json:
         print_json(found.to_dict())
     else:
@@ -97,7 +97,7 @@ def backup(
 
     Example: `forecast backup ledger-2026-01-08.db`
     """
-    open_project(project, utc_now).backup(file)
+    Project(project, utc_now).backup(file)
     if as_json:
         print_json({"file": shown(file), "bytes": file.stat().st_size})
     else:

@@ -148,7 +148,12 @@ class Project:
         found = fitter.update(of.evidence(entries, date), refit, prior=True)
         issues = self.ledger.forecasts
         return answers.LiveForecast.of(
-            found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues(of.spec.name)], refit
+            found,
+            entries,
+            fitter,
+            snapshot.as_of,
+            lambda: [record.baseline(row) for row in issues(of.spec.name)],
+            refit,
         )
 
     def path(

@@ -518,7 +518,7 @@ def test_an_export_replaces_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = file(tmp_path, "precious")
     monkeypatch.setattr(os, "fsync", _full)
     message = refusal(lambda: export_file([], path), InputError)
-    assert message.startswith(f"{path}: cannot be written (No space left on device); choose another place")
+    assert message.startswith(f"{path}: cannot be written (No space left on device); free some space")
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
