@@ -221,7 +221,7 @@ jobs:
           git config user.name "github-actions[bot]"
           git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
           cd {here}
-          git add --force --all -- reports data/ledger.db ':(exclude)reports/run.lock'
+          git add --force --all -- reports data/ledger.db data/ledger.db.head ':(exclude)reports/run.lock'
           git diff --cached --quiet || git commit --message "Forecast of $(date -u +%F)"
           git push
       - name: Say what moved

@@ -238,7 +238,8 @@ def test_a_ledger_of_before_gets_the_table(tmp_path: Path) -> None:
     """One made before there were answers keeps its rows and takes answers, under the same triggers."""
     path = tmp_path / "ledger.db"
     before = SqliteLedger.open(path).archive(issued())
-    _database(path, "DROP TABLE resolutions")
+    _database(path, "DROP TABLE resolutions", "DROP TABLE chain", "PRAGMA user_version = 1")
+    path.with_name("ledger.db.head").unlink()
     ledger = SqliteLedger.open(path)
     assert ledger.forecasts() == (before,)
     assert len(ledger.resolve([answer()])) == 1
