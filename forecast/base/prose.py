@@ -32,6 +32,7 @@ __all__ = [
 
 PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
+ROUNDING = 1e-12  # what sums in another order leave is no difference
 LEAST = 0.005  # half a percentage point; less is said in words
 UNITS = (1, 2, 5, 10, 20, 50, 100)  # of percentage points, to which numbers are rounded
 
@@ -129,7 +130,7 @@ def change(before: Said, after: Said, mcse: float) -> str:
 def points(difference: float, mcse: float) -> str | None:
     """Round the size of a difference of probabilities: ``31 points``; None where it is not told from none."""
     size = abs(difference)
-    if size <= NOISE * mcse:
+    if size <= max(NOISE * mcse, ROUNDING):
         return None
     unit = _unit(mcse)
     rounded = unit * round(100 * size / unit)

@@ -101,7 +101,7 @@ class Scene:
     @property
     def closed(self) -> frozenset[str]:
         """One-offs that have happened and were not opened again."""
-        rest = oracle._records(self.spec, oracle._usable(self.spec, self.told, self.as_of, w))[1]
+        rest = oracle._records(self.spec, oracle._usable(self.spec, self.told, self.as_of, w), w)[1]
         return oracle._read(self.spec, oracle._count_stories(self.spec, rest, w))[1]
 
     def futures(self, until: dt.date, date: dt.date) -> list[Future]:

@@ -422,7 +422,7 @@ def test_an_earlier_issue_is_read_between_its_horizons() -> None:
     middle = issue(2, DAY + week, {49: 0.5, 84: 0.99})  # 56 days after DAY, half-way in log-odds; then beyond
     assert moved(0.001, old, middle) is None
     told = moved(1, old, issue(2, DAY + week, {49: 0.515}))
-    assert told == "2026-01-15 tension on 5 Mar 2026 rose by 1.5 points to 52% (was 50% on 2026-01-08)"
+    assert told == "2026-01-15 tension on 5 Mar 2026 rose by 2 points to 52% (was 50% on 2026-01-08)"
     before_the_first = moved(1, old, issue(2, DAY + week, {7: 0.5}))
     assert before_the_first is not None
     assert "was 14% on" in before_the_first  # half-way from 10 % now to 20 % at 28 days, in log-odds
