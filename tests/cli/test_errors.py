@@ -54,7 +54,7 @@ def test_a_wrong_input_gets_one_clear_message(results: list[Result], name: str) 
         ("A rival with four faults", "4 faults"),
         ("A rival of a model that is not there", "did you mean 'russia_azerbaijan'?"),
         ("An empty ledger", "has no forecast yet"),
-        ("A folder that may not be written", "you may not read and write PROJECT/data"),
+        ("A folder that may not be written", "cannot be written; mend its permissions"),
         ("A corrupted fit file", "is not a readable fit"),
         ("Another model's fit", "version 0123456789ab, not from"),
     ],
