@@ -182,8 +182,8 @@ def test_a_run_that_takes_too_long_is_stopped(root: Path) -> None:
 
 def test_time_does_not_matter_once_the_forecast_is_issued(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If time runs out while the report is put in place, the run is ended as if it had not."""
-    monkeypatch.setattr(publish, "_settle", lambda _: signal.raise_signal(signal.SIGALRM))
     observe(root, "flood", START)
+    monkeypatch.setattr(publish, "_settle", lambda _: signal.raise_signal(signal.SIGALRM))
     done = run(root, START, "--timeout", "500")
     assert (done.code, done.err) == (0, "")
     assert len(archived(root)) == 2
@@ -192,8 +192,8 @@ def test_time_does_not_matter_once_the_forecast_is_issued(root: Path, monkeypatc
 def test_time_matters_until_the_forecast_is_issued(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If time runs out while the report is being written, nothing is issued and the last report stays."""
     before = shown(root)
-    monkeypatch.setattr(publish, "_write", lambda *_: signal.raise_signal(signal.SIGALRM))
     observe(root, "flood", START)
+    monkeypatch.setattr(publish, "_write", lambda *_: signal.raise_signal(signal.SIGALRM))
     assert run(root, START, "--timeout", "500").code == 124
     assert shown(root) == before
     assert len(archived(root)) == 1
