@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    import datetime as dt
+__all__ = ["PROMPT", "Added", "Issued", "LogRecord", "Resolution", "supersedes"]
 
-__all__ = ["Added", "Issued", "LogRecord", "Resolution", "supersedes"]
+PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is still a forecast of what nobody knows
 
 
 class Added(NamedTuple):

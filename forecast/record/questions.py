@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast import answers
+from forecast.ledger.records import PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
 
 __all__ = ["Stated", "closes", "pulled", "stated"]
-
-
-PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is still a forecast of what nobody knows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
 from forecast.base.errors import InputError
-from forecast.base.prose import count, figure, number, on_day, spoken, spread
+from forecast.base.prose import figure, number, on_day, spoken, spread
 from forecast.base.sanitise import one_line
-from forecast.record.questions import PROMPT
 from forecast.report.sandbox import fill
 from forecast.report.sections.every import all_tables
+from forecast.report.views import issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from forecast.report.sandbox import Sandbox
 
-__all__ = ["days_late", "faults_of", "issued_words", "render_template", "views"]
-
-
-def days_late(as_of: str, issued_at: str) -> int:
-    """Give the days after its date on which a back-dated forecast was issued; 0 for one that was issued in time."""
-    late = dt.datetime.fromisoformat(issued_at).date() - dt.date.fromisoformat(as_of)
-    return late.days if late > PROMPT else 0
-
-
-def issued_words(as_of: str, issued_at: str | None) -> str:
-    """Say when a forecast was issued, and that it is back-dated where it is."""
-    if not issued_at:
-        return "not issued"
-    late = days_late(as_of, issued_at)
-    said = f", back-dated: {count(late, 'day')} after its date, with hindsight" if late else ""
-    return f"issued {issued_at[:16].replace('T', ' ')} UTC{said}"
+__all__ = ["faults_of", "render_template"]
 
 
 def _percent(value: float | Mapping[str, float]) -> str:
@@ -46,17 +30,6 @@ def _percent(value: float | Mapping[str, float]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004
-
-
-def views(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Quantities by outcome and horizon, as the renderings want them."""
-    quantities = data["forecast"]["quantities"]
-    by: dict[tuple[str, str, str | None, int | None], Any] = {
-        (row["outcome"], row["kind"], row["given"], row["horizon_weeks"]): row["estimate"] for row in quantities
-    }
-    weeks = sorted({row["horizon_weeks"] for row in quantities if row["kind"] == "at"})
-    dates = {row["horizon_weeks"]: row["date"] for row in quantities if row["kind"] == "at"}
-    return {"by": by, "weeks": weeks, "dates": dates}
 
 
 def render_template(environment: Sandbox, template: str, data: Mapping[str, Any], **more: object) -> str:

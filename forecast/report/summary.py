@@ -9,7 +9,7 @@ from forecast.base import prose
 from forecast.quantities.estimate import LEARNED_LITTLE
 from forecast.record.document import changes_since
 from forecast.record.scores import LAST_ISSUE, PERSISTENCE
-from forecast.report.rendering import days_late
+from forecast.report.views import days_late
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import change, figure, on_day, spread
 from forecast.base.sanitise import one_line
-from forecast.report.rendering import issued_words, views
+from forecast.report.views import issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -309,3 +310,23 @@ def test_a_terminal_without_the_signs_gets_question_marks(issued: Path) -> None:
     done = process("show", cwd=issued, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.code == 0
     assert "?" in done.out
+
+
+HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}
+
+
+@pytest.mark.parametrize("command", ["show", "log", "check"])
+def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
+    """Showing a forecast, the log or a model's faults waits for no compiler, chart, template or frame."""
+    code = (
+        "import contextlib, io, sys; from forecast.cli import main; sys.argv = ['forecast', sys.argv[1]]\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, command],
+        cwd=issued_once()[0], env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "forecast" in loaded
+    assert not loaded & HEAVY

@@ -16,9 +16,9 @@ from forecast.record.scores import Against, Group, Part, Score
 from forecast.report.index import index_data, render_index
 from forecast.report.markdown import render_markdown
 from forecast.report.page import render_files
-from forecast.report.rendering import issued_words
 from forecast.report.summary import sum_up
 from forecast.report.text import render_text
+from forecast.report.views import issued_words
 
 TEMPLATES = [places.TEMPLATES]
 WORD = "Alarm: since 18 Nov 2025, what was observed contradicts the model: <1% of its futures were as surprising."

@@ -1,0 +1,43 @@
+"""Views of report data that every form needs: quantities by outcome and horizon, and when a forecast was issued.
+
+The terminal shows a forecast with these alone; templates and charts are slow to import.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from forecast.base.prose import count
+from forecast.ledger.records import PROMPT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["days_late", "issued_words", "views"]
+
+
+def days_late(as_of: str, issued_at: str) -> int:
+    """Give the days after its date on which a back-dated forecast was issued; 0 for one that was issued in time."""
+    late = dt.datetime.fromisoformat(issued_at).date() - dt.date.fromisoformat(as_of)
+    return late.days if late > PROMPT else 0
+
+
+def issued_words(as_of: str, issued_at: str | None) -> str:
+    """Say when a forecast was issued, and that it is back-dated where it is."""
+    if not issued_at:
+        return "not issued"
+    late = days_late(as_of, issued_at)
+    said = f", back-dated: {count(late, 'day')} after its date, with hindsight" if late else ""
+    return f"issued {issued_at[:16].replace('T', ' ')} UTC{said}"
+
+
+def views(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Quantities by outcome and horizon, as the renderings want them."""
+    quantities = data["forecast"]["quantities"]
+    by: dict[tuple[str, str, str | None, int | None], Any] = {
+        (row["outcome"], row["kind"], row["given"], row["horizon_weeks"]): row["estimate"] for row in quantities
+    }
+    weeks = sorted({row["horizon_weeks"] for row in quantities if row["kind"] == "at"})
+    dates = {row["horizon_weeks"]: row["date"] for row in quantities if row["kind"] == "at"}
+    return {"by": by, "weeks": weeks, "dates": dates}
