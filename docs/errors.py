@@ -76,6 +76,17 @@ def _second_model(root: Path) -> None:
     (root / "models" / "rival.toml").write_text(text, encoding="utf-8")
 
 
+def _older_ledger(root: Path) -> None:
+    """Record a row, and put the ledger of before back."""
+    project, model = opened(root)
+    path = root / "data" / "ledger.db"
+    project.dataset(model, now=NOW)
+    before = path.read_bytes()
+    cells = {"indicator": "presidents_meeting", "date": "2026-01-07", "source": "Press service", "grade": "A1"}
+    project.observe(model, cells, "observation", now=NOW)
+    path.write_bytes(before)
+
+
 def _no_rows(root: Path) -> None:
     for path in root.glob("data/*/*.csv"):
         path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
@@ -285,6 +296,10 @@ CASES = (
     Case("A picture of too few answers", ("forecast", "score", "--output", "track.svg"), _issue),
     Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
     Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),
+    Case("An older copy of the ledger put back", ("forecast", "verify"), _older_ledger, seeded=False),
+    Case(
+        "A backup over a file that is there", ("forecast", "backup", "backup.db"), _write("backup.db", "another"),
+    ),
     Case("A project where there is one", ("forecast", "init", ".")),
     Case(
         "A fit that cannot be trusted",
