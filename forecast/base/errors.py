@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy as np
 
 __all__ = [
     "EXIT_CODES",
@@ -35,6 +38,9 @@ EXIT_CODES = {  # of every command; documents take them from here
     124: "stopped after `--timeout` seconds; nothing was issued",
     130: "interrupted",
 }
+
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class ForecastError(Exception):
@@ -102,19 +108,29 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004
 
 
-def read_date(value: dt.date | str, what: str) -> dt.date:
-    """Give a date as it is, or read it from text; ``what`` says in the message whose it is.
+def read_date(value: dt.date | np.datetime64 | str, what: str) -> dt.date:
+    """Give the day of a date, or read it from text; ``what`` says in the message whose it is.
+
+    A moment (`datetime`, `Timestamp`, `datetime64`) is the day on which it lies, where it says that it is.
 
     Raises
     ------
     InputError
-        If the text is no date.
+        If it is no day of the calendar, or written otherwise than as 2026-01-08.
 
     """
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
+    day: Any = value
+    if not isinstance(value, dt.date | str):
+        day = value.astype("datetime64[D]").item()  # None for what is no time
+    elif isinstance(value, dt.datetime):
+        day = value.date() if value == value else None  # noqa: PLR0124 - pandas' NaT is no time, and not itself
+    elif isinstance(value, str):
+        try:
+            day = dt.date.fromisoformat(value) if DAY.fullmatch(value) else None
+        except ValueError:
+            msg = f"{what} {value!r} is not a date: there is no such day; write one of the calendar, as 2026-01-08"
+            raise InputError(msg) from None
+    if not isinstance(day, dt.date):
         msg = f"{what} {value!r} is not a date; write it as 2026-01-08"
-        raise InputError(msg) from None
+        raise InputError(msg)
+    return day

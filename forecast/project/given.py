@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from forecast import inference
-from forecast.base.errors import read_date
+from forecast.base.errors import InputError, read_date
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -48,7 +48,7 @@ def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: Ho
     Raises
     ------
     InputError
-        If ``as_of`` is no day.
+        If ``as_of`` is no day, or one that has not come.
 
     """
     sampling = inference.Sampling(
@@ -63,4 +63,9 @@ def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: Ho
         return {row.fit for row in dataset.ledger.forecasts(name)}
 
     fitter = inference.Fitter(model, dataset.fits, issued, sampling, snapshot.watermark, dataset.now)
-    return Given(model, dataset.now.date() if as_of is None else read_date(as_of, "as of"), snapshot, fitter)
+    today = dataset.now.date()
+    date = today if as_of is None else read_date(as_of, "as of")
+    if date > max(today, dataset.now.astimezone().date()):
+        msg = f"as of {date} is in the future; a forecast is as of a day that has come, until today, {today}"
+        raise InputError(msg)
+    return Given(model, date, snapshot, fitter)

@@ -72,6 +72,26 @@ def test_what_is_known_is_not_fitted_again(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("no_sampling")
+@pytest.mark.parametrize("day", ["2027-01-08", "9999-12-31", dt.date(2026, 1, 11)])
+def test_no_forecast_is_as_of_a_day_to_come(project: Project, day: dt.date | str) -> None:
+    """Whatever may fit refuses it at once, and nothing is issued; a moment of the day is that day."""
+    model, settings = project.model(), Settings()
+    asked: list[Callable[[], object]] = [
+        lambda: project.update(as_of=day, now=NOW),
+        lambda: project.path(as_of=day, now=NOW),
+        lambda: project.backtest(as_of=day, now=NOW),
+        lambda: project.compare(["russia_azerbaijan", "baku_hedges"], as_of=day, now=NOW),
+        lambda: project.fit(model, day, settings, now=NOW),
+        lambda: project.run(model, day, settings, now=NOW),
+    ]
+    for ask in asked:
+        with pytest.raises(forecast.InputError, match=r"is in the future; a forecast is as of a day that has come"):
+            ask()
+    assert project.ledger.forecasts() == ()
+    assert project.update(as_of=dt.datetime(2026, 1, 8, 18, tzinfo=dt.UTC), now=NOW).as_of == AS_OF
+
+
+@pytest.mark.usefixtures("no_sampling")
 def test_a_new_row_is_an_update_and_its_retraction_undoes_it(project: Project) -> None:
     """One row more needs no fit; withdrawn again, or superseded and put back, all is as it was."""
     before = project.update(as_of=AS_OF, now=NOW)
