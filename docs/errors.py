@@ -267,6 +267,26 @@ CASES = (
         _write(MODEL, '[model]\nname = "russia_azerbaijan\n'),
     ),
     Case("A file with several faulty rows", ("forecast", "import", "rows.csv"), _write("rows.csv", FAULTY_ROWS)),
+    Case(
+        "Equal rows in one file",
+        ("forecast", "import", "rows.csv"),
+        _write("rows.csv", FAULTY_ROWS.splitlines(keepends=True)[0] + 2 * FAULTY_ROWS.splitlines(keepends=True)[1]),
+    ),
+    Case(
+        "Cells that a spreadsheet spoiled",
+        ("forecast", "import", "rows.csv"),
+        _write(
+            "rows.csv",
+            "id,indicator,date,source,grade,story,state\n"
+            "1.9E+18,presidents_meeting,2025-02-29,Wire,A1,#N/A,\n,presidents_meeting,25/03/2025,Wire,A1,None,\n",
+        ),
+    ),
+    Case(
+        "Somebody else's layout",
+        ("forecast", "import", "acled.csv"),
+        _write("acled.csv", "event_id_cnty,event_date,event_type,actor1\nAZE1,2026-01-05,Protests,Protesters\n"),
+    ),
+    Case("Correcting a row that is not there", (*OBSERVE, "--grade", "A1", "--id", "dushanbe-meting")),
     Case("A file that is not there", ("forecast", "import", "sightings.csv")),
     Case("A forecast as of a day before the model's start", (*RUN[:3], "2024-06-01")),
     Case("A forecast as of a day to come", (*RUN[:3], "2999-01-01")),

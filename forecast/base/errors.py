@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 
+SHOWN_FAULTS = 50
 EXIT_CODES = {  # of every command; documents take them from here
     0: "done",
     2: "usage or bad input; nothing was changed",
@@ -60,15 +61,18 @@ class ImpossibleError(InputError):
 class FaultsError(InputError):
     """Bad input with every fault listed at once.
 
-    ``faults`` holds one line each: place, what was found, what is allowed.
+    ``faults`` holds one line each: place, what was found, what is allowed; the message has the first 50 and counts
+    the rest.
     """
 
     def __init__(self, where: str, faults: Sequence[str]) -> None:
         """Build the message from ``where`` (usually a file) and at least one fault."""
         self.where = where
         self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__("\n".join([f"{where}: {count}", *(f"  {fault}" for fault in self.faults)]))
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults):,} faults"
+        more = len(self.faults) - SHOWN_FAULTS
+        rest = [f"… and {more:,} more; mend these first"] if more > 0 else []
+        super().__init__("\n  ".join([f"{where}: {count}", *self.faults[:SHOWN_FAULTS], *rest]))
 
 
 class ModelFileError(FaultsError):

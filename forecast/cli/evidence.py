@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from forecast.cli.options import (
     date_of,
     open_model,
     utc_now,
+    warn,
 )
 from forecast.cli.printing import (
     made_from,
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 
     from forecast.inference.model import Model
     from forecast.ledger.records import Added, LogRecord
+
+
+class Order(StrEnum):
+    """Orders of day, month and year."""
+
+    dmy = "dmy"
+    mdy = "mdy"
+    ymd = "ymd"
 
 
 app = typer.Typer()
@@ -62,10 +72,10 @@ def observe(
     ] = "",
     url: Annotated[str, typer.Option("--url", help="Where to read it.")] = "",
     story: Annotated[str, typer.Option("--story", help="The real event behind several rows.")] = "",
-    distinct: Annotated[bool, typer.Option("--distinct", help="Count beside the other rows of its story.")] = False,
+    distinct: Annotated[bool, typer.Option("--distinct", help="An event of its own beside rows like it.")] = False,
     month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
     note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
-    row_id: Annotated[str, typer.Option("--id", help="Id of a row to correct (default: a new one).")] = "",
+    row_id: Annotated[str, typer.Option("--id", help="Id of the row to correct (default: a new row).")] = "",
     and_update: Annotated[bool, typer.Option("--update", help="Show at once what it moves.")] = False,
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
@@ -137,6 +147,11 @@ def cover(
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A .csv or .xlsx file of observations or coverage.")],
+    sheet: Annotated[str | None, typer.Option("--sheet", help="The sheet of a workbook to read.")] = None,
+    dates: Annotated[
+        Order | None, typer.Option("--dates", help="How days are written that are not YYYY-MM-DD; never guessed.")
+    ] = None,
+    same: Annotated[bool, typer.Option("--same", help="Equal rows without ids are one row, not two events.")] = False,
     project: ProjectOption = HERE,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -145,8 +160,9 @@ def import_(
 
     Example: `forecast import sightings.csv`
     """
-    found, of = open_model(project, model)
-    _print_added(found.import_rows(of, file, now=utc_now()), as_json=as_json)
+    found, of = open_model(project, model, starter=False)
+    added = found.import_rows(of, file, now=utc_now(), sheet=sheet, dates=dates, same=same)
+    _print_added(added, as_json=as_json)
 
 
 @app.command()
@@ -245,11 +261,12 @@ def _print_record(of: Model, cells: dict[str, str]) -> None:
 
 
 def _print_added(added: Added, *, as_json: bool) -> None:
+    warn(added.notices)
     if as_json:
         print_json(added._asdict())
         return
     for word, ids in (("recorded", added.new), ("superseded", added.superseded), ("already there", added.unchanged)):
         if ids:
             print(f"{word}: {', '.join(map(one_line, ids)) if len(ids) <= SHOWN_IDS else prose.count(len(ids), 'row')}")
-    if not any(added):
+    if not (added.new or added.superseded or added.unchanged):
         print("nothing recorded: there are no rows in it")

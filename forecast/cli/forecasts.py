@@ -27,6 +27,8 @@ from forecast.cli.options import (
     date_of,
     open_model,
     settings_of,
+    tell_of_starter,
+    today,
     utc_now,
 )
 from forecast.cli.printing import made_from, print_json, progress, shown, stop_unless_trusted, terminal_width
@@ -59,10 +61,11 @@ def run(
 
     Example: `forecast run --as-of 2026-01-08`
     """
-    found, about = Project(project, utc_now), {"model": model, "as_of": as_of or str(utc_now().date())}
+    found, about = Project(project, utc_now), {"model": model, "as_of": as_of or str(today())}
     with unattended(found, about, timeout) as work:
         of = found.model(model)
         about["model"] = of.spec.name
+        tell_of_starter(found, of)
         notices = jobs.read_notices(notify_if or [], of.spec.outcomes)
         with progress() as callbacks:
             issue = found.run(

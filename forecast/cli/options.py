@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecast import inference
-from forecast.base.errors import InputError, read_date
+from forecast.base.clock import local_day
+from forecast.base.errors import ForecastError, InputError, read_date
+from forecast.base.sanitise import one_line
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from forecast.inference.model import Model
 
 
@@ -27,7 +33,7 @@ class Refit(StrEnum):
 
 ProjectOption = Annotated[Path, typer.Option("--project", "-C", help="The project folder.", metavar="DIR")]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model, if there are several.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Date of the forecast (default: today, UTC).")]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Date of the forecast (default: today).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the sampler.")]
 DrawsOption = Annotated[int, typer.Option("--draws", min=100, help="Draws in each chain.")]
@@ -45,25 +51,45 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def today() -> dt.date:
+    """Give the caller's day."""
+    return local_day(utc_now())
+
+
 def date_of(text: str | None, option: str) -> dt.date:
     """Read a date that ``option`` gave; today by default."""
-    return utc_now().date() if text is None else read_date(text, option)
+    return today() if text is None else read_date(text, option)
 
 
 def as_of_date(text: str | None) -> dt.date:
     """Read --as-of; today by default, and never later."""
     date = date_of(text, "--as-of")
-    today = utc_now().date()
-    if date > today:
-        msg = f"--as-of {date} is in the future; a forecast is as of a day that has come, until today, {today}"
+    if date > (latest := today()):
+        msg = f"--as-of {date} is in the future; a forecast is as of a day that has come, until today, {latest}"
         raise InputError(msg)
     return date
 
 
-def open_model(project: Path, model: str | None) -> tuple[Project, Model]:
-    """Open the project and one of its models."""
+def open_model(project: Path, model: str | None, *, starter: bool = True) -> tuple[Project, Model]:
+    """Open the project and one of its models, and say if its ``starter`` files have rows that the ledger has not."""
     found = Project(project, utc_now)
-    return found, found.model(model)
+    of = found.model(model)
+    if starter:
+        tell_of_starter(found, of)
+    return found, of
+
+
+def tell_of_starter(project: Project, model: Model) -> None:
+    """Say on standard error if starter files were edited after the ledger took them in."""
+    if (project.root / "data" / "ledger.db").exists():
+        with suppress(ForecastError):  # what keeps the ledger shut is said by the command that needs it
+            warn(project.dataset(model, now=utc_now()).starter_notices())
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print what the user should hear of, on standard error."""
+    for line in lines:
+        print(f"forecast: note: {one_line(line)}", file=sys.stderr)
 
 
 def settings_of(draws: int, tune: int, chains: int, seed: int) -> inference.Settings:

@@ -64,7 +64,10 @@ def compile_evidence(
     space: StateSpace, entries: Iterable[Entry], as_of: dt.date, supposed: Sequence[Entry] = (),
     until: dt.date | None = None,
 ) -> Evidence:  # fmt: skip
-    """Compile ledger rows for the model of ``space`` as known on ``as_of``; the order of ``entries`` does not matter.
+    """Compile ledger rows for the model of ``space`` as known on ``as_of``.
+
+    The order of ``entries`` matters only for states of one stage that have one date and were reported on one day: the
+    last of them counts.
 
     ``supposed`` rows are taken as known, whenever they are dated. Behind ``as_of`` the grid runs on to the last of
     them (or to ``until``, if that is later), first to the end of the running step; there nothing else is said, but that
@@ -78,7 +81,7 @@ def compile_evidence(
     """
     until = max([until or as_of, as_of, *(row.date if isinstance(row, Observation) else row.to for row in supposed)])
     grid = Grid(space, as_of, until)
-    visible = sorted((e for e in entries if e.reported_on <= as_of), key=lambda entry: entry.id)
+    visible = [entry for entry in entries if entry.reported_on <= as_of]
     coverage = [entry for entry in visible if isinstance(entry, Coverage)]
     observations = [entry for entry in visible if isinstance(entry, Observation) and entry.date <= as_of]
     ahead = [entry for entry in supposed if isinstance(entry, Coverage)]
@@ -92,6 +95,11 @@ def compile_evidence(
     cells += observables
     cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
     told = {telling.id for telling in tellings}
+    left_out += [
+        (row.id, f"dated to the month, and its best day, {row.date}, is after {as_of}; give an earlier best day")
+        for row in visible
+        if isinstance(row, Observation) and row.date > as_of
+    ]
     left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
     left_out += [(row, "a one-off that had already happened") for row in silent]
     newest = max((row.date for row in known), default=None)

@@ -47,7 +47,7 @@ def record_cells(
     known = dict.fromkeys(in_force, grid.known)
     changes: dict[tuple[int, int], list[str]] = defaultdict(list)
     records: set[str] = set()
-    for row in sorted(rows, key=lambda row: (row.date, row.id)):
+    for row in sorted(rows, key=lambda row: (row.date, row.reported_on)):
         if row.state is None or credibility(row.grade) < CREDIBLE:
             continue
         stage, state = space.state(row.state)

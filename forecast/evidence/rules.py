@@ -77,7 +77,7 @@ def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt
     ]
     if not rows:
         return False
-    last = max(rows, key=lambda row: (row.date, row.id))
+    *_, last = sorted(rows, key=lambda row: (row.date, row.reported_on))
     return (last.state or "").partition(".")[2] in space.spec.stages[stage].observable
 
 

@@ -1,3 +1,4 @@
+from .check import Reading as Reading
 from .check import Row as Row
 from .check import Vocabulary as Vocabulary
 from .check import check_entries as check_entries

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.keys import KEYS, clean_key, is_error, is_mangled, is_placeholder
 from forecast.ledger.rows import Coverage, Entry, Observation, with_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Row", "Vocabulary", "check_entries"]
+__all__ = ["DAY_ORDERS", "Reading", "Row", "Vocabulary", "check_entries"]
 
 
 MAX_TEXT = 10_000
+FORMULA = "\0="  # a cell whose value was never worked out
+DAY_ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}  # places of year, month, day
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
 
@@ -53,39 +58,121 @@ class Row:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How rows are to be read, beyond what is in them.
+
+    ``dates`` is the order of days that are not written YYYY-MM-DD: a key of `DAY_ORDERS`. With ``same``, equal rows of
+    a file are one row. A row that is among ``recorded`` is taken as it was recorded, whatever is said of new ones.
+    """
+
+    dates: str | None = None
+    same: bool = False
+    recorded: Callable[[], Iterable[Entry]] = field(default=tuple)
+
+
 # Checking.
 
 
-def check_entries(rows: Iterable[Row], vocabulary: Vocabulary) -> list[Entry]:
-    """Turn rows into entries; `LedgerError` with every fault: file, line, column, what was found, what is allowed."""
+def check_entries(
+    rows: Iterable[Row], vocabulary: Vocabulary, reading: Reading | None = None,
+    on_notice: Callable[[str], object] = lambda _: None,
+) -> list[Entry]:  # fmt: skip
+    """Turn rows into entries; `LedgerError` with every fault: file, line, column, what was found, what is allowed.
+
+    Two equal rows without an id are a fault, for they may be two events; with ids, or where ``reading`` says so, they
+    are one row, and ``on_notice`` is told.
+    """
+    reading = reading or Reading()
     faults: list[str] = []
     files: dict[str, None] = {}
-    seen: dict[str, tuple[Entry, Row]] = {}
+    seen: dict[str, tuple[Entry, str, int]] = {}
+    shared: dict[object, object] = {}
+    book = _Book(vocabulary, reading)
     for row in rows:
         files[row.file] = None
-        check = _Check(row, vocabulary)
-        entry = None if row.fault else check.entry()
+        check = _Check(row, book)
+        entry = None if row.fault else check.entry(shared)
         faults += [f"{row.place}: {fault}" for fault in ([row.fault] if row.fault else check.faults)]
-        if entry is not None:
-            first, where = seen.setdefault(entry.id, (entry, row))
-            if first != entry:
-                faults.append(f"{row.place}: id: {entry.id!r} is {where.place} with other content; give it its own id")
+        if entry is None:
+            continue
+        first, file, line = seen.setdefault(entry.id, (entry, row.file, row.line))
+        if first is entry:
+            continue
+        given = clean_key(row.cells.get("id", ""))
+        both = f"lines {line} and {row.line}" if file == row.file and line else f"{file}:{line} and {row.place}"
+        if first != entry:
+            where = f"{file}:{line}" if line else file
+            faults.append(f"{row.place}: id: {entry.id!r} is {where} with other content; give it its own id")
+        elif given or reading.same:
+            on_notice(f"{row.file}: {both} are the same row; it counts once, as {entry.id}")
+        else:
+            faults.append(f"{row.place}: {both} are the same: give ids if they are two events, or say --same")
     if faults:
         raise LedgerError(", ".join(files), faults)
-    return [entry for entry, _ in seen.values()]
+    return [entry for entry, *_ in seen.values()]
+
+
+class _Book:
+    """What is looked up for every row."""
+
+    def __init__(self, vocabulary: Vocabulary, reading: Reading) -> None:
+        self.vocabulary = vocabulary
+        self.reading = reading
+        self.states = {f"{stage}.{name}" for stage, names in vocabulary.states.items() for name in names}
+        self.days: dict[str, dt.date] = {}
+
+    @cached_property
+    def recorded(self) -> dict[str, Entry]:
+        """What is on record, by id; it is read when the first odd row comes."""
+        return {entry.id: entry for entry in self.reading.recorded()}
 
 
 class _Check:
     """Reads one row and gathers its faults, each beginning with its column."""
 
-    def __init__(self, row: Row, vocabulary: Vocabulary) -> None:
+    def __init__(self, row: Row, book: _Book) -> None:
         self.row = row
-        self.vocabulary = vocabulary
+        self.book = book
+        self.vocabulary = book.vocabulary
+        self.cells = row.cells
         self.faults: list[str] = []
 
-    def entry(self) -> Entry | None:
+    def entry(self, shared: dict[object, object]) -> Entry | None:
+        """Give the entry, or None where there are faults; equal texts of rows are kept once, in ``shared``."""
+        odd = self._clean(shared)
+        entry = self._read()
+        if (odd or self.faults) and (before := self._as_recorded()) is not None:
+            self.faults.clear()
+            return before
+        return entry
+
+    def _clean(self, shared: dict[object, object]) -> bool:
+        """Put keys and line ends in their one spelling, and find placeholders; whether anything was odd."""
+        cells: dict[str, str] = {}
         for column, text in self.row.cells.items():
+            value = clean_key(text) if column in KEYS else text.replace("\r\n", "\n").replace("\r", "\n")
+            cells[column] = str(shared.setdefault(value, value)) if column != "id" else value
+            if text == FORMULA:
+                self._fault(column, "a formula without a stored value; save it in a spreadsheet, or type the value")
+                continue
             self._characters(column, text)
+            if is_error(value.strip()) or (column != "note" and is_placeholder(value.strip())):
+                if column == "indicator" and self.row.kind == "coverage" and value == "*":
+                    continue
+                self._fault(column, f"{value[:80]!r} stands for nothing; write what is meant, or leave the cell blank")
+        self.cells = cells
+        if is_mangled(cells.get("id", "")):
+            self._fault("id", f"{cells['id']!r} is what a spreadsheet makes of an id; write it as it was, as text")
+        return bool(self.faults) or cells != dict(self.row.cells)
+
+    def _as_recorded(self) -> Entry | None:
+        """Give the very row that is on record, spelled as it was then."""
+        plain = _Check(self.row, self.book)
+        entry = plain._read() if self.book.recorded else None
+        return entry if entry is not None and self.book.recorded.get(entry.id) == entry else None
+
+    def _read(self) -> Entry | None:
         entry = self._observation() if self.row.kind == "observation" else self._coverage()
         return None if self.faults or entry is None else with_id(entry)
 
@@ -95,9 +182,8 @@ class _Check:
             self._fault("indicator", f"{'both' if state else 'neither'} of indicator and state; give one of the two")
         if indicator:
             self._known_indicator(indicator, self.vocabulary.indicators)
-        states = [f"{stage}.{name}" for stage, names in self.vocabulary.states.items() for name in names]
-        if state and state not in states:
-            self._fault("state", f"there is no state {state!r}; {nearest(state, states)}")
+        if state and state not in self.book.states:
+            self._fault("state", f"there is no state {state!r}; {nearest(state, self.book.states)}")
         precision = self._choice("precision", PRECISIONS)
         distinct = self._choice("distinct", {"": False, "yes": True})
         grade = self._choice("grade", {name.lower(): name for name in CREDIBILITY}, "A1 to F6, such as B2")
@@ -113,7 +199,8 @@ class _Check:
 
     def _coverage(self) -> Coverage | None:
         indicator = self._cell("indicator").strip()
-        self._known_indicator(indicator, {"*", *self.vocabulary.indicators})
+        if indicator != "*":
+            self._known_indicator(indicator, self.vocabulary.indicators, "*")
         from_, to = self._date("from"), self._date("to")
         if from_ and to and from_ > to:
             self._fault("from", f"{from_} is after `to`, {to}; exchange them")
@@ -128,17 +215,16 @@ class _Check:
             self._fault("url", f"{url[:80]!r} is not a web address; it begins with https:// or http://")
         if not self._cell("source").strip():
             self._fault("source", "is empty; name who reported it")
-        for column in ("id", "story"):
-            text = self._cell(column)
-            if text != text.strip() or any(c in text for c in "\t\r\n"):
-                self._fault(column, "has blanks at its ends or a line break; take them out")
         return {column: self._cell(column) for column in ("id", "source", "url", "note")}
 
     def _cell(self, column: str) -> str:
-        return self.row.cells.get(column, "")
+        return self.cells.get(column, "")
 
     def _fault(self, column: str, text: str) -> None:
-        self.faults.append(f"{column}: {text}")
+        """Note a fault, the first of its column; that a file lacks the column is said once, of its header."""
+        known = any(fault.startswith(f"{column}: ") for fault in self.faults)
+        if not known and (column in self.cells or not self.row.line):
+            self.faults.append(f"{column}: {text}")
 
     def _characters(self, column: str, text: str) -> None:
         if len(text) > MAX_TEXT:
@@ -147,9 +233,9 @@ class _Check:
         if bad is not None:
             self._fault(column, f"holds the control character U+{ord(bad):04X}; take it out")
 
-    def _known_indicator(self, name: str, allowed: Iterable[str]) -> None:
+    def _known_indicator(self, name: str, allowed: Iterable[str], *more: str) -> None:
         if name not in allowed:
-            self._fault("indicator", f"there is no indicator {name!r}; {nearest(name, allowed)}")
+            self._fault("indicator", f"there is no indicator {name!r}; {nearest(name, (*more, *allowed))}")
 
     def _choice[T](self, column: str, allowed: Mapping[str, T], words: str = "") -> T | None:
         text = self._cell(column).strip().lower()
@@ -169,14 +255,28 @@ class _Check:
 
     def _day(self, column: str) -> dt.date | None:
         text = self._cell(column).strip()
+        if text in self.book.days:
+            return self.book.days[text]
+        parts = self._year_month_day(text)
+        if parts is None:
+            self._fault(column, f"{text[:80]!r} is not a date; write YYYY-MM-DD, such as 2026-01-08{_hint(text)}")
+            return None
         try:
-            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-                return dt.date.fromisoformat(text)
+            return self.book.days.setdefault(text, dt.date(*parts))
         except ValueError:
-            pass
-        hint = "; for a month alone give a best day and precision = month" if re.fullmatch(r"\d{4}-\d\d", text) else ""
-        self._fault(column, f"{text[:80]!r} is not a date; write YYYY-MM-DD, such as 2026-01-08{hint}")
-        return None
+            self._fault(column, f"{text} is a day that does not exist; {_nearest_day(*parts)}")
+            return None
+
+    def _year_month_day(self, text: str) -> tuple[int, int, int] | None:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return int(text[:4]), int(text[5:7]), int(text[8:])
+        order = self.book.reading.dates
+        found = re.fullmatch(r"([0-9]+)([./-])([0-9]+)\2([0-9]+)\.?", text) if order else None
+        if found is None or order is None:
+            return None
+        parts = [found[k] for k in (1, 3, 4)]
+        year, month, day = (parts[k] for k in DAY_ORDERS[order])
+        return (int(year), int(month), int(day)) if len(year) == 4 and max(len(month), len(day)) < 3 else None  # noqa: PLR2004 - digits
 
     def _reported_on(self, default: dt.date | None, earliest: dt.date | None) -> dt.date | None:
         if not self._cell("reported_on").strip():
@@ -185,3 +285,22 @@ class _Check:
         if date and earliest and date < earliest:
             self._fault("reported_on", f"{date} is before {earliest}, when it happened; give the day it became public")
         return date
+
+
+def _hint(text: str) -> str:
+    """Say what else may help with a text that is no date."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
+        return "; for a month alone give a best day and precision = month"
+    if re.fullmatch(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{1,4}\.?", text):
+        return "; if all days of a file are written like this, import it with --dates dmy, mdy or ymd"
+    return ""
+
+
+def _nearest_day(year: int, month: int, day: int) -> str:
+    """Say what may have been meant by a day that does not exist."""
+    if not 1 <= month <= 12:  # noqa: PLR2004 - months
+        return "there are twelve months"
+    if not 1 <= year <= dt.MAXYEAR or day < 1:
+        return "check the year and the day"
+    last = dt.date(year, month, calendar.monthrange(year, month)[1])
+    return f"the month ends on {last}"

@@ -2,152 +2,96 @@
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from forecast.base.errors import InputError, LedgerError, nearest
+from forecast.base import prose
+from forecast.base.errors import InputError, LedgerError
 from forecast.base.files import replace_file
-from forecast.base.sanitise import bare_text, csv_text, inert
-from forecast.ledger.check import Row, check_entries
+from forecast.base.sanitise import csv_text, inert
+from forecast.ledger.check import Reading, Row, check_entries
+from forecast.ledger.doubles import at_most
+from forecast.ledger.layout import COLUMNS, find_header, foreign_layout, read_header
 from forecast.ledger.rows import Coverage, Entry, Observation
+from forecast.ledger.sheets import SHEETS, openpyxl_of, read_tables
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.ledger.check import Vocabulary
+    from forecast.ledger.layout import Kind
     from forecast.ledger.protocol import Ledger
     from forecast.ledger.records import Added
 
 __all__ = ["export_csv", "export_file", "import_file", "read_rows"]
 
 
-COLUMNS = {
-    "observation": (
-        "id", "indicator", "state", "date", "precision", "reported_on", "source", "url", "grade", "story", "distinct",
-        "note",
-    ),
-    "coverage": ("id", "indicator", "from", "to", "reported_on", "source", "url", "note"),
-}  # fmt: skip
-OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note"}
-SHEETS = {"observation": "observations", "coverage": "coverage"}
-
-
 # Reading.
 
 
-def read_rows(path: Path) -> tuple[Row, ...]:
-    """Read the rows of a .csv or .xlsx file without judging them; `LedgerError` when the file cannot be read."""
-    readers: dict[str, Callable[[Path], Iterator[Row]]] = {".csv": _read_csv, ".xlsx": _read_excel}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise LedgerError(str(path), [f"{path.suffix!r} is not a format for rows; use .csv or .xlsx"])
-    try:
-        return tuple(reader(path))
-    except OSError as error:
-        fault = f"cannot be read ({error.strerror or error}); check the path and its permissions"
-        raise LedgerError(str(path), [fault]) from error
+def read_rows(
+    path: Path, sheet: str | None = None, on_notice: Callable[[str], object] = lambda _: None
+) -> tuple[Row, ...]:
+    """Read the rows of a .csv or .xlsx file without judging them; `LedgerError` when the file cannot be read.
+
+    Of a workbook the sheets ``observations`` and ``coverage`` are read, else the first, or the one called ``sheet``.
+    ``on_notice`` is told what is left unread: columns, lines above the header, sheets.
+    """
+    return tuple(_rows_of(path, sheet, on_notice))
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        fault = f"line {line} is not UTF-8 text; save it as UTF-8 (in Excel: 'CSV UTF-8'), or name a workbook .xlsx"
-        raise LedgerError(str(path), [fault]) from error
-    header = text.partition("\n")[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    yield from _rows(path, "", _csv_lines(path, text, delimiter))
+def _rows_of(path: Path, sheet: str | None, on_notice: Callable[[str], object]) -> Iterator[Row]:
+    for name, lines in read_tables(path, sheet, on_notice):
+        yield from _rows(path, name, lines, on_notice)
 
 
-def _csv_lines(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Give each record with the number of the line on which it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-    line = 1
-    try:
-        for cells in reader:
-            yield line, [bare_text(cell) for cell in cells]
-            line = reader.line_num + 1
-    except csv.Error as error:
-        fault = f"line {line} is not CSV ({error}); check its quotes, or save it again from a spreadsheet"
-        raise LedgerError(str(path), [fault]) from error
-
-
-def _read_excel(path: Path) -> Iterator[Row]:
-    openpyxl = _openpyxl(path)
-    try:
-        with path.open("rb") as file:
-            book = openpyxl.load_workbook(file, data_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged workbook can raise anything
-        fault = f"is not a workbook that can be read ({error}); save it again as .xlsx, or use .csv"
-        raise LedgerError(str(path), [fault]) from error
-    named = [name for name in book.sheetnames if name in SHEETS.values()]
-    for name in named or book.sheetnames[:1]:
-        lines = ((n, [_cell_text(v) for v in row]) for n, row in enumerate(book[name].iter_rows(values_only=True), 1))
-        yield from _rows(path, f"[{name}]", lines)
-
-
-def _openpyxl(path: Path) -> Any:  # noqa: ANN401 - an optional module
-    try:
-        import openpyxl  # noqa: PLC0415 - an extra, and slow to import
-    except ImportError as error:
-        fault = "needs the extra for Excel: pip install 'scenario-cascade[excel]', or use .csv"
-        raise LedgerError(str(path), [fault]) from error
-    return openpyxl
-
-
-def _cell_text(value: object) -> str:
-    match value:
-        case None | False:
-            return ""
-        case True:
-            return "yes"
-        case dt.datetime() if value.time() == dt.time():
-            return value.date().isoformat()
-        case float() if value.is_integer():
-            return str(int(value))
-        case str():
-            return bare_text(re.sub(r"_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), value))
-        case _:
-            return str(value)
-
-
-def _rows(path: Path, sheet: str, lines: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
+def _rows(
+    path: Path, sheet: str, lines: Iterator[tuple[int, list[str]]], on_notice: Callable[[str], object]
+) -> Iterator[Row]:
     filled = ((n, cells) for n, cells in lines if any(map(str.strip, cells)))
-    first = next(filled, None)
+    above, first = find_header(filled)
     if first is None:
         raise LedgerError(str(path), [f"{sheet or 'the file'} is empty; its first line names the columns"])
-    line, header = first[0], [name.strip() for name in first[1]]
-    while not header[-1]:
-        del header[-1]
-    kind = "coverage" if {"from", "to"} & set(header) else "observation"
-    faults = [f"line {line}{sheet}: {fault}" for fault in _header_faults(header, COLUMNS[kind])]
-    if faults:
-        raise LedgerError(str(path), faults)
+    line, names = first
+    if foreign := foreign_layout(path.name, names):
+        raise LedgerError(str(path), [f"line {line}{sheet}: {foreign}"])
+    header = read_header(names)
+    file, kind = path.name + sheet, header.kind
+    if above:
+        on_notice(f"{file}: {prose.count(len(above), 'line')} above the header, line {line}, not read")
+    if header.ignored:
+        names = prose.listed([repr(name[:80]) for name in header.ignored])
+        on_notice(f"{file}: not read: {names}, which {'is no column' if len(header.ignored) == 1 else 'are no columns'}"
+                  f" of rows; they are {', '.join(COLUMNS[kind])}")  # fmt: skip
+    for fault in header.faults:
+        yield Row(file=file, line=line, kind=kind, cells={}, fault=fault)
+    width = len(header.columns)
     for number, cells in filled:
-        extra = len(cells) - len(header)
-        fault = f"has {len(cells)} cells, the header has {len(header)}; check its commas and quotes"
-        bad = extra < 0 or any(cells[len(header) :])
-        values = dict(zip(header, cells, strict=False))
-        yield Row(file=path.name + sheet, line=number, kind=kind, cells=values, fault=fault if bad else "")
+        bad = len(cells) < width or any(cells[width:])
+        fault = f"has {len(cells)} cells, the header has {width}; check its commas and quotes" if bad else ""
+        values = {name: cell for name, cell in zip(header.columns, cells, strict=False) if name}
+        if not any(map(str.strip, values.values())) and not bad:
+            continue
+        yield Row(file=file, line=number, kind=kind, cells=values, fault=fault)
 
 
-def _header_faults(header: list[str], columns: tuple[str, ...]) -> Iterator[str]:
-    yield from (f"there is no column {name!r}; {nearest(name, columns)}" for name in header if name not in columns)
-    yield from (f"column {name!r} is given twice" for name in sorted(set(header)) if header.count(name) > 1)
-    yield from (f"column {name!r} is missing" for name in columns if name not in OPTIONAL and name not in header)
+def import_file(  # noqa: PLR0913 - what an import consists of
+    ledger: Ledger, dataset: str, path: Path, vocabulary: Vocabulary, now: dt.datetime, *,
+    sheet: str | None = None, dates: str | None = None, same: bool = False,
+) -> Added:  # fmt: skip
+    """Take the rows of a file into the ledger: all or, with a `LedgerError` that lists every fault, none.
 
-
-def import_file(ledger: Ledger, dataset: str, path: Path, vocabulary: Vocabulary, now: dt.datetime) -> Added:
-    """Take the rows of a file into the ledger: all or, with a `LedgerError` that lists every fault, none."""
-    return ledger.add(dataset, check_entries(read_rows(path), vocabulary), now=now)
+    ``sheet`` is as in `read_rows`, ``dates`` and ``same`` are as in `Reading`; what was noticed is among the
+    ``notices`` of the result.
+    """
+    notices: list[str] = []
+    reading = Reading(dates=dates, same=same, recorded=lambda: ledger.entries(dataset))
+    rows = _rows_of(path, sheet, notices.append)
+    added = ledger.add(dataset, check_entries(rows, vocabulary, reading, notices.append), now=now)
+    return added._replace(notices=(*at_most(notices, "more notices"), *added.notices))
 
 
 # Writing.
@@ -186,8 +130,8 @@ def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
     return tuple(parts)
 
 
-def _tables(entries: Iterable[Entry]) -> dict[str, list[list[str | dt.date]]]:
-    tables: dict[str, list[list[str | dt.date]]] = {}
+def _tables(entries: Iterable[Entry]) -> dict[Kind, list[list[str | dt.date]]]:
+    tables: dict[Kind, list[list[str | dt.date]]] = {}
     for entry in entries:
         kind = "observation" if isinstance(entry, Observation) else "coverage"
         values = [getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind]]
@@ -196,8 +140,8 @@ def _tables(entries: Iterable[Entry]) -> dict[str, list[list[str | dt.date]]]:
     return tables
 
 
-def _workbook(path: Path, tables: Mapping[str, list[list[str | dt.date]]]) -> bytes:
-    book = _openpyxl(path).Workbook()
+def _workbook(path: Path, tables: Mapping[Kind, list[list[str | dt.date]]]) -> bytes:
+    book = openpyxl_of(path).Workbook()
     book.remove(book.active)
     for kind, rows in tables.items():
         sheet = book.create_sheet(SHEETS[kind])

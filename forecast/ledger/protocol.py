@@ -46,7 +46,10 @@ class Ledger(Protocol):
         ...
 
     def entries(self, dataset: str, *, as_of: dt.date | None = None, watermark: int | None = None) -> tuple[Entry, ...]:
-        """Give the entries in force, by (date, id), as public on ``as_of`` and as recorded up to ``watermark``."""
+        """Give the entries in force, as public on ``as_of`` and as recorded up to ``watermark``.
+
+        They come by date, of one day in the order in which they were reported and then first recorded.
+        """
         ...
 
     def watermark(self, dataset: str) -> int:

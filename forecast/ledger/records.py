@@ -12,20 +12,24 @@ PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is sti
 
 
 class Added(NamedTuple):
-    """What `Ledger.add` did with each id, in the order given."""
+    """What `Ledger.add` did with each id, in the order given; ``notices`` say what is odd about the new rows."""
 
     new: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """One row as `Ledger.log` lists it; ``superseded`` when a later row has the same id."""
+    """One row as `Ledger.log` lists it; ``superseded`` when a later row has the same id.
+
+    The action is "correct" where the row takes the place of one in force.
+    """
 
     seq: int
     recorded_at: dt.datetime
-    action: Literal["add", "retract"]
+    action: Literal["add", "correct", "retract"]
     id: str
     summary: str
     superseded: bool

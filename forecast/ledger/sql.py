@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from forecast.base.errors import InputError, nearest
 from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import ChainedStore
+from forecast.ledger.doubles import notices
 from forecast.ledger.records import Added, Issued, LogRecord, Resolution, supersedes
 from forecast.ledger.rows import RENAMED, Coverage, Observation, columns_of, with_id
 from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SqlLedger"]
 
+BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow
 
 _KINDS: dict[str, type[Entry]] = {"observation": Observation, "coverage": Coverage}
@@ -60,8 +63,8 @@ def _fold(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entry]:
     return known
 
 
-def _order(entry: Entry) -> tuple[dt.date, str]:
-    return (entry.date if isinstance(entry, Observation) else entry.from_), entry.id
+def _order(entry: Entry) -> tuple[dt.date, dt.date]:
+    return (entry.date if isinstance(entry, Observation) else entry.from_), entry.reported_on
 
 
 class SqlLedger(ChainedStore):
@@ -111,7 +114,10 @@ class SqlLedger(ChainedStore):
             connection.execute(sa.insert(ROWS).values(values))
 
     def entries(self, dataset: str, *, as_of: dt.date | None = None, watermark: int | None = None) -> tuple[Entry, ...]:
-        """Give the entries in force, by (date, id), as public on ``as_of`` and as recorded up to ``watermark``."""
+        """Give the entries in force, as public on ``as_of`` and as recorded up to ``watermark``.
+
+        They come by date, of one day in the order in which they were reported and then first recorded.
+        """
         with self.reading() as connection:
             known = _fold(
                 row for row in self._history(connection, dataset)
@@ -130,11 +136,17 @@ class SqlLedger(ChainedStore):
         with self.reading() as connection:
             rows = list(self._history(connection, dataset))
         last = {row["id"]: row["seq"] for row in rows}
+        corrections: set[int] = set()
+        before: dict[str, str] = {}
+        for row in rows:
+            if row["action"] == before.get(row["id"]) == "add":
+                corrections.add(row["seq"])
+            before[row["id"]] = row["action"]
         return tuple(
             LogRecord(
                 seq=row["seq"],
                 recorded_at=dt.datetime.fromisoformat(row["recorded_at"]),
-                action=row["action"],
+                action="correct" if row["seq"] in corrections else row["action"],
                 id=row["id"],
                 summary=_summary(row),
                 superseded=row["seq"] < last[row["id"]],
@@ -221,13 +233,14 @@ class SqlLedger(ChainedStore):
                 raise InputError(msg)
         changed = [entry for entry in given.values() if current.get(entry.id) != entry]
         common = {**_BLANK, "dataset": dataset, "action": "add", "recorded_at": recorded_at}
-        if changed:
-            connection.execute(sa.insert(ROWS), [{**common, **columns_of(entry)} for entry in changed])
+        for part in batched(changed, BATCH):
+            connection.execute(sa.insert(ROWS), [{**common, **columns_of(entry)} for entry in part])
         fresh = {entry.id for entry in changed}
         return Added(
             new=tuple(key for key in given if key in fresh and key not in current),
             superseded=tuple(key for key in given if key in fresh and key in current),
             unchanged=tuple(key for key in given if key not in fresh),
+            notices=notices(current, changed),
         )
 
 

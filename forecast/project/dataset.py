@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from forecast import ledger
-from forecast.base.errors import LedgerError
+from forecast.base.errors import InputError, LedgerError, nearest
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -70,14 +73,78 @@ class Dataset:
         return Snapshot(self.ledger, self.name, self.ledger.watermark(self.name))
 
     def observe(self, cells: dict[str, str], kind: str) -> Added:
-        """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``."""
+        """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``.
+
+        A row with an id corrects that row. `InputError` if there is none, for then it would be evidence beside it.
+        """
         row = ledger.Row(file="this row", line=0, kind=kind, cells=cells)  # pyright: ignore[reportArgumentType]
+        reading = ledger.Reading(recorded=self.entries)
         try:
-            entries = ledger.check_entries([row], self.vocabulary())
+            entries = ledger.check_entries([row], self.vocabulary(), reading)
         except LedgerError as error:  # there is one row, so its faults need not say where
             raise LedgerError(row.file, [fault.removeprefix(f"{row.file}: ") for fault in error.faults]) from None
+        if cells.get("id", ""):
+            self._require_recorded(entries[0].id)
         return self.ledger.add(self.name, entries, now=self.now)
 
-    def import_rows(self, path: Path) -> Added:
-        """Take the rows of a CSV or Excel file into the ledger, all or none."""
-        return ledger.import_file(self.ledger, self.name, path, self.vocabulary(), self.now)
+    def _require_recorded(self, row_id: str) -> None:
+        known = [entry.id for entry in self.entries()]
+        if row_id not in known and all(row.id != row_id for row in self.ledger.log(self.name, sys.maxsize)):
+            msg = (
+                f"there is no row {row_id!r} in {self.name!r} to correct; {nearest(row_id, known)} Without an id the"
+                " row is a new one; `forecast import` takes new rows with ids of their own"
+            )
+            raise InputError(msg)
+
+    def import_rows(
+        self, path: Path, *, sheet: str | None = None, dates: str | None = None, same: bool = False
+    ) -> Added:
+        """Take the rows of a CSV or Excel file into the ledger, all or none: see `ledger.files.import_file`."""
+        vocabulary = self.vocabulary()
+        return ledger.import_file(
+            self.ledger, self.name, path, vocabulary, self.now, sheet=sheet, dates=dates, same=same
+        )
+
+    def starter_notices(self) -> tuple[str, ...]:
+        """Say which starter files hold rows that the ledger never took in: they were edited after the first use."""
+        found: list[str] = []
+        for path in sorted(self.folder.glob("*.csv")):
+            try:
+                differing = sum(not self._was_taken(row) for row in ledger.read_rows(path))
+            except LedgerError as error:
+                found.append(f"{path} cannot be read any more, and the ledger is used as it is: {error.faults[0]}")
+                continue
+            if differing:
+                rows = "1 row that differs" if differing == 1 else f"{differing:,} rows that differ"
+                found.append(
+                    f"{path} was edited after its first use and has {rows} from the ledger, which is what counts;"
+                    f" `forecast import {path}` takes it in"
+                )
+        return tuple(found)
+
+    def _was_taken(self, row: Row) -> bool:
+        """Whether the ledger has, or ever had, a row as it stands in a file."""
+        try:
+            (entry,) = ledger.check_entries([row], self._vocabulary, ledger.Reading(recorded=self._in_force.values))
+        except LedgerError:
+            return row.cells.get("id", "") in self._log
+        if self._in_force.get(entry.id) == entry:
+            return True
+        versions = self._log.get(entry.id, ())
+        return any(entry in self.ledger.entries(self.name, watermark=seq) for seq in versions)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return self.vocabulary()
+
+    @cached_property
+    def _in_force(self) -> dict[str, Entry]:
+        return {entry.id: entry for entry in self.entries()}
+
+    @cached_property
+    def _log(self) -> dict[str, list[int]]:
+        """Where each id was written."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for row in self.ledger.log(self.name, sys.maxsize):
+            found[row.id].append(row.seq)
+        return found

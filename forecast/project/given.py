@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from forecast import inference
+from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: Ho
         return {row.fit for row in dataset.ledger.forecasts(name)}
 
     fitter = inference.Fitter(model, dataset.fits, issued, sampling, snapshot.watermark, dataset.now)
-    today = dataset.now.date()
+    today = local_day(dataset.now)
     date = today if as_of is None else read_date(as_of, "as of")
-    if date > max(today, dataset.now.astimezone().date()):
+    if date > max(today, dataset.now.date()):
         msg = f"as of {date} is in the future; a forecast is as of a day that has come, until today, {today}"
         raise InputError(msg)
     return Given(model, date, snapshot, fitter)

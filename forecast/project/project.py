@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from forecast import answers, jobs, ledger, record
+from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
 from forecast.project.given import fill_in
@@ -94,7 +95,7 @@ class Project:
         """Rows of the model's dataset; its starter evidence is taken into the ledger on first use."""
         name = model.spec.model.dataset
         found = Dataset(
-            self.ledger, name, self.root / "data" / name, lambda: self.models.vocabulary(name, now.date()), now
+            self.ledger, name, self.root / "data" / name, lambda: self.models.vocabulary(name, local_day(now)), now
         )
         found.seed()
         return found
@@ -107,9 +108,16 @@ class Project:
         """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``."""
         return self.dataset(model, now=now).observe(cells, kind)
 
-    def import_rows(self, model: Model, path: Path, *, now: dt.datetime) -> Added:
-        """Take the rows of a CSV or Excel file into the ledger, all or none."""
-        return self.dataset(model, now=now).import_rows(path)
+    def import_rows(  # noqa: PLR0913 - how a file is to be read
+        self, model: Model, path: Path, *, now: dt.datetime, sheet: str | None = None, dates: str | None = None,
+        same: bool = False,
+    ) -> Added:  # fmt: skip
+        """Take the rows of a CSV or Excel file into the ledger, all or none.
+
+        ``sheet`` names a sheet of a workbook; ``dates`` is the order ("dmy", "mdy", "ymd") of days that are not written
+        YYYY-MM-DD; with ``same``, equal rows are one row.
+        """
+        return self.dataset(model, now=now).import_rows(path, sheet=sheet, dates=dates, same=same)
 
     # Forecasts.
 
@@ -226,7 +234,7 @@ class Project:
         new or changed are recorded; an analyst's stand. Errors are those of `TrackRecord.resolve`.
         """
         now = now or self._clock()
-        date = now.date() if as_of is None else read_date(as_of, "as of")
+        date = local_day(now) if as_of is None else read_date(as_of, "as of")
         return self.track_record.resolve(model, date, now, lambda of, day: self.entries(of, now=now, as_of=day))
 
     def overrule(  # noqa: PLR0913 - what an answer consists of

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from forecast import record
+from forecast.base.clock import local_day
 from forecast.base.errors import InputError, ModelFileError, nearest, read_date
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class TrackRecord:
             If there is no such model, or ``date`` is in the future.
 
         """
-        if date > now.date():
-            msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {now.date()}"
+        if date > (today := local_day(now)):
+            msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {today}"
             raise InputError(msg)
         rows = record.stated(self._ledger.forecasts(self._scored(model) if model else None))
         answers: list[Resolution] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast import base, evidence
 from forecast.base import prose
+from forecast.base.clock import local_day
 from forecast.base.errors import InputError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.records import Resolution
@@ -78,7 +79,7 @@ def overruled(  # noqa: PLR0913 - what an answer consists of
     if outcome not in names:
         msg = f"the model {spec.name!r} has no outcome {outcome!r}; {nearest(outcome, names)}"
         raise InputError(msg)
-    today = now.date()
+    today = local_day(now)
     if date > today:
         msg = f"--date {date} is in the future; what the world says of it is known after that day"
         raise InputError(msg)

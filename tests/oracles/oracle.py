@@ -191,18 +191,21 @@ def _usable(spec: ModelSpec, rows: Rows, as_of: dt.date, credibility: Credibilit
     """Keep rows that are visible, known to the model, not before its start, and of some credibility."""
     visible = [row for row in rows if row.reported_on <= as_of and row.date <= as_of]
     known = [row for row in visible if _stage_of(spec, row) is not None and row.date >= spec.model.start]
-    return _in_order(row for row in known if credibility(row) > 0)
+    return [row for row in known if credibility(row) > 0]
 
 
 def _records(
     spec: ModelSpec, usable: Sequence[Row], credibility: Credibility
 ) -> tuple[dict[str, list[tuple[dt.date, bool]]], list[Row]]:
-    """Split off the records: per observable stage (date, in force from then on?), in order; and all other rows."""
+    """Split off the records: per observable stage (date, in force from then on?), in order; and all other rows.
+
+    Those of one day go in the order in which they were reported and then recorded, which is that of ``usable``.
+    """
     records: dict[str, list[tuple[dt.date, bool]]] = {
         name: [] for name, stage in spec.stages.items() if stage.observable
     }
     rest = []
-    for row in _in_order(usable):
+    for row in sorted(usable, key=lambda row: (row.date, row.reported_on)):
         stage = _stage_of(spec, row)
         if row.indicator or stage not in records or credibility(row) < RECORDED:
             rest.append(row)
@@ -685,7 +688,7 @@ def supposed_cells(
     what leads up to a supposed row that is one.
     """
     until = max([as_of, *(row.date for row in seen), *unseen.values()])
-    records, rest = _records(spec, _in_order([*_usable(spec, rows, as_of, credibility), *seen]), credibility)
+    records, rest = _records(spec, [*_usable(spec, rows, as_of, credibility), *seen], credibility)
     told = _count_stories(spec, rest, credibility)
     kept_until = {
         name: max([as_of, *(row.date for row in seen if row not in rest and _stage_of(spec, row) == name)])

@@ -79,12 +79,12 @@ def test_the_archive_holds_what_the_file_shows(root: Path, content: dict[str, An
 def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> None:
     """A row is fitted and issued; withdrawing it issues the old numbers again, so that the last issue is in force."""
     (old,) = archived(root)
-    assert call(*OBSERVE, "--id", "new", cwd=root).code == 0
+    new = call(*OBSERVE, cwd=root).out.split()[1]
     second = run(root)
     assert second.new
     assert second.issued.fit != old.fit
-    assert "new" in {row["id"] for row in second.report["evidence"]["rows"]}
-    assert call("retract", "new", "--reason", "misquoted", cwd=root).code == 0
+    assert new in {row["id"] for row in second.report["evidence"]["rows"]}
+    assert call("retract", new, "--reason", "misquoted", cwd=root).code == 0
     third = run(root)
     assert third.new
     assert third.issued.fit == old.fit

@@ -95,18 +95,18 @@ def test_no_forecast_is_as_of_a_day_to_come(project: Project, day: dt.date | str
 def test_a_new_row_is_an_update_and_its_retraction_undoes_it(project: Project) -> None:
     """One row more needs no fit; withdrawn again, or superseded and put back, all is as it was."""
     before = project.update(as_of=AS_OF, now=NOW)
-    assert call(*OBSERVE, "--id", "new", cwd=project.root).code == 0
+    new = call(*OBSERVE, cwd=project.root).out.split()[1]
     after = project.update(as_of=AS_OF, now=NOW)
     assert after.trust.anchor == before.trust.anchor
     assert after.trust.k_hat is not None
     assert after.trust.trusted
     assert after.probability("confrontation").mean < before.probability("confrontation").mean
-    assert call(*OBSERVE[:-1], "B2", "--id", "new", cwd=project.root).code == 0
+    assert call(*OBSERVE[:-1], "B2", "--id", new, cwd=project.root).code == 0
     stronger = project.update(as_of=AS_OF, now=NOW)
     assert stronger.probability("confrontation").mean < after.probability("confrontation").mean
-    assert call(*OBSERVE, "--id", "new", cwd=project.root).code == 0
+    assert call(*OBSERVE, "--id", new, cwd=project.root).code == 0
     assert project.update(as_of=AS_OF, now=NOW) == after
-    assert call("retract", "new", "--reason", "misquoted", cwd=project.root).code == 0
+    assert call("retract", new, "--reason", "misquoted", cwd=project.root).code == 0
     assert project.update(as_of=AS_OF, now=NOW) == before
 
 

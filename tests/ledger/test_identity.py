@@ -1,0 +1,123 @@
+"""One event is one row unless somebody says otherwise, and one key has one spelling."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+from entries import NOW, day, sighting
+
+from forecast.base.errors import LedgerError
+from forecast.ledger.check import Reading, Row, Vocabulary, check_entries
+from forecast.ledger.keys import clean_key
+from forecast.ledger.sqlite import SqliteLedger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOCABULARY = Vocabulary(frozenset({"cyberattack"}), {}, dt.date(2024, 12, 1), dt.date(2026, 1, 8))
+CELLS = {"id": "", "indicator": "cyberattack", "state": "", "date": "2025-02-20", "source": "APA", "grade": "B2"}
+
+
+def row(line: int = 2, **changes: str) -> Row:
+    """One row of a file, with changes."""
+    return Row(file="rows.csv", line=line, kind="observation", cells=CELLS | changes)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqliteLedger:
+    """Open an empty ledger."""
+    return SqliteLedger.open(tmp_path / "ledger.db")
+
+
+def test_equal_rows_are_not_one_silently() -> None:
+    """Without ids they are a fault, with --same they are one, and with an id they are one and that is said."""
+    with pytest.raises(LedgerError, match="lines 2 and 5 are the same: give ids if they are two events, or say --same"):
+        check_entries([row(2), row(5)], VOCABULARY)
+    told: list[str] = []
+    assert len(check_entries([row(2), row(5)], VOCABULARY, Reading(same=True), told.append)) == 1
+    assert len(check_entries([row(2, id="a"), row(5, id="a")], VOCABULARY, None, told.append)) == 1
+    assert len(told) == 2
+    assert len(check_entries([row(2, id="a"), row(5, id="b")], VOCABULARY)) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"note": "."}, {"grade": "A1"}, {"source": "apa"}, {"url": "https://x.org/"}, {"reported_on": day(3, 1)}],
+)
+def test_a_retyped_row_is_named_with_the_first(ledger: SqliteLedger, changes: dict[str, object]) -> None:
+    """Same indicator, date and source: both ids and the way out are said; `distinct` says it is another event."""
+    ledger.add("d", [sighting("a")], now=NOW)
+    notice = ledger.add("d", [sighting("b", **changes)], now=NOW).notices[0]
+    assert notice.startswith("b says what a says")
+    assert "retract b and correct a by its id, else say so with --distinct" in notice
+    assert not any("says what" in said for said in ledger.add("d", [sighting("c", distinct=True)], now=NOW).notices)
+
+
+@pytest.mark.parametrize("changes", [{"date": day(2, 19)}, {"source": "Report"}, {"indicator": "entry_ban"}])
+def test_other_rows_are_not_named(ledger: SqliteLedger, changes: dict[str, object]) -> None:
+    """Another day, source or indicator is another event, and so a correction is none."""
+    ledger.add("d", [sighting("first")], now=NOW)
+    assert ledger.add("d", [sighting("second", **changes)], now=NOW).notices == ()
+    assert ledger.add("d", [sighting("first", grade="A1")], now=NOW).notices == ()
+
+
+def test_a_correction_shows_as_one(ledger: SqliteLedger) -> None:
+    """The log tells it from a new row, and from one that comes back after it was withdrawn."""
+    for grade in ("B2", "A1"):
+        ledger.add("d", [sighting("a", grade=grade)], now=NOW)
+    ledger.retract("d", "a", reason="false", now=NOW)
+    ledger.add("d", [sighting("a")], now=NOW)
+    assert [record.action for record in ledger.log("d")] == ["add", "retract", "correct", "add"]
+    assert [record.action for record in ledger.log("d", 3)] == ["add", "retract", "correct"]
+
+
+def test_states_of_one_day_that_contradict_are_said(ledger: SqliteLedger) -> None:
+    """Both are named in the order in which they were reported."""
+    first = sighting("z", indicator=None, state="peace.deal", reported_on=day(2, 20))
+    (notice,) = ledger.add("d", [sighting("a", indicator=None, state="peace.none"), first], now=NOW).notices
+    assert "peace.deal (z), then peace.none (a)" in notice
+
+
+@pytest.mark.parametrize(
+    "text", ["Baku\u0301 x", "  Bak\u00fa x", "Bak\u00fa\u00a0x", "Bak\u00fa \t x", "Bak\u200b\u00fa x"]
+)
+def test_a_key_has_one_spelling(text: str) -> None:
+    """Composed, without invisible characters, blanks folded."""
+    spelled = clean_key(text)
+    (found,) = check_entries([row(source=text)], VOCABULARY)
+    assert found.source == spelled == "Bak\u00fa x"
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [("raid-one", "Raid-One"), ("border raid", "border riad"), ("raid", "r\u0430id"), ("raid", "raids")],
+)
+def test_keys_that_look_alike_are_warned(ledger: SqliteLedger, known: str, new: str) -> None:
+    """Another case, one letter, another script: both spellings are named."""
+    ledger.add("d", [sighting("1", story=known)], now=NOW)
+    notices = ledger.add("d", [sighting("2", story=new, date=day(2, 21))], now=NOW).notices
+    assert notices == (f"story {new!r} looks like {known!r}; if they are the same, write both in one way",)
+
+
+@pytest.mark.parametrize(
+    ("order", "text"), [("dmy", "25/03/2025"), ("mdy", "3/25/2025"), ("ymd", "2025.3.25"), ("dmy", "2025-03-25")]
+)
+def test_days_are_read_as_asked(order: str, text: str) -> None:
+    """The order is said, never guessed; ISO days are always read."""
+    (found,) = check_entries([row(date=text)], VOCABULARY, Reading(dates=order))
+    assert found == sighting(found.id, date=day(3, 25), reported_on=day(3, 25), url="")
+    if "-" not in text:
+        with pytest.raises(LedgerError, match="import it with --dates dmy, mdy or ymd"):
+            check_entries([row(date=text)], VOCABULARY)
+
+
+@pytest.mark.parametrize(("count", "more"), [(50, ""), (51, "and 1 more"), (3000, "and 2,950 more")])
+def test_at_most_fifty_faults_are_printed(count: int, more: str) -> None:
+    """The rest is counted, and all of them are kept."""
+    with pytest.raises(LedgerError) as caught:
+        check_entries([row(k + 2, grade="Z9") for k in range(count)], VOCABULARY)
+    assert len(caught.value.faults) == count
+    assert str(caught.value).count("grade: 'Z9'") == 50
+    assert more in str(caught.value)

@@ -1,0 +1,41 @@
+"""What a project says of rows that correct others, and of days where the caller is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import forecast
+from forecast.base.clock import local_day
+from forecast.base.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = dt.datetime(2026, 1, 8, 21, 30, tzinfo=dt.UTC)
+CELLS = {"indicator": "presidents_meeting", "date": "2026-01-07", "source": "Press service", "grade": "A1"}
+
+
+def test_an_unknown_id_is_a_fault(tmp_path: Path) -> None:
+    """A slip in `--id` adds no evidence beside the row that was meant; the right id corrects it."""
+    forecast.init(tmp_path)
+    project = forecast.open(tmp_path)
+    model = project.model()
+    (row_id,) = project.observe(model, CELLS, "observation", now=NOW).new
+    for wrong in (row_id[:-1], "nothing"):
+        with pytest.raises(InputError, match=f"there is no row '{wrong}'"):
+            project.observe(model, CELLS | {"id": wrong, "grade": "B2"}, "observation", now=NOW)
+    assert project.observe(model, CELLS | {"id": row_id, "grade": "B2"}, "observation", now=NOW).superseded == (row_id,)
+
+
+@pytest.mark.parametrize(("zone", "day"), [("UTC0", 8), ("XXX-4", 9), ("XXX+5", 8)])
+def test_today_is_the_callers_day(monkeypatch: pytest.MonkeyPatch, zone: str, day: int) -> None:
+    """East of Greenwich it is tomorrow already when it is late in UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        assert local_day(NOW) == dt.date(2026, 1, day)
+    time.tzset()
