@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.synthetic import DRAWS, STEPS, joint_matrices, problem
 from forecast.engine.blocks import Blocks
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import time
 
 from benchmarks.synthetic import DRAWS, STEPS, problem
 from forecast.engine.blocks import Blocks
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 
 ROUNDS = 7
 

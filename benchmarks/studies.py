@@ -18,8 +18,8 @@ from pathlib import Path
 
 from forecast.inference.settings import Settings
 from forecast.studies.calibrate import study_spec
-from forecast.studies.cluster import PROCESSORS, connect
 from forecast.studies.run import about, run_worlds, work_of
+from forecast.studies.workers import PROCESSORS, connect
 
 WORLDS = 12
 ROUNDS = 2

@@ -26,7 +26,7 @@ from forecast.engine.blocks import Draws
 from forecast.inference.fit import Fit, fit_id
 from forecast.inference.fit_files import save_fit
 from forecast.inference.settings import Diagnostics, Settings
-from forecast.ledger.records import Issued
+from forecast.ledger.issued import Issued
 
 if TYPE_CHECKING:
     from collections.abc import Callable

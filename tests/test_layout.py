@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from forecast.engine import evaluation
-from forecast.engine.kernel import STAMP
+from forecast.engine import filtering as evaluation
+from forecast.engine.jit import STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +146,7 @@ def test_only_two_modules_import_pymc() -> None:
 
 def test_kernels_know_of_each_other() -> None:
     """What numba keeps is stamped with the content of every file that may hold a kernel: those of the engine."""
-    users = {name for name, tree in MODULES.items() if "forecast.engine.kernel" in set(imported(tree))}
+    users = {name for name, tree in MODULES.items() if "forecast.engine.jit" in set(imported(tree))}
     assert {name for name in users if not name.startswith("engine.")} == {"inference.pymc_model"}  # for the stamp
     content = b"".join(path.read_bytes() for path in sorted((PACKAGE / "engine").glob("*.py")))
     assert hashlib.sha256(content).hexdigest() == STAMP

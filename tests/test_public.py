@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 from pathlib import Path
 
@@ -48,16 +47,6 @@ def test_every_error_is_a_forecast_error() -> None:
         "ModelFileError": 2,
         "UntrustworthyError": 3,
     }
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_exports_exist_and_are_sorted(name: str) -> None:
-    """The `__all__` of a module is sorted as ruff sorts it, and names what is there."""
-    module = importlib.import_module(f"forecast.{name}")
-    exported = list(getattr(module, "__all__", []))
-    assert len(exported) == len(set(exported))
-    assert all(hasattr(module, part) for part in exported)
-    assert exported == sorted(exported, key=lambda part: (not part.isupper(), not part[0].isupper(), part))
 
 
 @pytest.mark.parametrize("name", ["__init__", *(f"{name}.__init__" for name in PACKAGES), *MODULES])

@@ -11,7 +11,7 @@ from forecast.answers import alarm
 from forecast.answers.alarm import FUTURES, SAME, SEED, WEEKS, tail_of
 from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE
 from forecast.engine.blocks import Blocks, split
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.gradient import transition_tables
 from forecast.engine.pareto import Weights
 from forecast.engine.simulate import REPORT_MIX, choose, simulate_paths

@@ -22,9 +22,9 @@ from benchmarks.validation.sections import sections
 from docs.builder.places import DOCS, MODEL
 from forecast.inference.model import Model
 from forecast.studies.calibrate import study_spec
-from forecast.studies.cluster import connect
-from forecast.studies.judge import judge_calibration, judge_ranks, places_of
 from forecast.studies.run import about, run_worlds, work_of
+from forecast.studies.verdicts import judge_calibration, judge_ranks, places_of
+from forecast.studies.workers import connect
 from forecast.theory.modelfile import load_spec
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import altair as alt
 import numpy as np
 
-from forecast.studies.judge import band
+from forecast.studies.verdicts import band
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from forecast.studies.judge import Calibration
+    from forecast.studies.verdicts import Calibration
 
 
 def ecdf_chart(studies: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> alt.HConcatChart:

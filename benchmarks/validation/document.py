@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from benchmarks.validation.bugs import BUGS
 from docs.builder.markdown import table
 from forecast.inference.settings import Settings
-from forecast.studies.judge import LEVEL
+from forecast.studies.verdicts import LEVEL
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from forecast.studies.judge import Calibration, Uniformity
+    from forecast.studies.verdicts import Calibration, Uniformity
 
 SETTINGS = Settings()
 SHOWN = 8  # rows of a table of the worst

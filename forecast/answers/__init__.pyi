@@ -1,4 +1,4 @@
 from .forecast import LiveForecast as LiveForecast
-from .rule_chance import PATHS as PATHS
-from .suppose import forced_states as forced_states
-from .suppose import supposed_rows as supposed_rows
+from .rule_probability import PATHS as PATHS
+from .what_if import forced_states as forced_states
+from .what_if import supposed_rows as supposed_rows

@@ -20,7 +20,7 @@ from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
 from forecast.engine.blocks import Blocks, Draws, split
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_reports
 from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Cells, Floats
     from forecast.evidence.compilation import Evidence
     from forecast.inference.reweighting import Posterior
-
-__all__ = ["LIMIT", "WEEKS", "Alarm", "raise_alarm", "tail_of"]
 
 
 WEEKS = 8  # steps that are scored together

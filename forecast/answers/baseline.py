@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from forecast.quantities.estimate import Estimate
 
-__all__ = ["Baseline"]
-
 
 @dataclass(frozen=True)
 class Baseline:

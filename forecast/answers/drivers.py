@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["Driver", "Drivers", "Known", "find_drivers"]
-
 
 EXACT = 8  # players up to which every set of them is evaluated
 EVALUATIONS = 256  # at most about so many otherwise

@@ -15,7 +15,7 @@ from forecast.inference.mixture import MixturePart, pool
 from forecast.inference.shifted_prior import Moved, Parameters, moved
 from forecast.inference.trust import gate
 from forecast.quantities.estimate import FORMAT, Estimate
-from forecast.quantities.read import answers, ask, estimates, horizons_of
+from forecast.quantities.from_draws import answers, ask, estimates, horizons_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.quantities.forecast import Forecast
-
-__all__ = ["Experts", "Voice", "pool_experts"]
 
 
 # Experts.

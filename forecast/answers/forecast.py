@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
-from forecast.answers.rule_chance import find_rules
+from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
-from forecast.answers.suppose import Asker
 from forecast.answers.target import Question
 from forecast.answers.watch import watch_list
+from forecast.answers.what_if import Asker
 from forecast.base.errors import InputError, UntrustworthyError, read_date
 from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forecast.answers.baseline import Baseline
     from forecast.answers.drivers import Drivers
     from forecast.answers.experts import Experts
-    from forecast.answers.rule_chance import Rules
+    from forecast.answers.rule_probability import Rules
     from forecast.answers.sensitivity import Sensitivity
     from forecast.answers.sightings import Sightings
     from forecast.answers.watch import WatchList
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Estimate, Policy
     from forecast.quantities.forecast import WhatIf
-
-__all__ = ["LiveForecast"]
 
 
 LAST = "last"

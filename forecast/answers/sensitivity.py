@@ -18,7 +18,7 @@ from forecast import base
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from forecast.inference.shifted_prior import Moved, Parameters
     from forecast.ledger.rows import Entry
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Link", "OfFit", "Scaling", "Sensitivity", "Shift", "find_sensitivity", "regraded", "watched_throughout"]
 
 
 SOURCES, INFORMATION = "ABCDE", "12345"  # F and 6 say that nobody knows; they stay

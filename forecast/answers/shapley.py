@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Factors", "antithetic_shares", "average_shares", "exact_shares"]
-
 
 SEED = 1
 # Shares.

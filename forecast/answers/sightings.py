@@ -13,10 +13,10 @@ from forecast.answers.watch import SEED, advance, error_of
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
 from forecast.evidence.grid import DAYS_PER_YEAR
-from forecast.evidence.imagined import imagined_silence
+from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Cells, Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-
-__all__ = ["Sightings", "expect_sightings"]
 
 
 LOW, HIGH = 0.05, 0.95

@@ -12,7 +12,7 @@ import numpy as np
 from forecast.base.errors import InputError, nearest
 from forecast.engine.propagate import Ahead, Questions
 from forecast.inference.trust import gate
-from forecast.quantities.read import Answers, estimates, horizons_of
+from forecast.quantities.from_draws import Answers, estimates, horizons_of
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from forecast.inference.reweighting import Posterior
     from forecast.quantities.estimate import Key, Quantity, Trust
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Question", "Reading"]
 
 
 KEPT = 8  # sets of values that are kept

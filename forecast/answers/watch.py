@@ -12,8 +12,8 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
-from forecast.engine.evaluation import evaluate
-from forecast.evidence.imagined import imagined_silence
+from forecast.engine.filtering import evaluate
+from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
 
 if TYPE_CHECKING:
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
     from forecast.answers.target import Question
     from forecast.engine.arrays import Cells, Floats
-    from forecast.engine.evaluation import Evaluation
+    from forecast.engine.filtering import Evaluation
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-
-__all__ = ["SEED", "WatchList", "Watched", "advance", "error_of", "watch_list"]
 
 
 SEED = 1

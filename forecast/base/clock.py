@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import datetime as dt
 
-__all__ = ["local_day"]
-
 
 def local_day(now: dt.datetime) -> dt.date:
     """Day of a moment (aware) in the caller's time zone: east of Greenwich it comes earlier than in UTC."""

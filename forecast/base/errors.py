@@ -12,21 +12,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = [
-    "EXIT_CODES",
-    "BusyError",
-    "FaultsError",
-    "ForecastError",
-    "ImpossibleError",
-    "InputError",
-    "LedgerError",
-    "ModelFileError",
-    "OutOfTimeError",
-    "UntrustworthyError",
-    "nearest",
-    "read_date",
-]
-
 
 SHOWN_FAULTS = 50
 EXIT_CODES = {  # of every command; documents take them from here

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["clear_drafts", "make_folder", "published", "remove_if_empty", "replace_file"]
-
 
 DRAFT = re.compile(r"\..+\.(\d+)\.(draft|part)")  # an older version called those of fits parts
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}

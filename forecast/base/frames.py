@@ -9,7 +9,6 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["cell_text", "frame", "stacked"]
 
 DAY = "datetime64[s]"
 

@@ -9,26 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = [
-    "bits",
-    "chance",
-    "change",
-    "count",
-    "day",
-    "figure",
-    "gap",
-    "listed",
-    "moved",
-    "multiple",
-    "number",
-    "points",
-    "points_apart",
-    "signed",
-    "signed_gap",
-    "spoken",
-    "spread",
-]
-
 
 PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none

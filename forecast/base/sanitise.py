@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["bare_text", "csv_text", "escaped_json", "inert", "is_web", "one_line", "visible"]
-
 
 EXECUTED = "=+-@\t\r\n＝＋－＠"  # first characters that make some spreadsheet run a cell
 

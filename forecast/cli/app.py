@@ -11,7 +11,19 @@ import typer
 
 from forecast.base.errors import ForecastError
 from forecast.base.sanitise import visible
-from forecast.cli import archive, evidence, forecasts, models, questions, rivals, schedules, studies, track
+from forecast.cli import (
+    archive,
+    evidence,
+    forecasts,
+    models,
+    questions,
+    rivals,
+    schedules,
+    studies,
+)
+from forecast.cli import (
+    track_record as track,
+)
 from forecast.cli.schedules import INTERRUPTED
 
 app = typer.Typer(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from forecast.inference.model import Model
-    from forecast.ledger.records import Added, LogRecord
+    from forecast.ledger.issued import Added, LogRecord
 
 
 class Order(StrEnum):

@@ -23,8 +23,8 @@ from forecast.cli.printing import print_json, shown
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from forecast.jobs.limit import TimeLimit
     from forecast.jobs.notices import Notice
+    from forecast.jobs.time_limit import TimeLimit
     from forecast.project.project import Issue, Project
 
 

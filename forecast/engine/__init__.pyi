@@ -1,3 +1,3 @@
 from .blocks import Blocks as Blocks
 from .blocks import Draws as Draws
-from .evaluation import evaluate as evaluate
+from .filtering import evaluate as evaluate

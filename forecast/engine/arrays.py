@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,23 +14,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Masks = NDArray[np.bool_]
-
-__all__ = [
-    "ASSESSMENT",
-    "COVERED",
-    "OBSERVABLE",
-    "SELECTIVE",
-    "Cells",
-    "Chain",
-    "judged",
-    "median_sums",
-    "seen",
-    "stage_offsets",
-    "stay_and_move",
-    "steps_between",
-    "table_offsets",
-    "told",
-]
 
 
 COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE = 0, 1, 2, 3

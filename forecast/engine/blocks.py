@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.engine.arrays import stay_and_move, table_offsets
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from forecast.engine.arrays import Chain, Floats, Ints
-
-__all__ = ["BLOCK", "Blocks", "Draws", "fill_tables", "in_threads", "joined", "pull", "push", "split"]
 
 
 BLOCK = 64

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, judged, seen, told
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
-
-__all__ = ["apply_emission", "cell_densities", "emissions", "log_emissions", "told_sums"]
 
 
 FOLD = 1e-10  # products of likelihoods below it move to the log scale

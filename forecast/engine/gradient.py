@@ -3,7 +3,7 @@
 A chain of L stages with n₁ … n_L states has K = ∏ n joint states, the last stage fastest. Each stage has a table Pₗ
 (contexts, nₗ, nₗ), the contexts being the *new* states of the stages before it; one step's joint matrix M (K, K) is the
 product of the stages' entries. For one draw and the K of real models a dense M beats the contraction stage by stage,
-which pays where many draws go through at once (`forecast.engine.evaluation`; docs/decisions.md, *Dense steps*). What a
+which pays where many draws go through at once (`forecast.engine.filtering`; docs/decisions.md, *Dense steps*). What a
 step and a cell are worth is said here, in `stay_and_move`, `seen`, `told` and `judged`, for both.
 
 Every function takes a `Chain` (the structure), and those that read evidence take `Cells`; both are plain arrays, so one
@@ -26,15 +26,13 @@ from forecast.engine.arrays import (
     table_offsets,
 )
 from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
-
-__all__ = ["log_likelihood_and_gradient", "log_matrices", "transition_tables"]
 
 
 LARGEST = 700.0  # logarithm of what a derivative may be: that of a start which has no weight has no bound

@@ -2,7 +2,7 @@
 
 Ten thousand rows of one week make some states exp(−5,000) as likely as others, and the week after may say the contrary.
 Here nothing is rounded to zero on the way, at many times the cost; `forecast.engine.gradient` and
-`forecast.engine.evaluation` come here where their own pass gets `THIN`.
+`forecast.engine.filtering` come here where their own pass gets `THIN`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
-
-__all__ = ["APART", "THIN", "log_ahead", "log_behind", "log_sum"]
 
 
 # A step takes at most exp(−APART) and a few unlogged cells off a probability of THIN or more: it stays a normal number.

@@ -16,8 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
 
-__all__ = ["Weights", "equal_weights", "k_hat_limit", "smooth_weights"]
-
 
 CONSTANT = 1e-12  # log ratios that differ by less are all the same
 SMALL = 225  # effective draws; of fewer, a fifth is the tail

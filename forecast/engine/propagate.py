@@ -14,12 +14,10 @@ import numpy as np
 
 from forecast.engine.arrays import table_offsets
 from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, pull
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Chain, Floats, Ints, Masks
-
-__all__ = ["Ahead", "Horizons", "Questions", "Read"]
 
 
 KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, block by block

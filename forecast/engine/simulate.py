@@ -14,8 +14,6 @@ from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, Cells, Chain
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
 
-__all__ = ["REPORT_MIX", "choose", "simulate_counts", "simulate_paths", "simulate_reports", "simulate_start"]
-
 
 MOST_LOG_RATE = 20.0  # of events a year: prior draws go far beyond what can be counted
 # How reports of true events are graded, as credibility: probability. A convention: it cancels from every posterior.

@@ -1,3 +1,3 @@
 from .compilation import compile_evidence as compile_evidence
-from .rules import met as met
-from .rules import what_it_records as what_it_records
+from .resolution_rules import met as met
+from .resolution_rules import what_it_records as what_it_records

@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
 from forecast.evidence.grid import DAYS_PER_YEAR, Grid
-from forecast.evidence.records import Cell, record_cells
+from forecast.evidence.observables import Cell, record_cells
 from forecast.evidence.stories import settle_stories
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from forecast.evidence.stories import Telling
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Evidence", "compile_evidence"]
 
 
 HALF = 0.5

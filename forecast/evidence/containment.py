@@ -12,8 +12,6 @@ from forecast.engine.arrays import COVERED, OBSERVABLE, SELECTIVE, Cells
 if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
 
-__all__ = ["cell_keys", "contains", "news", "same_cells", "watched_cells"]
-
 
 def news(before: Evidence | None, after: Evidence) -> Cells:
     """Give the cells of ``after`` that ``before`` has not: what one more week has brought."""

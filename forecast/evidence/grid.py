@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["DAYS_PER_YEAR", "Grid", "step_days"]
-
 
 DAYS_PER_YEAR = 365.25
 

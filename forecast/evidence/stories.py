@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["Telling", "settle_stories", "stories", "story_name"]
-
 
 def stories(space: StateSpace, entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Group the rows that the model knows by what they tell of: a story, a row of none, or a span of coverage."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.blocks import Blocks
-from forecast.engine.evaluation import evaluate
-from forecast.quantities.read import ask
+from forecast.engine.filtering import evaluate
+from forecast.quantities.from_draws import ask
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from forecast.engine.blocks import Draws
     from forecast.engine.propagate import Ahead, Horizons
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["PRIOR", "Anchor"]
 
 
 PRIOR = "prior"

@@ -11,9 +11,9 @@ import numpy as np
 
 from forecast import quantities
 from forecast.engine.blocks import Blocks, Draws
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
-from forecast.quantities.read import answers, ask, horizons_of
+from forecast.quantities.from_draws import answers, ask, horizons_of
 from forecast.theory.spec import log_normal
 from forecast.theory.statespace import chain_of
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from forecast.inference.sampler import Sampler
     from forecast.inference.settings import Settings
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Fit", "fit_id", "fit_model"]
 
 
 PACKAGES = ("scenario-cascade", "pymc", "pytensor", "nutpie", "numba", "numpy")

@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.statespace import StateSpace
 
-__all__ = [
-    "load_arrays",
-    "load_cells",
-    "load_fit",
-    "load_posterior",
-    "load_prior",
-    "load_record",
-    "prune_fits",
-    "read_whole",
-    "save_fit",
-    "save_prior",
-]
-
 
 KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from forecast.inference.settings import Sampling, Settings
     from forecast.quantities.estimate import Policy
 
-__all__ = ["Fitter"]
-
 
 @dataclass
 class Fitter:

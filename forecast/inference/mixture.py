@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.quantities.forecast import Forecast
-from forecast.quantities.read import Answers, estimates
+from forecast.quantities.from_draws import Answers, estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.anchor import Anchor
     from forecast.quantities.estimate import Trust
-
-__all__ = ["MixturePart", "pool"]
 
 
 class MixturePart(NamedTuple):

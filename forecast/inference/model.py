@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["Model"]
-
 
 PRIOR_DRAWS = 16_000
 PRIOR_SEED = 1

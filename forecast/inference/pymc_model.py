@@ -27,7 +27,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from forecast.engine.arrays import Cells, Chain
 from forecast.engine.gradient import log_likelihood_and_gradient
-from forecast.engine.kernel import STAMP
+from forecast.engine.jit import STAMP
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.theory.spec import GRADES, log_normal
 from forecast.theory.statespace import chain_of
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from forecast.evidence.compilation import Evidence
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["build_model", "data_of", "log_prior"]
 
 
 GROUPS = {  # of the parameters, as an analyst would name them

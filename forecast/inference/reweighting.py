@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import UntrustworthyError
-from forecast.engine.evaluation import Evaluation, evaluate
+from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.pareto import Weights, equal_weights, k_hat_limit, smooth_weights
 from forecast.evidence.containment import cell_keys, contains, same_cells, watched_cells
 from forecast.inference.trust import excess_error, gate
 from forecast.quantities.forecast import Forecast
-from forecast.quantities.read import answers, estimates, horizons_of, possible
+from forecast.quantities.from_draws import answers, estimates, horizons_of, possible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.anchor import Anchor
     from forecast.quantities.estimate import Policy, Quantity, Trust
-    from forecast.quantities.read import Answers
+    from forecast.quantities.from_draws import Answers
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Posterior", "reweigh", "update"]
 
 
 MOST_PRIOR_DRAWS = 32_000  # more take longer than a fit

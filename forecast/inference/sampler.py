@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from forecast.inference.settings import Settings
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["Sampler"]
-
 
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
-__all__ = ["Diagnostics", "FitRecord", "Learned", "Sampling", "Settings", "check_fit"]
-
 
 MAX_R_HAT = 1.01
 MIN_ESS_PER_CHAIN = 100

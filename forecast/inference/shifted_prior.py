@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.evaluation import Evaluation, evaluate
+from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
-from forecast.quantities.read import possible
+from forecast.quantities.from_draws import possible
 from forecast.theory.assumptions import assumptions, with_grades, with_intervals
 from forecast.theory.spec import GRADES, log_normal
 from forecast.theory.statespace import StateSpace
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-
-__all__ = ["PARAMETERS", "Moved", "Parameters", "grades_moved", "moved", "parameters_of"]
 
 
 PARAMETERS = (

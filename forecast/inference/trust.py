@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from forecast.inference.anchor import Anchor
     from forecast.quantities.estimate import Quantity
 
-__all__ = ["excess_error", "gate"]
-
 
 MAX_MCSE = 0.01
 MAX_LOG_ODDS_MCSE = 0.1  # where a probability lies below 5 % or above 95 %

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["RunLock"]
-
 
 # One run at a time.
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Mapping
 
-__all__ = ["RunLog"]
-
 
 LOG_BYTES = 1_000_000  # at most, of each of the files of a log
 LOG_FILES = 4

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from forecast.ledger.records import Issued
-
-__all__ = ["ALARM", "MOVED", "RINGS", "Notice", "find_alarm", "find_moves", "leave_word", "read_notices"]
+    from forecast.ledger.issued import Issued
 
 
 MOVED = 10  # exit code of a run after which an outcome has moved

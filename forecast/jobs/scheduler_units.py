@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Job", "cron_line", "github_files", "read_time", "systemd_files", "together"]
-
 
 DISTRIBUTION = "scenario-cascade"
 PINNED = ("pymc", "pytensor", "nutpie", "numba", "numpy")  # they decide the draws

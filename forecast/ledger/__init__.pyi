@@ -5,6 +5,6 @@ from .check import check_entries as check_entries
 from .files import export_file as export_file
 from .files import import_file as import_file
 from .files import read_rows as read_rows
-from .records import Issued as Issued
+from .issued import Issued as Issued
 from .rows import Coverage as Coverage
 from .sqlite import SqliteLedger as SqliteLedger

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from forecast.base.errors import InputError
 
-__all__ = ["CREDIBILITY", "INFORMATION", "RELIABILITY", "credibility"]
-
-
 RELIABILITY = {"A": 0.98, "B": 0.90, "C": 0.75, "D": 0.55, "E": 0.30, "F": 0.50}
 INFORMATION = {"1": 0.98, "2": 0.90, "3": 0.75, "4": 0.50, "5": 0.20, "6": 0.50}
 CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in RELIABILITY.items() for i, b in INFORMATION.items()}

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GENESIS", "Head", "Link", "digest_of", "text_digest"]
-
 
 GENESIS = "0" * 64  # what stands before the first row
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-__all__ = ["DAMAGED", "ChainedStore", "digest_at", "head_of"]
 
 _KEPT = (ROWS, ISSUED, RESOLVED)
 _LONG = "content"  # the column that is too long to be read where it is not needed; the chain holds its digest

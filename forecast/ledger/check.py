@@ -19,8 +19,6 @@ from forecast.ledger.rows import Coverage, Entry, Observation, with_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["DAY_ORDERS", "Reading", "Row", "Vocabulary", "check_entries"]
-
 
 MAX_TEXT = 10_000
 FORMULA = "\0="  # a cell whose value was never worked out

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from forecast.ledger.rows import Entry
 
-__all__ = ["MOST", "at_most", "notices"]
-
 
 MOST = 50  # messages of one kind that anybody reads
 

@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.check import Vocabulary
+    from forecast.ledger.issued import Added
     from forecast.ledger.layout import Kind
     from forecast.ledger.protocol import Ledger
-    from forecast.ledger.records import Added
-
-__all__ = ["export_csv", "export_file", "import_file", "read_rows"]
 
 
 # Reading.

@@ -12,8 +12,6 @@ from forecast.ledger.keys import clean_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["COLUMNS", "Header", "Kind", "find_header", "folded", "foreign_layout", "read_header"]
-
 
 type Kind = Literal["observation", "coverage"]
 COLUMNS: dict[Kind, tuple[str, ...]] = {

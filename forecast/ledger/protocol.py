@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.chain import Head
-    from forecast.ledger.records import Added, Issued, LogRecord, Resolution
+    from forecast.ledger.issued import Added, Issued, LogRecord, Resolution
     from forecast.ledger.rows import Entry
-
-__all__ = ["Ledger"]
 
 
 class Ledger(Protocol):

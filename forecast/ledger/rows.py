@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import datetime as dt
 
-__all__ = ["RENAMED", "Coverage", "Entry", "Observation", "columns_of", "make_id", "with_id"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     Lines = Iterator[tuple[int, list[str]]]
 
-__all__ = ["SHEETS", "openpyxl_of", "read_tables"]
-
 
 SHEETS = {"observation": "observations", "coverage": "coverage"}
 MAX_BYTES = 512 * 2**20  # of a workbook when it is unpacked

@@ -13,7 +13,7 @@ from forecast.base.errors import InputError, nearest
 from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import ChainedStore
 from forecast.ledger.doubles import notices
-from forecast.ledger.records import Added, Issued, LogRecord, Resolution, supersedes
+from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
 from forecast.ledger.rows import RENAMED, Coverage, Observation, columns_of, with_id
 from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from forecast.ledger.rows import Entry
 
-__all__ = ["SqlLedger"]
 
 BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow

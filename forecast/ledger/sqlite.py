@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from forecast.ledger.chain import Head
     from forecast.ledger.witness import Witness
 
-__all__ = ["SqliteLedger"]
 
 APPLICATION_ID = 0x53434C47  # "SCLG", in the header of the file: how a ledger is told from any other database
 SCHEMA_VERSION = 2  # 1 had no chain

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["CHAIN", "ISSUED", "METADATA", "RESOLVED", "ROWS"]
-
-
 METADATA = sa.MetaData()
 ROWS = sa.Table(
     "entries",

@@ -18,7 +18,6 @@ from forecast.ledger.chain import Head
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Witness", "checksum", "read_witness", "witness_of", "write_witness"]
 
 BLOCK = 1 << 20
 

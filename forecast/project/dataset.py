@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.check import Row, Vocabulary
+    from forecast.ledger.issued import Added
     from forecast.ledger.protocol import Ledger
-    from forecast.ledger.records import Added
     from forecast.ledger.rows import Entry
-
-__all__ = ["Dataset", "Snapshot"]
 
 
 @dataclass(frozen=True)

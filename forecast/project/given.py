@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from forecast.inference.settings import Settings
     from forecast.project.dataset import Dataset, Snapshot
 
-__all__ = ["Given", "How", "fill_in"]
-
 
 class How(TypedDict, total=False):
     """How fits are made on the way, where one is needed; every method that may fit takes these.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from forecast.inference.model import Model
     from forecast.ledger.check import Vocabulary
 
-__all__ = ["Models"]
-
 
 class Models:
     """The model files of the project at ``root``; each is read once, on first use."""

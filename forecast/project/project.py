@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from forecast.inference.model import Model
     from forecast.inference.settings import Settings
     from forecast.jobs.lock import RunLock
+    from forecast.ledger.issued import Added, Resolution
     from forecast.ledger.protocol import Ledger
-    from forecast.ledger.records import Added, Resolution
     from forecast.ledger.rows import Entry
     from forecast.project.given import Given, How
     from forecast.project.verification import Verified

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from forecast.base.errors import FaultsError, InputError, nearest
 
-__all__ = ["PROJECT_FILE", "ProjectFile", "read_project_file"]
-
 PROJECT_FILE = Path("forecast.toml")
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from forecast.ledger.protocol import Ledger
 
-__all__ = ["Reports"]
 
 REPORT_DATA = "forecast.json"
 REPORT_FILES = ("report.*", "*.svg", REPORT_DATA)  # names that files of a report have, in this version or another

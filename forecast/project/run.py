@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
     from forecast.inference.reweighting import Posterior
-    from forecast.ledger.records import Issued
+    from forecast.ledger.issued import Issued
     from forecast.ledger.rows import Entry
     from forecast.project.dataset import Snapshot
     from forecast.project.reports import Reports
     from forecast.quantities.estimate import Policy
     from forecast.record.scores import Score
-
-__all__ = ["Issue", "run", "shown"]
 
 
 class Issue(NamedTuple):

@@ -9,9 +9,6 @@ from pathlib import Path
 from forecast.base.errors import FaultsError, InputError
 from forecast.project.project_file import PROJECT_FILE
 
-__all__ = ["init", "starter_folder"]
-
-
 FOLDERS = ("models", "data", "reports")
 
 

@@ -16,15 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.inference.model import Model
+    from forecast.ledger.issued import Resolution
     from forecast.ledger.protocol import Ledger
-    from forecast.ledger.records import Resolution
     from forecast.ledger.rows import Entry
     from forecast.project.models import Models
     from forecast.record.questions import Stated
     from forecast.record.resolution import Resolved
     from forecast.record.scores import Score
-
-__all__ = ["TrackRecord"]
 
 
 class TrackRecord:

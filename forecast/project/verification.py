@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.chain import Head
+    from forecast.ledger.issued import Issued
     from forecast.ledger.protocol import Ledger
-    from forecast.ledger.records import Issued
-
-__all__ = ["Verified", "require_begun", "require_sound", "verify"]
 
 
 @dataclass(frozen=True)

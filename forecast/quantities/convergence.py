@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from arviz_stats.base.array import array_stats
 
-from forecast.quantities.read import influence
+from forecast.quantities.from_draws import influence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from forecast.quantities.read import Answers
-
-__all__ = ["convergence_of", "ess", "r_hat"]
+    from forecast.quantities.from_draws import Answers
 
 
 def ess(by_chain: NDArray[np.float64], method: Literal["bulk", "mean"] = "bulk") -> float:

@@ -10,20 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "FORMAT",
-    "KINDS",
-    "LEARNED_LITTLE",
-    "Change",
-    "Estimate",
-    "Key",
-    "Policy",
-    "Quantity",
-    "Trust",
-    "date_or_none",
-    "text_or_none",
-]
-
 
 Policy = Literal["auto", "never", "always"]
 FORMAT = 1

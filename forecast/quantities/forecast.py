@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["Forecast", "ForecastPath", "WhatIf", "changes_between"]
-
 QUESTIONS = frozenset({"alarm", "do", "drivers", "experts", "rules", "sensitivity", "sightings", "watch", "what_if"})
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.evidence.grid import step_days
-from forecast.quantities.read import Answers, summaries
+from forecast.quantities.from_draws import Answers, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from forecast.engine.blocks import Blocks
     from forecast.evidence.compilation import Evidence
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["WeekPath", "week_path"]
 
 
 # The past.

@@ -2,10 +2,10 @@ from .archive import archive_table as archive_table
 from .archive import write_archive as write_archive
 from .backtest import merge as merge
 from .backtest import run_backtest as run_backtest
-from .document import baseline as baseline
-from .document import issued_of as issued_of
 from .hub import last_issues as last_issues
 from .hub import write_hub as write_hub
+from .issue_changes import baseline as baseline
+from .issue_changes import issued_of as issued_of
 from .questions import closes as closes
 from .questions import stated as stated
 from .replay import Replay as Replay

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.ledger.records import Issued
-
-__all__ = ["ARCHIVE_TYPES", "NOTHING", "archive_table", "write_archive"]
+    from forecast.ledger.issued import Issued
 
 
 ARCHIVE_TYPES = {

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Policy
     from forecast.record.replay import Replay, Week
 
-__all__ = ["Backtest", "merge", "run_backtest"]
-
 
 @dataclass(frozen=True)
 class Backtest:

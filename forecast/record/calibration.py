@@ -12,16 +12,6 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Floats, Ints
 
-__all__ = [
-    "LEVEL",
-    "Reliability",
-    "WorldsReliability",
-    "brier_parts",
-    "isotonic",
-    "reliability",
-    "reliability_of_worlds",
-]
-
 
 LEVEL = 0.9  # of intervals and bands
 RESAMPLED = 500  # worlds

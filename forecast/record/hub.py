@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from forecast.ledger.records import Issued
-
-__all__ = ["HUB_COLUMNS", "HubFile", "last_issues", "write_hub"]
+    from forecast.ledger.issued import Issued
 
 
 HUB_COLUMNS = ("reference_date", "target", "horizon", "location", "output_type", "output_type_id", "value")

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.base import prose
 from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, judged, seen, told
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.evidence.containment import news
 from forecast.inference.anchor import Anchor
 from forecast.inference.reweighting import reweigh
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from forecast.engine.blocks import Draws
     from forecast.evidence.compilation import Evidence
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["CONSTANT", "NAIVE", "PRIOR_ONLY", "REPEATED", "Naive"]
 
 
 NAIVE = PRIOR_ONLY, CONSTANT, REPEATED = prose.PRIOR_ONLY, "constant rates", "last week repeated"

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast import answers
-from forecast.ledger.records import PROMPT
+from forecast.ledger.issued import PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from forecast.ledger.records import Issued
+    from forecast.ledger.issued import Issued
     from forecast.theory.spec import ModelSpec
-
-__all__ = ["Stated", "closes", "pulled", "stated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ class Stated:
 
     @property
     def question(self) -> tuple[str, str, dt.date | None, dt.date]:
-        """What it speaks of: model, outcome, since, date, as `forecast.ledger.records.Resolution.question` has it."""
+        """What it speaks of: model, outcome, since, date, as `forecast.ledger.issued.Resolution.question` has it."""
         return self.model, self.outcome, self.since, self.date
 
     @property

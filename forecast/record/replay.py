@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.base.errors import FaultsError
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.evidence.grid import step_days
 from forecast.quantities.forecast import ForecastPath
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Policy
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Replay", "Week", "forecast_path", "require_comparable", "score_week"]
 
 
 @dataclass(frozen=True)

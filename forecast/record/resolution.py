@@ -12,7 +12,7 @@ from forecast.base import prose
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, nearest
 from forecast.base.sanitise import is_web
-from forecast.ledger.records import Resolution
+from forecast.ledger.issued import Resolution
 from forecast.quantities.estimate import FORMAT
 from forecast.record.questions import closes
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from forecast.record.questions import Stated
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Resolved", "answers_by_rule", "overruled", "plain"]
 
 
 ANSWERS = ("yes", "no", "void")

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from forecast.quantities.forecast import Forecast
     from forecast.record.replay import Replay, Week
 
-__all__ = ["Comparison", "compare", "compare_weekly", "stack"]
-
 
 BOOTSTRAPS = 500
 SEED = 1

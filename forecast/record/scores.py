@@ -22,23 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.engine.arrays import Floats, Ints
-    from forecast.ledger.records import Resolution
+    from forecast.ledger.issued import Resolution
     from forecast.record.questions import Stated
-
-__all__ = [
-    "CLUSTERS",
-    "DRAWN",
-    "LAST_ISSUE",
-    "PERSISTENCE",
-    "Against",
-    "Group",
-    "Part",
-    "Reliability",
-    "Score",
-    "Scored",
-    "reliability",
-    "score",
-]
 
 
 PERSISTENCE, LAST_ISSUE = "persistence", "last issue repeated"  # and `forecast.base.prose.PRIOR_ONLY`

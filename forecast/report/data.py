@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from forecast.quantities.past import WeekPath
     from forecast.theory.spec import Conditional, ModelSpec
 
-__all__ = ["FORMAT", "forecast_data", "report_data", "same_report"]
-
 
 FORMAT = 1
 STALE_WEEKS = 4

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from forecast.base import prose
-from forecast.report.marks import colours
+from forecast.report.chart_marks import colours
 from forecast.report.rendering import faults_of, issued_words
 from forecast.report.sandbox import Sandbox, fill
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from forecast.ledger.records import Issued
-
-__all__ = ["index_data", "render_index"]
+    from forecast.ledger.issued import Issued
 
 
 TEMPLATE = "index.html.jinja"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["render_markdown"]
-
 
 TEMPLATE = "report.md.jinja"
 

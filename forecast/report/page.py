@@ -16,17 +16,15 @@ from markupsafe import Markup
 from forecast.base.errors import InputError
 from forecast.base.prose import chance, points_apart
 from forecast.base.sanitise import one_line
+from forecast.report.chart_marks import SHADES, Chart, anchor, colours
 from forecast.report.markdown import render_markdown
-from forecast.report.marks import SHADES, Chart, anchor, colours
 from forecast.report.rendering import render_template
 from forecast.report.sandbox import Sandbox
-from forecast.report.sections.every import all_charts
+from forecast.report.sections.all_sections import all_charts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-__all__ = ["render_files"]
 
 
 TEMPLATE = "report.html.jinja"

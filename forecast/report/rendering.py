@@ -12,15 +12,13 @@ from forecast.base.errors import InputError
 from forecast.base.prose import figure, number, on_day, spoken, spread
 from forecast.base.sanitise import one_line
 from forecast.report.sandbox import fill
-from forecast.report.sections.every import all_tables
+from forecast.report.sections.all_sections import all_tables
 from forecast.report.views import issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from forecast.report.sandbox import Sandbox
-
-__all__ = ["faults_of", "render_template"]
 
 
 def _percent(value: float | Mapping[str, float]) -> str:

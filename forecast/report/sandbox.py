@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-__all__ = ["LimitError", "Sandbox", "fill"]
-
 
 SECONDS = 60.0  # a report takes about one
 CHARACTERS = 50_000_000  # of output; a report has some two million

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base import prose
 from forecast.quantities.estimate import LEARNED_LITTLE
-from forecast.record.document import changes_since
+from forecast.record.issue_changes import changes_since
 from forecast.record.scores import LAST_ISSUE, PERSISTENCE
 from forecast.report.views import days_late
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.record.scores import Against, Part, Score
-
-__all__ = ["sum_up"]
 
 
 NAIVE = (PERSISTENCE, prose.PRIOR_ONLY, LAST_ISSUE)  # whom a forecast must beat to show skill

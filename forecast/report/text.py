@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from forecast.quantities.estimate import Change
 
-__all__ = ["render_changes", "render_text"]
-
 
 READABLE = 100  # columns of running text
 REACHED = "newly by then"

@@ -9,12 +9,10 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import count
-from forecast.ledger.records import PROMPT
+from forecast.ledger.issued import PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["days_late", "issued_words", "views"]
 
 
 def days_late(as_of: str, issued_at: str) -> int:

@@ -12,14 +12,14 @@ import numpy as np
 
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.engine.blocks import Blocks, Draws
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.inference.fit import fit_model
 from forecast.inference.fit_files import save_prior
 from forecast.inference.fitter import Fitter
 from forecast.inference.model import Model
 from forecast.inference.settings import Sampling
-from forecast.quantities.read import answers, ask, horizons_of
-from forecast.studies.judge import place
+from forecast.quantities.from_draws import answers, ask, horizons_of
+from forecast.studies.verdicts import place
 from forecast.studies.worlds import Truth, World, is_in, simulate_world
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import chain_of
@@ -40,11 +40,9 @@ if TYPE_CHECKING:
     from forecast.inference.sampler import Sampler
     from forecast.inference.settings import Settings
     from forecast.quantities.estimate import Key
-    from forecast.quantities.read import Answers
+    from forecast.quantities.from_draws import Answers
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["calibration_world", "sbc_world", "study_spec", "truth_draws"]
 
 
 WEEKS = 52

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[int], Figures]
 
-__all__ = ["about", "in_worker", "run_worlds", "work_of"]
-
 
 # Many worlds.
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
     from forecast.theory.spec import ModelSpec
 
-__all__ = ["Truth", "World", "draw_truth", "is_in", "simulate_ledger", "simulate_path", "simulate_world"]
-
 
 DAYS_A_YEAR = 365.25
 HALF = 0.5

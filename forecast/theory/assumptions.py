@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import Basis, ClassPrior, Indicator, Interval, ModelSpec, Outcome, Stage, Transition
 
-__all__ = ["assumptions", "bases", "with_grades", "with_intervals"]
-
 
 def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
     """Every basis of the model with the dotted key of the entry it belongs to, in the order of the file."""

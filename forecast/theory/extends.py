@@ -13,8 +13,6 @@ from forecast.base.errors import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_own", "merged"]
-
 
 Table = dict[str, Any]
 ANEW = ("name", "title", "description")  # what [model] of every file says for itself

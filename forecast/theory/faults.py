@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec, Rule, Stage
 
-__all__ = ["cross_faults"]
-
 
 def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     """List the faults of ``spec``; ``dropped`` holds the keys of entries set aside for faults of their own."""

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["load_spec", "parse_spec"]
-
 
 def load_spec(path: Path) -> ModelSpec:
     """Read a model file, and the files that it extends.

@@ -20,27 +20,6 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = [
-    "GRADES",
-    "Basis",
-    "ClassPrior",
-    "Conditional",
-    "Effect",
-    "Expert",
-    "GradePrior",
-    "Indicator",
-    "Interval",
-    "ModelSpec",
-    "Outcome",
-    "Rule",
-    "Sign",
-    "Stage",
-    "Transition",
-    "log_normal",
-    "ordered",
-]
-
-
 GRADES = ("weak", "moderate", "strong", "decisive")
 QUOTE_WORDS = 25
 NORMAL_90 = 3.2897  # width of a standard normal's central 90 % interval

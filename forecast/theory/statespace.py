@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec
 
-__all__ = ["StateSpace", "chain_of"]
-
 
 @dataclass(frozen=True)
 class _Rate:

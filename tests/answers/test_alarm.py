@@ -26,7 +26,7 @@ from forecast.answers.alarm import LIMIT, WEEKS, Alarm, raise_alarm, tail_of
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
 from forecast.engine.blocks import Draws, split
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import Weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import PRIOR, Anchor

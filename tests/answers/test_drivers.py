@@ -27,10 +27,10 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import Anchor
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.admiralty import CREDIBILITY, credibility
-from forecast.ledger.records import Issued
+from forecast.ledger.issued import Issued
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.estimate import Estimate
-from forecast.record.document import baseline
+from forecast.record.issue_changes import baseline
 from forecast.theory.modelfile import parse_spec
 from forecast.theory.statespace import StateSpace
 

@@ -27,18 +27,18 @@ from rule_sums import (
     world_spec,
 )
 
-from forecast.answers import rule_chance as rules
-from forecast.answers.rule_chance import find_rules, rule_probabilities
+from forecast.answers import rule_probability as rules
+from forecast.answers.rule_probability import find_rules, rule_probabilities
 from forecast.engine.arrays import OBSERVABLE
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
-from forecast.evidence.rules import met, told
+from forecast.evidence.resolution_rules import met, told
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import Posterior
 from forecast.ledger.rows import Observation
 from forecast.report import page
-from forecast.report.sections.every import all_tables as tables
+from forecast.report.sections.all_sections import all_tables as tables
 from forecast.theory.spec import Rule
 from forecast.theory.statespace import StateSpace
 

@@ -20,14 +20,14 @@ from forecast.answers.watch import watch_list
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import Weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import Posterior
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Observation
-from forecast.quantities.read import possible
+from forecast.quantities.from_draws import possible
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from worlds import World, small_world
 
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells, stage_offsets
 from forecast.engine.blocks import Blocks, Draws
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.gradient import log_likelihood_and_gradient, transition_tables
 from forecast.theory.statespace import chain_of
 

@@ -11,7 +11,7 @@ from kernels import Values, filter_draws, smooth_draws, values_at
 from worlds import SEEDS, World, credibility_of, small_world
 
 from forecast.engine.blocks import BLOCK, Draws
-from forecast.quantities.read import horizons_of
+from forecast.quantities.from_draws import horizons_of
 from forecast.theory.statespace import StateSpace, chain_of
 
 WEEKS = (1, 2, 3)

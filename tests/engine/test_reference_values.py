@@ -14,7 +14,7 @@ import pytest
 from places import TESTS
 from worlds import draws_of
 
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import Posterior

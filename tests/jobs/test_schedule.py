@@ -29,11 +29,11 @@ import forecast
 from forecast.base import files as publish
 from forecast.base.errors import BusyError, InputError, OutOfTimeError
 from forecast.jobs import log as schedule
-from forecast.jobs.limit import time_limit
 from forecast.jobs.log import RunLog
 from forecast.jobs.notices import find_moves, read_notices
 from forecast.jobs.scheduler_units import Job, cron_line, github_files, systemd_files
-from forecast.ledger.records import Issued
+from forecast.jobs.time_limit import time_limit
+from forecast.ledger.issued import Issued
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.ledger.records import Added
+from forecast.ledger.issued import Added
 from forecast.ledger.rows import Observation, make_id
 
 if TYPE_CHECKING:

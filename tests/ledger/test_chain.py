@@ -17,7 +17,7 @@ import pytest
 
 from forecast.base.errors import InputError, LedgerError
 from forecast.ledger.chain import GENESIS, digest_of, text_digest
-from forecast.ledger.records import Issued, Resolution
+from forecast.ledger.issued import Issued, Resolution
 from forecast.ledger.rows import Observation
 from forecast.ledger.sqlite import SqliteLedger
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FAULTY = '''
 import time
 from contract import LedgerContract
-from forecast.ledger.records import Added
+from forecast.ledger.issued import Added
 from forecast.ledger.sqlite import SqliteLedger
 
 OPENING = """

@@ -19,8 +19,8 @@ from forecast.base.errors import ForecastError, InputError, LedgerError
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.check import Row, Vocabulary, check_entries
 from forecast.ledger.files import export_csv, export_file, import_file, read_rows
+from forecast.ledger.issued import Added
 from forecast.ledger.keys import clean_key, is_error, is_mangled, is_placeholder
-from forecast.ledger.records import Added
 from forecast.ledger.rows import Coverage, Entry, Observation, make_id
 from forecast.ledger.sqlite import SqliteLedger
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.ledger.records import Issued, Resolution
+from forecast.ledger.issued import Issued, Resolution
 from forecast.ledger.rows import Coverage, Observation
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.engine.blocks import Blocks, joined
-from forecast.engine.evaluation import Evaluation, evaluate
+from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.propagate import Ahead, Questions
 from forecast.quantities.convergence import convergence_of as convergence
-from forecast.quantities.read import answers, ask, estimates, horizons_of, possible
+from forecast.quantities.from_draws import answers, ask, estimates, horizons_of, possible
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:

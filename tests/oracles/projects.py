@@ -26,7 +26,7 @@ from forecast.project.starter import init
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.ledger.records import Issued
+    from forecast.ledger.issued import Issued
 
 AS_OF = dt.date(2026, 1, 8)
 NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)

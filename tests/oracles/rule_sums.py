@@ -13,9 +13,9 @@ import oracle
 import pytest
 from worlds import BASIS, draw_values, draws_of, tiny_spec
 
-from forecast.answers.rule_chance import rule_probabilities
+from forecast.answers.rule_probability import rule_probabilities
 from forecast.engine.blocks import Draws
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import Weights, equal_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import PRIOR, Anchor
@@ -26,7 +26,7 @@ from forecast.theory.statespace import StateSpace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.answers.rule_chance import RuleProbability
+    from forecast.answers.rule_probability import RuleProbability
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec
 

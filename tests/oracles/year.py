@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from projects import Done
 
     from forecast.evidence.compilation import Evidence
-    from forecast.ledger.records import Issued
+    from forecast.ledger.issued import Issued
     from forecast.theory.statespace import StateSpace
 
 WEEKS = 52

@@ -19,7 +19,7 @@ from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, fresh, issued
 import forecast
 from forecast.inference.fit_files import KEPT_FITS, load_record, prune_fits
 from forecast.inference.settings import Settings
-from forecast.ledger.records import Issued
+from forecast.ledger.issued import Issued
 
 if TYPE_CHECKING:
     from collections.abc import Callable

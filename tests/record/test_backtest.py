@@ -15,7 +15,7 @@ from rivals import AS_OF, DAY, NOW, START
 from worlds import draw_values, draws_of, tiny_spec
 
 from forecast.base.errors import InputError
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.containment import news
 from forecast.inference.anchor import PRIOR, Anchor

@@ -26,7 +26,7 @@ from projects import AS_OF, MODEL, archived, call, fresh, issued_copy, issued_on
 import forecast
 from forecast.base.errors import InputError
 from forecast.base.sanitise import EXECUTED
-from forecast.ledger.records import Issued
+from forecast.ledger.issued import Issued
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.record.archive import ARCHIVE_TYPES, archive_table, write_archive
 from forecast.record.hub import HUB_COLUMNS, last_issues, write_hub

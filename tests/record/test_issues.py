@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from projects import REPORT, issued_once
 
-from forecast.record.document import changes_since, issued_of, last_date
+from forecast.record.issue_changes import changes_since, issued_of, last_date
 
 
 @pytest.fixture(scope="module")

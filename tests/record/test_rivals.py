@@ -16,7 +16,7 @@ from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
 
 from forecast.answers.experts import pool_experts
 from forecast.base.errors import InputError
-from forecast.engine.evaluation import evaluate
+from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import Weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import PRIOR, Anchor
@@ -24,7 +24,7 @@ from forecast.inference.reweighting import Posterior, reweigh
 from forecast.inference.shifted_prior import Parameters
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
-from forecast.quantities.read import possible
+from forecast.quantities.from_draws import possible
 from forecast.record.replay import Week, require_comparable, score_week
 from forecast.record.rivals import compare, stack
 from forecast.theory.assumptions import assumptions, with_intervals

@@ -25,18 +25,18 @@ from places import DOCS, REPORT
 from projects import call, fresh, strict_json
 
 import forecast
-from forecast.answers.rule_chance import PATHS
+from forecast.answers.rule_probability import PATHS
 from forecast.base.errors import InputError
 from forecast.base.sanitise import EXECUTED
-from forecast.evidence.rules import met
-from forecast.ledger.records import Issued, Resolution
+from forecast.evidence.resolution_rules import met
+from forecast.ledger.issued import Issued, Resolution
 from forecast.record.calibration import reliability
 from forecast.record.questions import Stated, stated
 from forecast.record.resolution import answers_by_rule
 from forecast.record.scores import Scored, score
 from forecast.report.page import render_files
-from forecast.report.sections.every import all_charts as charts
-from forecast.report.sections.every import all_tables as tables
+from forecast.report.sections.all_sections import all_charts as charts
+from forecast.report.sections.all_sections import all_tables as tables
 from forecast.report.summary import sum_up
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 from places import REPORT
 
 from forecast.base.prose import chance
-from forecast.report.marks import SHADES, Chart, anchor, colours
-from forecast.report.sections.every import all_charts as charts
+from forecast.report.chart_marks import SHADES, Chart, anchor, colours
+from forecast.report.sections.all_sections import all_charts as charts
 
 DATA = REPORT
 NAMES = ["cascade", "known", "reached", "drivers", "support", "watch", "tornado", "covered"]

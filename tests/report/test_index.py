@@ -11,7 +11,7 @@ import pytest
 from places import TEMPLATES
 
 from forecast.base.errors import InputError
-from forecast.ledger.records import Issued
+from forecast.ledger.issued import Issued
 from forecast.report.index import HEIGHT, WIDTH, index_data, render_index
 
 if TYPE_CHECKING:

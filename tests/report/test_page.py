@@ -16,7 +16,7 @@ from needs import require
 from playwright.sync_api import sync_playwright
 
 from forecast.base.errors import InputError
-from forecast.report.marks import anchor
+from forecast.report.chart_marks import anchor
 from forecast.report.page import render_files
 
 if TYPE_CHECKING:

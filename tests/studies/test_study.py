@@ -32,8 +32,8 @@ from forecast.ledger.rows import Coverage, Observation
 from forecast.record.calibration import reliability_of_worlds
 from forecast.studies import calibrate, worlds
 from forecast.studies.calibrate import calibration_world, sbc_world, study_spec, truth_draws
-from forecast.studies.cluster import connect
-from forecast.studies.judge import (
+from forecast.studies.run import about, run_worlds, work_of
+from forecast.studies.verdicts import (
     band,
     excess,
     holm,
@@ -44,7 +44,7 @@ from forecast.studies.judge import (
     places_of,
     uniformity_p,
 )
-from forecast.studies.run import about, run_worlds, work_of
+from forecast.studies.workers import connect
 from forecast.studies.worlds import (
     ASSESSMENTS_A_YEAR,
     MIX,
@@ -621,7 +621,7 @@ def test_the_command_sums_a_study_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     header = about("sbc", spec, Settings(), 1)
     run_worlds(tmp_path / "s", header, world_of("sbc"), 12, inside)
-    monkeypatch.setattr("forecast.studies.cluster.connect", refuse)
+    monkeypatch.setattr("forecast.studies.workers.connect", refuse)
     more = ["--json"] if as_json else []
     done = CliRunner().invoke(app, ["study", "sbc", "--worlds", "12", "--output", str(tmp_path / "s"), *more])
     assert done.exit_code == 0, done.output

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from forecast.base.prose import chance, listed, on_day, spoken, spread
-from forecast.report.cells import Table
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     TEXT_COLOURS,
     Chart,
     chart_of,
@@ -19,13 +18,12 @@ from forecast.report.marks import (
     shortened,
     tooltips,
 )
+from forecast.report.table_cells import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["reached_chart", "reached_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 # (c) By date.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from forecast.base.prose import chance, listed, on_day, spoken
-from forecast.report.cells import Table
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     MUTED,
     Chart,
     chart_of,
@@ -20,13 +19,12 @@ from forecast.report.marks import (
     shortened,
     tooltips,
 )
+from forecast.report.table_cells import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["cascade_chart", "cascade_table", "terms"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 THIN = 0.035  # bands of less are not labelled

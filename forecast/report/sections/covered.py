@@ -6,8 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import chance, listed, moved, on_day, points, spoken, spread
-from forecast.report.cells import Table, dated, estimates_of, horizons
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     MUTED,
     PAPER,
     TEXT_COLOURS,
@@ -23,15 +22,14 @@ from forecast.report.marks import (
     x_axis,
     y_axis,
 )
+from forecast.report.table_cells import Table, dated, estimates_of, horizons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import altair as alt
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["covered_chart", "covered_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 # (g) Read as covered.

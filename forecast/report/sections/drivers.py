@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import chance, listed, moved, on_day, signed, signed_gap, spoken
-from forecast.report.cells import Table, ranked
-from forecast.report.marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
+from forecast.report.chart_marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
+from forecast.report.table_cells import Table, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["drivers_chart", "drivers_table", "support_chart", "support_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 def _effects(data: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Rows:

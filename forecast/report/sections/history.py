@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from forecast.base.prose import chance, count, listed, on_day, spoken, spread
-from forecast.report.cells import Table
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     INK,
     MUTED,
     TEXT_COLOURS,
@@ -24,13 +23,12 @@ from forecast.report.marks import (
     shortened,
     tooltips,
 )
+from forecast.report.table_cells import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from forecast.report.marks import Rows
-
-__all__ = ["known_chart", "known_table", "states_table"]
+    from forecast.report.chart_marks import Rows
 
 
 EVENTS = 2  # events that are named in the picture without being asked

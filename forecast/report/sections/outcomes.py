@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import chance, change, count, on_day, signed_gap, spoken, spread
-from forecast.report.cells import Table, dated, estimates_of, horizons
+from forecast.report.table_cells import Table, dated, estimates_of, horizons
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["changes_table", "conditionals_table", "outcomes_table", "rules_table", "what_if_table"]
 
 
 def outcomes_table(data: Mapping[str, Any]) -> Table:

@@ -7,8 +7,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import chance, number, on_day, signed_gap, spoken
-from forecast.report.cells import Table, ranked
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     BARS_SHOWN,
     INK,
     NEUTRAL,
@@ -27,15 +26,14 @@ from forecast.report.marks import (
     x_axis,
     y_axis,
 )
+from forecast.report.table_cells import Table, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import altair as alt
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["learned_table", "sensitivity_chart", "sensitivity_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 # (f) Sensitivity.

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from forecast.base.prose import chance, count, listed, spoken
-from forecast.report.cells import Table
-from forecast.report.marks import HUES, MUTED, NEUTRAL, Chart, capital, chart_of, chart_spec, rounded
+from forecast.report.chart_marks import HUES, MUTED, NEUTRAL, Chart, capital, chart_of, chart_spec, rounded
+from forecast.report.table_cells import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["track_chart", "track_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 # The track record.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import bits, chance, on_day, spoken
-from forecast.report.cells import ROWS_SHOWN, Table
-from forecast.report.marks import (
+from forecast.report.chart_marks import (
     BARS_SHOWN,
     MUTED,
     PAPER,
@@ -25,15 +24,14 @@ from forecast.report.marks import (
     x_axis,
     y_axis,
 )
+from forecast.report.table_cells import ROWS_SHOWN, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import altair as alt
 
-    from forecast.report.marks import Data, Rows
-
-__all__ = ["watch_chart", "watch_table"]
+    from forecast.report.chart_marks import Data, Rows
 
 
 # (e) What to watch.

@@ -26,15 +26,13 @@ from forecast.engine.arrays import (
 from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, joined, pull, push
 from forecast.engine.emissions import cell_densities, log_emissions, told_sums
 from forecast.engine.gradient import log_matrices
-from forecast.engine.kernel import kernel
+from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
-
-__all__ = ["Evaluation", "evaluate"]
 
 
 FOLD = 8  # cells of one step that are multiplied up before their product moves to the log scale

@@ -11,8 +11,6 @@ from forecast.base.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["connect"]
-
 
 SCHEDULER_SECONDS = 5
 PROCESSORS = "PYTHON_CPU_COUNT"  # an environment variable that Python reads when it starts

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.base.errors import ImpossibleError
 from forecast.engine.blocks import in_threads, joined
-from forecast.engine.evaluation import Evaluation
+from forecast.engine.filtering import Evaluation
 from forecast.engine.propagate import Ahead, Horizons, Questions
 from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.quantities.estimate import KINDS, Estimate, Quantity
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Key
     from forecast.theory.spec import Conditional
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Answers", "answers", "ask", "estimates", "horizons_of", "influence", "possible", "summaries"]
 
 
 LOW, HIGH = 0.05, 0.95

@@ -11,8 +11,6 @@ from forecast.base.errors import InputError, OutOfTimeError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["TimeLimit", "check_timeout", "time_limit"]
-
 
 LONGEST = 7 * 24 * 3600
 AGAIN_SECONDS = 5.0  # a limit that was lost in code that ignores exceptions strikes again

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["closed_one_offs", "imagined_silence"]
-
 
 def closed_one_offs(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) -> set[str]:
     """One-offs that had happened by ``as_of``: one who looks on the day after does not expect to see them."""

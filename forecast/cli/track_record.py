@@ -19,7 +19,7 @@ from forecast.project.project import Project
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from forecast.ledger.records import Resolution
+    from forecast.ledger.issued import Resolution
     from forecast.record.scores import Group, Part, Score
 
 

@@ -11,8 +11,6 @@ import numba
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["STAMP", "kernel"]
-
 
 _OPTIONS: dict[str, Any] = {
     "cache": True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import OBSERVABLE
-from forecast.evidence.rules import CREDIBLE
+from forecast.evidence.resolution_rules import CREDIBLE
 from forecast.ledger.admiralty import credibility
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from forecast.evidence.grid import Grid
     from forecast.ledger.rows import Observation
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Cell", "record_cells"]
 
 
 @dataclass(frozen=True)

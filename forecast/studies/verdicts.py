@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
     from forecast.record.calibration import WorldsReliability
 
-__all__ = [
-    "SEED",
-    "Calibration",
-    "Excess",
-    "Uniformity",
-    "band",
-    "excess",
-    "holm",
-    "interval_coverage",
-    "judge_calibration",
-    "judge_ranks",
-    "place",
-    "places_of",
-    "uniformity_p",
-]
-
 
 LEVEL = 0.05
 SIMULATED = 20_000  # null statistics; the least p-value is one over that

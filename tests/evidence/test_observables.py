@@ -10,7 +10,7 @@ import pytest
 
 from forecast.engine.arrays import ASSESSMENT, OBSERVABLE
 from forecast.evidence.compilation import Evidence, compile_evidence
-from forecast.evidence.rules import met, what_it_records
+from forecast.evidence.resolution_rules import met, what_it_records
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.rows import Observation
 from forecast.theory.modelfile import load_spec

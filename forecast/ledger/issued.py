@@ -6,8 +6,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ["PROMPT", "Added", "Issued", "LogRecord", "Resolution", "supersedes"]
-
 PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is still a forecast of what nobody knows
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from forecast.base.errors import InputError, nearest, read_date
 from forecast.engine.arrays import OBSERVABLE, Cells, steps_between
 from forecast.engine.blocks import Blocks, Draws
-from forecast.engine.evaluation import Evaluation, evaluate
+from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
@@ -21,7 +21,7 @@ from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation, with_id
 from forecast.quantities.estimate import Change
 from forecast.quantities.forecast import WhatIf
-from forecast.quantities.read import Answers, answers, ask, estimates, horizons_of, influence, possible
+from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, influence, possible
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Policy
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["Asker", "forced_states", "supposed_rows"]
 
 
 SUPPOSED = "supposed"

@@ -18,7 +18,7 @@ from forecast.evidence.grid import step_days
 from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
-from forecast.quantities.read import Answers, estimates, horizons_of
+from forecast.quantities.from_draws import Answers, estimates, horizons_of
 from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.spec import GRADES
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Key, Policy, Quantity
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
-
-__all__ = ["alarm_part", "brief", "lead_outcome", "usual_weeks"]
 
 
 USUAL_WEEKS = 26

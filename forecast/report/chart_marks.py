@@ -18,39 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-__all__ = [
-    "BARS_SHOWN",
-    "HUES",
-    "INK",
-    "MUTED",
-    "NEUTRAL",
-    "PAPER",
-    "ROW",
-    "SHADES",
-    "TEXT_COLOURS",
-    "Chart",
-    "Data",
-    "Rows",
-    "anchor",
-    "axis_ends",
-    "bar_labels",
-    "bar_spec",
-    "capital",
-    "chart_of",
-    "chart_spec",
-    "colour_by",
-    "colours",
-    "date_of",
-    "lead_name",
-    "rounded",
-    "shortened",
-    "stroke_by",
-    "tooltips",
-    "x_axis",
-    "y_axis",
-]
-
-
 Data = dict[str, Any]
 Rows = list[dict[str, Any]]
 WIDTH = 720  # pixels of the static form; the page gives the other its own

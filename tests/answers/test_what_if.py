@@ -11,7 +11,7 @@ import oracle
 import pytest
 from worlds import SEEDS, World, draw_values, draws_of, small_world
 
-from forecast.answers.suppose import Asker
+from forecast.answers.what_if import Asker
 from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence

@@ -15,9 +15,7 @@ from forecast.quantities.estimate import Estimate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.ledger.records import Issued
-
-__all__ = ["baseline", "changes_since", "issued_of", "last_date"]
+    from forecast.ledger.issued import Issued
 
 
 EDGE = 1e-9  # log-odds of probabilities nearer to 0 or 1 are cut

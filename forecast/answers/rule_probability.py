@@ -12,8 +12,8 @@ import numpy as np
 from forecast import base
 from forecast.engine.simulate import choose, simulate_paths
 from forecast.evidence.grid import DAYS_PER_YEAR
-from forecast.evidence.imagined import closed_one_offs
-from forecast.evidence.rules import met, told_stories
+from forecast.evidence.hypothetical import closed_one_offs
+from forecast.evidence.resolution_rules import met, told_stories
 from forecast.quantities.estimate import FORMAT
 from forecast.theory.statespace import chain_of
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Trust
     from forecast.theory.spec import ModelSpec, Rule
-
-__all__ = ["RuleProbability", "Rules", "find_rules", "rule_probabilities"]
 
 
 PATHS = 16_000  # simulated in all, as many from each draw

@@ -9,8 +9,6 @@ from forecast.base.prose import on_day
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["ROWS_SHOWN", "Table", "dated", "estimates_of", "horizons", "ranked"]
-
 
 ROWS_SHOWN = 12  # rows of a ranking
 

@@ -13,7 +13,7 @@ import pytest
 from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, issued_copy, issued_once
 
 import forecast
-from forecast.report.parts import lead_outcome, usual_weeks
+from forecast.report.explanations import lead_outcome, usual_weeks
 
 
 @pytest.fixture(scope="module")

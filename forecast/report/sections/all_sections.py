@@ -23,10 +23,8 @@ from forecast.report.sections.watch import watch_chart, watch_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from forecast.report.cells import Table
-    from forecast.report.marks import Chart
-
-__all__ = ["all_charts", "all_tables"]
+    from forecast.report.chart_marks import Chart
+    from forecast.report.table_cells import Table
 
 
 def all_charts(data: Mapping[str, Any]) -> dict[str, Chart]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec, Rule
     from forecast.theory.statespace import StateSpace
 
-__all__ = ["CREDIBLE", "met", "told", "told_stories", "what_it_records"]
-
 
 CREDIBLE = 0.5  # of a grade (`forecast.ledger.admiralty.CREDIBILITY`): as likely so as not
 
