@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from forecast.jobs.notices import Notice
-    from forecast.jobs.time_limit import TimeLimit
+    from forecast.jobs.timeout import TimeLimit
     from forecast.project.project import Issue, Project
 
 

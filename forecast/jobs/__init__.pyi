@@ -13,5 +13,5 @@ from .scheduler_units import github_files as github_files
 from .scheduler_units import read_time as read_time
 from .scheduler_units import systemd_files as systemd_files
 from .scheduler_units import together as together
-from .time_limit import check_timeout as check_timeout
-from .time_limit import time_limit as time_limit
+from .timeout import check_timeout as check_timeout
+from .timeout import time_limit as time_limit
