@@ -32,7 +32,7 @@ from forecast.jobs import log as schedule
 from forecast.jobs.log import RunLog
 from forecast.jobs.notices import find_moves, read_notices
 from forecast.jobs.scheduler_units import Job, cron_line, github_files, systemd_files
-from forecast.jobs.time_limit import time_limit
+from forecast.jobs.timeout import time_limit
 from forecast.ledger.issued import Issued
 
 if TYPE_CHECKING:
