@@ -20,9 +20,7 @@ from forecast.cli import (
     rivals,
     schedules,
     studies,
-)
-from forecast.cli import (
-    track_record as track,
+    track_record,
 )
 from forecast.cli.schedules import INTERRUPTED
 
@@ -36,7 +34,7 @@ app = typer.Typer(
 )
 
 
-for part in (models, evidence, forecasts, questions, rivals, archive, track, schedules, studies):
+for part in (models, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
     app.add_typer(part.app)
 
 

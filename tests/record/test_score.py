@@ -107,10 +107,12 @@ class World:
         return self.project.ledger.archive(issue(self.texts, as_of, rows_of(as_of, probabilities, now), **more))
 
     def see(self, what: str, date: dt.date, reported_on: dt.date | None = None, **more: str) -> None:
-        """Record a sighting or a state."""
+        """Record a sighting or a state; with an id of its own, as a file does."""
         cells = {"date": str(date), "reported_on": str(reported_on or date), "source": "Wire", "grade": "A1"} | more
-        column = "state" if "." in what else "indicator"
-        self.project.observe(self.model, {column: what, **cells}, "observation", now=noon(dt.date(2027, 6, 1)))
+        cells["state" if "." in what else "indicator"] = what
+        path = self.root / "rows.csv"
+        path.write_text("\n".join(",".join(part) for part in (cells, cells.values())) + "\n", encoding="utf-8")
+        self.project.import_rows(self.model, path, now=noon(dt.date(2027, 6, 1)))
 
     def deal(self, date: dt.date, reported_on: dt.date | None = None, row: str = "signed") -> None:
         """Put a deal on record."""
@@ -315,7 +317,7 @@ def test_an_answer_by_other_words_is_not_counted(world: World) -> None:
 def clock(date: dt.date) -> Iterator[None]:
     """Let the command line believe that it is another day."""
     with contextlib.ExitStack() as stack:
-        for module in ("options", "track"):
+        for module in ("options", "track_record"):
             stack.enter_context(mock.patch(f"forecast.cli.{module}.utc_now", return_value=noon(date)))
         yield
 
