@@ -109,7 +109,7 @@ class World:
     def see(self, what: str, date: dt.date, reported_on: dt.date | None = None, **more: str) -> None:
         """Record a sighting or a state; with an id of its own, as a file does."""
         cells = {"date": str(date), "reported_on": str(reported_on or date), "source": "Wire", "grade": "A1"} | more
-        cells["state" if "." in what else "indicator"] = what
+        cells |= {"indicator": "", "state": ""} | {"state" if "." in what else "indicator": what}
         path = self.root / "rows.csv"
         path.write_text("\n".join(",".join(part) for part in (cells, cells.values())) + "\n", encoding="utf-8")
         self.project.import_rows(self.model, path, now=noon(dt.date(2027, 6, 1)))
