@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import oracle
+import oracle_cells
 import pytest
 from places import DOCS
 from scipy import stats
@@ -86,7 +87,7 @@ def told_by(  # noqa: PLR0913 - what a world is made of
         for name, indicator in spec.indicators.items():
             rate = math.exp(p.log_lambda[name, here[indicator.stage]]) * (times if week >= first else 1.0)
             happens = rng.random() < -math.expm1(-rate * 7 / 365.25)
-            odds = math.expm1(oracle._prior_rate(spec, name) * 7 / 365.25)
+            odds = math.expm1(oracle_cells._prior_rate(spec, name) * 7 / 365.25)
             wrong = {w: share * odds * (1 - w) / w for w, share in MIX.items()}
             if name in closed or not (happens or rng.random() < sum(wrong.values())):
                 continue

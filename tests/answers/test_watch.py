@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import oracle
+import oracle_cells
 import pytest
 from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
 
@@ -101,8 +102,8 @@ class Scene:
     @property
     def closed(self) -> frozenset[str]:
         """One-offs that have happened and were not opened again."""
-        rest = oracle._records(self.spec, oracle._usable(self.spec, self.told, self.as_of, w), w)[1]
-        return oracle._read(self.spec, oracle._count_stories(self.spec, rest, w))[1]
+        rest = oracle_cells._records(self.spec, oracle_cells._usable(self.spec, self.told, self.as_of, w), w)[1]
+        return oracle_cells._read(self.spec, oracle_cells._count_stories(self.spec, rest, w))[1]
 
     def futures(self, until: dt.date, date: dt.date) -> list[Future]:
         """Enumerate; a draw under which the rows are impossible has no paths."""

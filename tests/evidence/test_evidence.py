@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import oracle
+import oracle_cells
 import pytest
 from worlds import SEEDS, World, compile_rows, credibility_of, small_world
 
@@ -194,14 +195,16 @@ def _reopened(world: World) -> bool:
         for cell in here:
             if isinstance(cell, oracle.Covered) and cell.stories:
                 began = world.spec.model.start + dt.timedelta(days=7 * cell.step)
-                told = oracle._count_stories(
+                told = oracle_cells._count_stories(
                     world.spec,
-                    oracle._records(
-                        world.spec, oracle._usable(world.spec, world.rows, world.as_of, credibility_of), credibility_of
+                    oracle_cells._records(
+                        world.spec,
+                        oracle_cells._usable(world.spec, world.rows, world.as_of, credibility_of),
+                        credibility_of,
                     )[1],
                     credibility_of,
                 )
-                if cell.indicator in oracle._read(world.spec, [row for row in told if row.date < began])[1]:
+                if cell.indicator in oracle_cells._read(world.spec, [row for row in told if row.date < began])[1]:
                     return True
     return False
 

@@ -2,6 +2,8 @@
 
 Only the parsed model file (`forecast.spec`) is shared. Hidden paths are enumerated, never filtered; days are
 counted in sets; the ledger is replayed from its first row for every step. Rows are duck-typed.
+
+Stages and priors are in `oracle_stages`, the ledger in `oracle_cells`; all of it is reached from here.
 """
 # ruff: noqa: PLR0913, PLR0917 - the arguments are the model, one draw and the ledger, as everywhere in the tests
 
@@ -10,12 +12,48 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from oracle_cells import (
+    Assessment,
+    Cell,
+    Covered,
+    Credibility,
+    Record,
+    Report,
+    Row,
+    Rows,
+    Selective,
+    Told,
+    _count_stories,
+    _covered_cells,
+    _records,
+    _row_cells,
+    _stage_of,
+    _usable,
+    cells,
+    covered_days,
+    emissions,
+    enumerate_reports,
+    likelihood,
+)
+from oracle_stages import (
+    DAYS_A_YEAR,
+    Parameters,
+    _move,
+    derived,
+    elapsed_days,
+    horizon_steps,
+    initial,
+    joint_states,
+    log_prior,
+    step_dates,
+    steps,
+    transition_matrix,
+)
 
 if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
@@ -33,6 +71,7 @@ __all__ = [
     "cells",
     "covered_days",
     "derived",
+    "elapsed_days",
     "emissions",
     "enumerate_reports",
     "filtered",
@@ -50,436 +89,13 @@ __all__ = [
     "log_likelihood",
     "log_prior",
     "smoothed",
+    "step_dates",
     "steps",
     "supposed_cells",
     "transition_matrix",
 ]
 
-DAYS_A_YEAR = 365.25
-RECORDED = 0.5  # credibility of a row from which on it can be a record
-INTERVAL_90 = 3.2897  # width of the standard normal's central 90 % interval, to the digits of the design
-
-Row = Any
-Rows = Iterable[Row]
-Credibility = Callable[[Row], float]
 States = Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """One draw, by name."""
-
-    log_rate: dict[tuple[str, str, str], float]  # (stage, from, to) -> eta
-    log_times: dict[tuple[str, str], float]  # (stage, effect name) -> delta
-    start: dict[str, dict[str, float]]  # stage -> state -> probability (states without weight: 0)
-    log_lambda: dict[tuple[str, str], float]  # (indicator, state) -> log rate per year
-
-
-# Time.
-
-
-def elapsed_days(spec: ModelSpec, as_of: dt.date) -> int:
-    """Count the days from the model's start to ``as_of``, both included."""
-    return (as_of - spec.model.start).days + 1
-
-
-def step_dates(spec: ModelSpec, as_of: dt.date) -> list[list[dt.date]]:
-    """List the dates of each step up to and including ``as_of``."""
-    found: dict[int, list[dt.date]] = {}
-    for k in range(elapsed_days(spec, as_of)):
-        found.setdefault(k // spec.model.step_days, []).append(spec.model.start + dt.timedelta(days=k))
-    return [found[t] for t in sorted(found)]
-
-
-def steps(spec: ModelSpec, as_of: dt.date) -> list[int]:
-    """Count the days in each step; the last may be partial."""
-    return [len(dates) for dates in step_dates(spec, as_of)]
-
-
-def horizon_steps(spec: ModelSpec, elapsed: int, days: int) -> list[int]:
-    """Cut the next ``days`` days, after ``elapsed`` days of the model, at the boundaries of the grid."""
-    found: dict[int, int] = {}
-    for k in range(elapsed, elapsed + days):
-        t = k // spec.model.step_days
-        found[t] = found.get(t, 0) + 1
-    return [found[t] for t in sorted(found)]
-
-
-# Stages.
-
-
-def joint_states(spec: ModelSpec) -> list[tuple[str, ...]]:
-    """One state of every stage, the last stage fastest."""
-    return list(itertools.product(*(stage.states for stage in spec.stages.values())))
-
-
-def initial(spec: ModelSpec, p: Parameters) -> np.ndarray:
-    """Probability (K,) of each joint state at the beginning of step 0."""
-    return np.array(
-        [math.prod(p.start[stage][s] for stage, s in zip(spec.stages, z, strict=True)) for z in joint_states(spec)]
-    )
-
-
-def _rate(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str]) -> float:
-    eta = p.log_rate[stage, a, b]
-    for name, effect in spec.stages[stage].effects.items():
-        on_this_move = (effect.from_, effect.to) == (a, b)
-        if on_this_move and all(new[upstream] in states for upstream, states in effect.when.items()):
-            eta += p.log_times[stage, name]
-    return math.exp(eta)
-
-
-def _move(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str], years: float) -> float:
-    """Probability that ``stage`` is in ``b`` at the end of a step begun in ``a``; ``new`` is upstream, at the end."""
-    rates = {
-        move.to: _rate(spec, p, stage, a, move.to, new)
-        for move in spec.stages[stage].transitions
-        if move.from_ == a
-    }  # fmt: skip
-    total = sum(rates.values())
-    stay = math.exp(-years * total)
-    if b == a:
-        return stay
-    if b not in rates:
-        return 0.0
-    return (1 - stay) * rates[b] / total
-
-
-def transition_matrix(spec: ModelSpec, p: Parameters, days: int) -> np.ndarray:
-    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins."""
-    states = joint_states(spec)
-    matrix = np.zeros((len(states), len(states)))
-    for i, old in enumerate(states):
-        for j, end in enumerate(states):
-            new = dict(zip(spec.stages, end, strict=True))
-            probability = 1.0
-            for stage, a, b in zip(spec.stages, old, end, strict=True):
-                probability *= _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
-            matrix[i, j] = probability
-    return matrix
-
-
-# Rows.
-
-
-@dataclass(frozen=True)
-class Told:
-    """A row as it counts, after visibility, credibility and the story rule."""
-
-    id: str
-    stage: str
-    indicator: str | None
-    state: str | None
-    date: dt.date
-    month: bool
-    w: float
-
-
-def _stage_of(spec: ModelSpec, row: Row) -> str | None:
-    """Find the stage a row speaks about; none if it names what the model does not have."""
-    if row.indicator:
-        return spec.indicators[row.indicator].stage if row.indicator in spec.indicators else None
-    stage, _, state = row.state.partition(".")
-    return stage if stage in spec.stages and state in spec.stages[stage].states else None
-
-
-def _in_order(rows: Rows) -> list[Row]:
-    return sorted(rows, key=lambda row: (row.date, row.id))
-
-
-def _usable(spec: ModelSpec, rows: Rows, as_of: dt.date, credibility: Credibility) -> list[Row]:
-    """Keep rows that are visible, known to the model, not before its start, and of some credibility."""
-    visible = [row for row in rows if row.reported_on <= as_of and row.date <= as_of]
-    known = [row for row in visible if _stage_of(spec, row) is not None and row.date >= spec.model.start]
-    return [row for row in known if credibility(row) > 0]
-
-
-def _records(
-    spec: ModelSpec, usable: Sequence[Row], credibility: Credibility
-) -> tuple[dict[str, list[tuple[dt.date, bool]]], list[Row]]:
-    """Split off the records: per observable stage (date, in force from then on?), in order; and all other rows.
-
-    Those of one day go in the order in which they were reported and then recorded, which is that of ``usable``.
-    """
-    records: dict[str, list[tuple[dt.date, bool]]] = {
-        name: [] for name, stage in spec.stages.items() if stage.observable
-    }
-    rest = []
-    for row in sorted(usable, key=lambda row: (row.date, row.reported_on)):
-        stage = _stage_of(spec, row)
-        if row.indicator or stage not in records or credibility(row) < RECORDED:
-            rest.append(row)
-            continue
-        in_force = bool(records[stage]) and records[stage][-1][1]
-        names_the_set = row.state.partition(".")[2] in spec.stages[stage].observable
-        if names_the_set or in_force:
-            records[stage].append((row.date, names_the_set))
-        else:
-            rest.append(row)  # names a state outside the set while the set is not in force: an assessment
-    return records, rest
-
-
-def _told(spec: ModelSpec, row: Row, date: dt.date, credibility: Credibility) -> Told:
-    stage = _stage_of(spec, row)
-    assert stage is not None
-    state = None if row.indicator else row.state.partition(".")[2]
-    return Told(row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row))
-
-
-def _count_stories(spec: ModelSpec, rows: Sequence[Row], credibility: Credibility) -> list[Told]:
-    """Count each story once per stage: its best row, at the date of the story's earliest row about that stage."""
-    told = [_told(spec, row, row.date, credibility) for row in rows if row.distinct]
-    stories: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if not row.distinct:
-            stories.setdefault(("story", row.story) if row.story else ("own", row.id), []).append(row)
-    for story in stories.values():
-        for stage in spec.stages:
-            about = [row for row in story if _stage_of(spec, row) == stage]
-            if about:
-                best = min(about, key=lambda row: (-credibility(row), row.date, row.id))
-                told.append(_told(spec, best, min(row.date for row in about), credibility))
-    return _in_order(told)
-
-
-def covered_days(spec: ModelSpec, coverage: Rows, as_of: dt.date) -> dict[str, set[dt.date]]:
-    """Days on which each indicator was watched, as known and counted at ``as_of``."""
-    last = as_of - dt.timedelta(days=spec.model.reporting_lag_days)
-    found: dict[str, set[dt.date]] = {name: set() for name in spec.indicators}
-    for row in coverage:
-        if row.reported_on > as_of:
-            continue
-        for name in spec.indicators:
-            if row.indicator not in (name, "*"):
-                continue
-            day = row.from_
-            while day <= row.to:
-                if spec.model.start <= day <= last:
-                    found[name].add(day)
-                day += dt.timedelta(days=1)
-    return found
-
-
-def _read(spec: ModelSpec, told: Sequence[Told]) -> tuple[list[tuple[Told, frozenset[str]]], frozenset[str]]:
-    """Read rows in order: those that say something, each with what was closed just before it; what is closed last."""
-    closed: set[str] = set()
-    heard = []
-    for row in _in_order(told):
-        if row.indicator in closed:
-            continue
-        heard.append((row, frozenset(closed)))
-        if row.indicator is not None and row.w >= 0.5:
-            for name, indicator in spec.indicators.items():
-                if indicator.reset_by == row.indicator:
-                    closed.discard(name)
-            if not spec.indicators[row.indicator].repeats:
-                closed.add(row.indicator)
-    return heard, frozenset(closed)
-
-
-# Cells.
-
-
-@dataclass(frozen=True)
-class Covered:
-    """One indicator watched on ``days`` days of a step; ``stories`` are the credibilities of what was seen."""
-
-    step: int
-    stage: str
-    indicator: str
-    days: int
-    stories: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Selective:
-    """A row told on a day when nobody watched for its indicator; it could have been any of ``among``."""
-
-    step: int
-    stage: str
-    indicator: str
-    among: tuple[str, ...]
-    w: float
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """A judgement that the stage was in a state."""
-
-    step: int
-    stage: str
-    state: str
-    w: float
-
-
-@dataclass(frozen=True)
-class Record:
-    """States that agree with the record in force at the end of a step."""
-
-    step: int
-    stage: str
-    allowed: tuple[str, ...]
-
-
-Cell = Covered | Selective | Assessment | Record
-
-
-def _same_month(a: dt.date, b: dt.date) -> bool:
-    return (a.year, a.month) == (b.year, b.month)
-
-
-def _covered_cells(
-    spec: ModelSpec, told: Sequence[Told], watched: Mapping[str, set[dt.date]], step: int, dates: Sequence[dt.date]
-) -> Iterator[Covered]:
-    heard = [row for row, _ in _read(spec, told)[0]]
-    closed = _read(spec, [row for row in told if row.date < dates[0]])[1]
-    for name, indicator in spec.indicators.items():
-        days = [day for day in dates if day in watched[name]]
-        mine = [row for row in heard if row.indicator == name]
-        in_step = [row for row in mine if row.date in dates]
-        seen = [row for row in in_step if row.date in days]
-        if not days or (name in closed and not seen):
-            continue
-        somewhere_in_month = [
-            row for row in mine if row.month and row not in in_step and any(_same_month(day, row.date) for day in dates)
-        ]
-        if somewhere_in_month and not in_step:
-            continue
-        yield Covered(step, indicator.stage, name, len(days), tuple(row.w for row in seen))
-
-
-def _row_cells(
-    spec: ModelSpec, told: Sequence[Told], watched: Mapping[str, set[dt.date]], step: int, dates: Sequence[dt.date]
-) -> Iterator[Selective | Assessment]:
-    for row, closed in _read(spec, told)[0]:
-        if row.date not in dates:
-            continue
-        if row.state is not None:
-            yield Assessment(step, row.stage, row.state, row.w)
-        elif row.indicator is not None and row.date not in watched[row.indicator]:
-            among = [
-                name
-                for name, indicator in spec.indicators.items()
-                if indicator.stage == row.stage and row.date not in watched[name] and name not in closed
-            ]
-            yield Selective(step, row.stage, row.indicator, tuple(among), row.w)
-
-
-def cells(
-    spec: ModelSpec, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
-) -> list[list[Cell]]:  # fmt: skip
-    """Compile the ledger: for each step, its cells."""
-    records, rest = _records(spec, _usable(spec, rows, as_of, credibility), credibility)
-    told = _count_stories(spec, rest, credibility)
-    watched = covered_days(spec, coverage, as_of)
-    found: list[list[Cell]] = []
-    for step, dates in enumerate(step_dates(spec, as_of)):
-        here: list[Cell] = [
-            *_covered_cells(spec, told, watched, step, dates),
-            *_row_cells(spec, told, watched, step, dates),
-        ]
-        for name, changes in records.items():
-            in_force = False
-            for date, begins in changes:
-                if date <= dates[-1]:
-                    in_force = begins
-            stage = spec.stages[name]
-            here.append(Record(step, name, tuple(s for s in stage.states if (s in stage.observable) == in_force)))
-        found.append(here)
-    return found
-
-
-def _prior_rate(spec: ModelSpec, indicator: str) -> float:
-    low, high = spec.priors.classes[spec.indicators[indicator].class_].per_year
-    return math.sqrt(low * high)
-
-
-def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
-    """Give a cell's likelihood in each state of its stage."""
-    found = {}
-    for s in spec.stages[cell.stage].states:
-        match cell:
-            case Covered():
-                years = cell.days / DAYS_A_YEAR
-                seen = 1 - math.exp(-math.exp(p.log_lambda[cell.indicator, s]) * years)
-                seen_before = 1 - math.exp(-_prior_rate(spec, cell.indicator) * years)
-                w = 1 - math.prod(1 - v for v in cell.stories)
-                false = (1 - w) * seen_before * (1 - seen) / (1 - seen_before)
-                found[s] = w * seen + false if cell.stories else 1 - seen
-            case Selective():
-                rates = {name: math.exp(p.log_lambda[name, s]) for name in cell.among}
-                before = {name: _prior_rate(spec, name) for name in cell.among}
-                found[s] = cell.w * rates[cell.indicator] / sum(rates.values())
-                found[s] += (1 - cell.w) * before[cell.indicator] / sum(before.values())
-            case Assessment():
-                states = len(spec.stages[cell.stage].states)
-                found[s] = cell.w if s == cell.state else (1 - cell.w) / (states - 1)
-                if cell.w * states < 1:  # less than chance says nothing
-                    found[s] = 1 / states
-            case Record():
-                found[s] = 1.0 if s in cell.allowed else 0.0
-    return found
-
-
-def emissions(
-    spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
-) -> np.ndarray:
-    """Multiply the cells of each step: the likelihood (T, K) of each joint state."""
-    compiled = cells(spec, rows, coverage, as_of, credibility)
-    states = joint_states(spec)
-    result = np.ones((len(compiled), len(states)))
-    for t, here in enumerate(compiled):
-        for cell in here:
-            of_state = likelihood(spec, p, cell)
-            position = list(spec.stages).index(cell.stage)
-            for k, z in enumerate(states):
-                result[t, k] *= of_state[z[position]]
-    return result
-
-
-@dataclass(frozen=True)
-class Report:
-    """One thing a cell could have reported: nothing (``indicator`` is None), or an indicator with credibility ``w``.
-
-    ``probability`` is per state of the stage; it is the cell's likelihood times ``factor``, which no state enters.
-    """
-
-    indicator: str | None
-    w: float
-    factor: float
-    probability: dict[str, float]
-
-
-def enumerate_reports(
-    spec: ModelSpec, p: Parameters, cell: Covered | Selective, mix: Mapping[float, float]
-) -> list[Report]:
-    """List everything that could have been reported instead of ``cell``; each state's probabilities sum to one.
-
-    ``mix`` gives π_w, the share of each credibility w > 0 among true reports. For a covered cell false reports
-    must not exceed certainty.
-    """
-
-    def report(changed: Covered | Selective, indicator: str | None, w: float, factor: float) -> Report:
-        return Report(indicator, w, factor, {s: factor * x for s, x in likelihood(spec, p, changed).items()})
-
-    if isinstance(cell, Selective):
-        return [
-            report(Selective(cell.step, cell.stage, name, cell.among, w), name, w, share)
-            for name in cell.among
-            for w, share in mix.items()
-        ]
-    years = cell.days / DAYS_A_YEAR
-    seen_before = 1 - math.exp(-_prior_rate(spec, cell.indicator) * years)
-    false = {w: share * seen_before * (1 - w) / (w * (1 - seen_before)) for w, share in mix.items()}
-    if sum(false.values()) > 1:
-        message = f"false reports would have probability {sum(false.values()):.2f}; use higher credibilities"
-        raise ValueError(message)
-    silent = Covered(cell.step, cell.stage, cell.indicator, cell.days, ())
-    reports = [report(silent, None, 0.0, 1 - sum(false.values()))]
-    for w, share in mix.items():
-        told = Covered(cell.step, cell.stage, cell.indicator, cell.days, (w,))
-        reports.append(report(told, cell.indicator, w, share / w))
-    return reports
 
 
 # Hidden paths.
@@ -815,72 +431,3 @@ def forecast_forced_after(
         numerator += float(weights[wanted[paths[:, -1]]].sum())
         denominator += float(begun.sum())
     return numerator, denominator
-
-
-# Priors.
-
-
-def _log_normal(interval: tuple[float, float]) -> tuple[float, float]:
-    low, high = interval
-    return (math.log(low) + math.log(high)) / 2, (math.log(high) - math.log(low)) / INTERVAL_90
-
-
-def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
-    """Sum the log densities of the parameters of docs/method.md, on their own scale, without Jacobians.
-
-    ``values`` holds, in the order of the file: eta, delta, start_<stage> (over the states with weight, in the order
-    of the stage's states), mu, log_sigma, z, zeta, increment (B_k), tau.
-    """
-    total = 0.0
-    moves = [move for stage in spec.stages.values() for move in stage.transitions]
-    effects = [effect for stage in spec.stages.values() for effect in stage.effects.values()]
-    classes = list(spec.priors.classes.values())
-    for name, intervals in (
-        ("eta", [move.per_year for move in moves]),
-        ("delta", [effect.times for effect in effects]),
-        ("mu", [prior.per_year for prior in classes]),
-        ("log_sigma", [prior.spread for prior in classes]),
-    ):
-        for value, interval in zip(np.atleast_1d(values[name]), intervals, strict=True):
-            total += stats.norm.logpdf(value, *_log_normal(interval))
-    for stage_name, stage in spec.stages.items():
-        weights = [stage.start[s] for s in stage.states if s in stage.start]
-        if len(weights) > 1:
-            total += stats.dirichlet.logpdf(np.asarray(values[f"start_{stage_name}"]), weights)
-    for name in ("z", "zeta"):
-        assert len(values[name]) == len(spec.indicators)
-        total += stats.norm.logpdf(values[name]).sum()
-    c = spec.priors.grades.concentration
-    assert len(values["increment"]) == 4
-    total += stats.beta.logpdf(values["increment"], c, c).sum()
-    return float(total + stats.halfnorm.logpdf(values["tau"], scale=spec.priors.departure.scale))
-
-
-def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
-    """Turn parameters on their own scale, laid out as for `log_prior`, into one draw by name."""
-    moves = [(name, move.from_, move.to) for name, stage in spec.stages.items() for move in stage.transitions]
-    effects = [(name, label) for name, stage in spec.stages.items() for label in stage.effects]
-    start = {}
-    for name, stage in spec.stages.items():
-        weighted = [s for s in stage.states if s in stage.start]
-        drawn = dict(zip(weighted, map(float, values[f"start_{name}"]), strict=True))
-        start[name] = {s: drawn.get(s, 0.0) for s in stage.states}
-    gamma, reached, below = {}, 0.0, 0.0
-    grades = spec.priors.grades
-    for k, grade in enumerate(("weak", "moderate", "strong", "decisive")):
-        median = math.log(getattr(grades, grade))
-        reached += 2 * (median - below) * float(values["increment"][k])
-        gamma[grade], below = reached, median
-    log_lambda = {}
-    for i, (name, indicator) in enumerate(spec.indicators.items()):
-        c = list(spec.priors.classes).index(indicator.class_)
-        alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
-        beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
-        for s in spec.stages[indicator.stage].states:
-            log_lambda[name, s] = alpha + (beta if s in indicator.points_to else 0.0)
-    return Parameters(
-        log_rate=dict(zip(moves, map(float, values["eta"]), strict=True)),
-        log_times=dict(zip(effects, map(float, values["delta"]), strict=True)),
-        start=start,
-        log_lambda=log_lambda,
-    )

@@ -1,0 +1,188 @@
+"""One draw of the parameters: its prior, and how stages move under it; part of `oracle`.
+
+Only the parsed model file is shared with the package; see docs/method.md.
+"""
+# ruff: noqa: PLR0913, PLR0917 - the arguments are the model, one draw and the ledger, as everywhere in the tests
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from forecast.theory.spec import ModelSpec
+
+
+DAYS_A_YEAR = 365.25
+INTERVAL_90 = 3.2897  # width of the standard normal's central 90 % interval, to the digits of the design
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One draw, by name."""
+
+    log_rate: dict[tuple[str, str, str], float]  # (stage, from, to) -> eta
+    log_times: dict[tuple[str, str], float]  # (stage, effect name) -> delta
+    start: dict[str, dict[str, float]]  # stage -> state -> probability (states without weight: 0)
+    log_lambda: dict[tuple[str, str], float]  # (indicator, state) -> log rate per year
+
+
+# Time.
+
+
+def elapsed_days(spec: ModelSpec, as_of: dt.date) -> int:
+    """Count the days from the model's start to ``as_of``, both included."""
+    return (as_of - spec.model.start).days + 1
+
+
+def step_dates(spec: ModelSpec, as_of: dt.date) -> list[list[dt.date]]:
+    """List the dates of each step up to and including ``as_of``."""
+    found: dict[int, list[dt.date]] = {}
+    for k in range(elapsed_days(spec, as_of)):
+        found.setdefault(k // spec.model.step_days, []).append(spec.model.start + dt.timedelta(days=k))
+    return [found[t] for t in sorted(found)]
+
+
+def steps(spec: ModelSpec, as_of: dt.date) -> list[int]:
+    """Count the days in each step; the last may be partial."""
+    return [len(dates) for dates in step_dates(spec, as_of)]
+
+
+def horizon_steps(spec: ModelSpec, elapsed: int, days: int) -> list[int]:
+    """Cut the next ``days`` days, after ``elapsed`` days of the model, at the boundaries of the grid."""
+    found: dict[int, int] = {}
+    for k in range(elapsed, elapsed + days):
+        t = k // spec.model.step_days
+        found[t] = found.get(t, 0) + 1
+    return [found[t] for t in sorted(found)]
+
+
+# Stages.
+
+
+def joint_states(spec: ModelSpec) -> list[tuple[str, ...]]:
+    """One state of every stage, the last stage fastest."""
+    return list(itertools.product(*(stage.states for stage in spec.stages.values())))
+
+
+def initial(spec: ModelSpec, p: Parameters) -> np.ndarray:
+    """Probability (K,) of each joint state at the beginning of step 0."""
+    return np.array(
+        [math.prod(p.start[stage][s] for stage, s in zip(spec.stages, z, strict=True)) for z in joint_states(spec)]
+    )
+
+
+def _rate(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str]) -> float:
+    eta = p.log_rate[stage, a, b]
+    for name, effect in spec.stages[stage].effects.items():
+        on_this_move = (effect.from_, effect.to) == (a, b)
+        if on_this_move and all(new[upstream] in states for upstream, states in effect.when.items()):
+            eta += p.log_times[stage, name]
+    return math.exp(eta)
+
+
+def _move(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str], years: float) -> float:
+    """Probability that ``stage`` is in ``b`` at the end of a step begun in ``a``; ``new`` is upstream, at the end."""
+    rates = {
+        move.to: _rate(spec, p, stage, a, move.to, new)
+        for move in spec.stages[stage].transitions
+        if move.from_ == a
+    }  # fmt: skip
+    total = sum(rates.values())
+    stay = math.exp(-years * total)
+    if b == a:
+        return stay
+    if b not in rates:
+        return 0.0
+    return (1 - stay) * rates[b] / total
+
+
+def transition_matrix(spec: ModelSpec, p: Parameters, days: int) -> np.ndarray:
+    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins."""
+    states = joint_states(spec)
+    matrix = np.zeros((len(states), len(states)))
+    for i, old in enumerate(states):
+        for j, end in enumerate(states):
+            new = dict(zip(spec.stages, end, strict=True))
+            probability = 1.0
+            for stage, a, b in zip(spec.stages, old, end, strict=True):
+                probability *= _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
+            matrix[i, j] = probability
+    return matrix
+
+
+# Priors.
+
+
+def _log_normal(interval: tuple[float, float]) -> tuple[float, float]:
+    low, high = interval
+    return (math.log(low) + math.log(high)) / 2, (math.log(high) - math.log(low)) / INTERVAL_90
+
+
+def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
+    """Sum the log densities of the parameters of docs/method.md, on their own scale, without Jacobians.
+
+    ``values`` holds, in the order of the file: eta, delta, start_<stage> (over the states with weight, in the order
+    of the stage's states), mu, log_sigma, z, zeta, increment (B_k), tau.
+    """
+    total = 0.0
+    moves = [move for stage in spec.stages.values() for move in stage.transitions]
+    effects = [effect for stage in spec.stages.values() for effect in stage.effects.values()]
+    classes = list(spec.priors.classes.values())
+    for name, intervals in (
+        ("eta", [move.per_year for move in moves]),
+        ("delta", [effect.times for effect in effects]),
+        ("mu", [prior.per_year for prior in classes]),
+        ("log_sigma", [prior.spread for prior in classes]),
+    ):
+        for value, interval in zip(np.atleast_1d(values[name]), intervals, strict=True):
+            total += stats.norm.logpdf(value, *_log_normal(interval))
+    for stage_name, stage in spec.stages.items():
+        weights = [stage.start[s] for s in stage.states if s in stage.start]
+        if len(weights) > 1:
+            total += stats.dirichlet.logpdf(np.asarray(values[f"start_{stage_name}"]), weights)
+    for name in ("z", "zeta"):
+        assert len(values[name]) == len(spec.indicators)
+        total += stats.norm.logpdf(values[name]).sum()
+    c = spec.priors.grades.concentration
+    assert len(values["increment"]) == 4
+    total += stats.beta.logpdf(values["increment"], c, c).sum()
+    return float(total + stats.halfnorm.logpdf(values["tau"], scale=spec.priors.departure.scale))
+
+
+def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
+    """Turn parameters on their own scale, laid out as for `log_prior`, into one draw by name."""
+    moves = [(name, move.from_, move.to) for name, stage in spec.stages.items() for move in stage.transitions]
+    effects = [(name, label) for name, stage in spec.stages.items() for label in stage.effects]
+    start = {}
+    for name, stage in spec.stages.items():
+        weighted = [s for s in stage.states if s in stage.start]
+        drawn = dict(zip(weighted, map(float, values[f"start_{name}"]), strict=True))
+        start[name] = {s: drawn.get(s, 0.0) for s in stage.states}
+    gamma, reached, below = {}, 0.0, 0.0
+    grades = spec.priors.grades
+    for k, grade in enumerate(("weak", "moderate", "strong", "decisive")):
+        median = math.log(getattr(grades, grade))
+        reached += 2 * (median - below) * float(values["increment"][k])
+        gamma[grade], below = reached, median
+    log_lambda = {}
+    for i, (name, indicator) in enumerate(spec.indicators.items()):
+        c = list(spec.priors.classes).index(indicator.class_)
+        alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
+        beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
+        for s in spec.stages[indicator.stage].states:
+            log_lambda[name, s] = alpha + (beta if s in indicator.points_to else 0.0)
+    return Parameters(
+        log_rate=dict(zip(moves, map(float, values["eta"]), strict=True)),
+        log_times=dict(zip(effects, map(float, values["delta"]), strict=True)),
+        start=start,
+        log_lambda=log_lambda,
+    )

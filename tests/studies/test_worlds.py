@@ -1,0 +1,248 @@
+"""Simulated worlds are what the method says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+import oracle
+import oracle_stages
+import pytest
+from places import MODEL
+from scipy import stats
+
+from forecast.base.errors import InputError
+from forecast.inference.model import Model
+from forecast.ledger.admiralty import credibility
+from forecast.ledger.rows import Coverage, Observation
+from forecast.studies import calibrate, worlds
+from forecast.studies.calibrate import study_spec, truth_draws
+from forecast.studies.worlds import (
+    ASSESSMENTS_A_YEAR,
+    MIX,
+    Truth,
+    draw_truth,
+    simulate_ledger,
+    simulate_path,
+    simulate_world,
+)
+from forecast.theory.modelfile import load_spec
+from forecast.theory.statespace import StateSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from forecast.theory.spec import ModelSpec
+
+
+REFERENCE = MODEL
+FALSE_ALARM = 1e-3  # of a statistical check, which is the same in every run: seeds are fixed
+
+
+def truth_of(spec: ModelSpec, seed: int = 3) -> Truth:
+    """Draw one set of parameters."""
+    return draw_truth(spec, np.random.default_rng(seed))
+
+
+def parameters(truth: Truth) -> oracle.Parameters:
+    """Give a world's parameters to the oracle, by its own names and its own formulas."""
+    v = truth.values
+    own = {
+        "eta": v["transition_log_rate"], "delta": v["effect_log_times"], "mu": v["class_log_rate"],
+        "log_sigma": v["class_log_spread"], "z": v["indicator_offset"], "zeta": v["indicator_departure"],
+        "increment": v["grade_increment"], "tau": float(v["departure_scale"][0]),
+        **{f"start_{stage}": v.get(f"start_{stage}", np.ones(1)) for stage in truth.spec.stages},
+    }  # fmt: skip
+    return oracle.derived(truth.spec, own)
+
+
+def agrees(count: int, size: int, p: float) -> bool:
+    """Whether a count is one that a binomial gives, two-sided."""
+    return stats.binomtest(count, size, p).pvalue > FALSE_ALARM
+
+
+# The simulator.
+
+
+@pytest.mark.parametrize("path", [None, REFERENCE], ids=["study", "reference"])
+def test_rates_are_those_of_the_oracle(path: Path | None) -> None:
+    """Every rate, intensity and start of a drawn world is what the tests' own reading of the method gives."""
+    spec = study_spec() if path is None else load_spec(path)
+    truth, space = truth_of(spec), StateSpace(spec)
+    p = parameters(truth)
+    for (name, state), value in p.log_lambda.items():
+        assert truth.intensity(name, state) == pytest.approx(np.exp(value))
+    for stage, weights in p.start.items():
+        assert truth.start(stage) == pytest.approx([weights[s] for s in spec.stages[stage].states])
+    for z in oracle.joint_states(spec):
+        new = dict(zip(spec.stages, z, strict=True))
+        for stage, content in spec.stages.items():
+            for move in content.transitions:
+                expected = oracle_stages._rate(spec, p, stage, move.from_, move.to, new)
+                assert truth.rate(stage, move.from_, move.to, new) == pytest.approx(expected)
+    draws = truth_draws(space, truth)
+    assert draws.log_lambda[0] == pytest.approx(
+        [p.log_lambda[name, s] for name, row in spec.indicators.items() for s in spec.stages[row.stage].states]
+    )
+    assert draws.log_rate.shape == (1, len(space.rate_names))
+
+
+def test_parameters_come_from_the_prior(spec: ModelSpec) -> None:
+    """Over many worlds every parameter has the prior of the PyMC model's own draws (Kolmogorov-Smirnov)."""
+    rng = np.random.default_rng(5)
+    space = StateSpace(spec)
+    drawn = [truth_draws(space, draw_truth(spec, rng)) for _ in range(400)]
+    model = Model(spec)
+    prior = model.sampler(model.evidence((), spec.model.start)).prior(400, 2)
+    p_values = [
+        stats.ks_2samp([getattr(one, name)[0, k] for one in drawn], getattr(prior, name)[:, k]).pvalue
+        for name in prior._fields
+        for k in range(getattr(prior, name).shape[1])
+    ]
+    assert len(p_values) == 6 + 12 + 4
+    assert min(p_values) > FALSE_ALARM / len(p_values)
+
+
+def test_paths_visit_states_as_often_as_they_should(spec: ModelSpec) -> None:
+    """Occupancy of the joint states after three steps and a short one is the product of the oracle's matrices."""
+    truth, rng = truth_of(spec), np.random.default_rng(1)
+    p = parameters(truth)
+    expected = oracle.initial(spec, p)
+    for days in (7, 7, 7, 3):
+        expected = expected @ oracle.transition_matrix(spec, p, days)
+    size, states = 3000, oracle.joint_states(spec)
+    ends = [tuple(simulate_path(truth, 24, rng)[-1].values()) for _ in range(size)]
+    assert min(expected) > 0.02
+    assert stats.chisquare([ends.count(state) for state in states], size * expected).pvalue > FALSE_ALARM
+
+
+def constant(spec: ModelSpec, steps: int, **states: str) -> list[dict[str, str]]:
+    """Give a path that never moves."""
+    return [{stage: states[stage] for stage in spec.stages}] * steps
+
+
+def first_tellings(entries: tuple) -> Iterator[Observation]:
+    """Give the rows of indicators that no earlier row told."""
+    return (row for row in entries if isinstance(row, Observation) and row.indicator and row.story == row.id)
+
+
+def test_reports_of_what_is_watched(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under coverage the first days of a step have a report of each grade as often as the cell of the likelihood says.
+
+    The cell's value for a row of credibility w is w p + (1 - w) p0 (1 - p) / (1 - p0), and what is seen at grade w has
+    probability share / w times that.
+    """
+    monkeypatch.setattr(worlds, "ALWAYS", 1.0)
+    truth, steps = truth_of(spec), 52
+    p, path = parameters(truth), constant(spec, steps, pressure="low", relations="good")
+    counts = {(grade, days): 0 for grade in MIX for days in (1, 3, 5, 7)}
+    size = 0
+    for seed in range(20):
+        entries = simulate_ledger(truth, path, 7 * steps, np.random.default_rng(seed))
+        (span,) = [row for row in entries if isinstance(row, Coverage) and row.indicator == "call"]
+        assert (span.to - span.from_).days + 1 == 7 * steps - spec.model.reporting_lag_days
+        size += steps - 1  # the last is cut short
+        for row in first_tellings(entries):
+            if row.indicator == "call" and row.date < spec.model.start + dt.timedelta(weeks=steps - 1):
+                day = (row.date - spec.model.start).days % 7
+                for days in (1, 3, 5, 7):
+                    counts[row.grade, days] += day < days
+    assert size > 500
+    for (grade, days), count in counts.items():
+        cell = oracle.Covered(0, "pressure", "call", days, (credibility(grade),))
+        expected = MIX[grade] / credibility(grade) * oracle.likelihood(spec, p, cell)["low"]
+        assert agrees(count, size, expected), (grade, days)
+
+
+def test_stories_tell_what_the_method_says(spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody watches, which indicator is told depends on credibility and state as the selective cell says."""
+    monkeypatch.setattr(worlds, "STORIES_A_YEAR", 200.0)
+    monkeypatch.setattr(worlds, "ALWAYS", 0.0)
+    monkeypatch.setattr(worlds, "NEVER", 1.0)
+    truth, steps = truth_of(spec), 52
+    p, path = parameters(truth), constant(spec, steps, pressure="high", relations="good")
+    told: dict[str, list[str]] = {grade: [] for grade in MIX}
+    for seed in range(8):
+        entries = simulate_ledger(truth, path, 7 * steps, np.random.default_rng(seed))
+        assert not any(isinstance(row, Coverage) for row in entries)
+        for row in first_tellings(entries):
+            if spec.indicators[row.indicator].stage == "pressure":
+                told[row.grade].append(row.indicator)
+    among = ("threat", "drill", "call")
+    for grade, names in told.items():
+        cells = [oracle.Selective(0, "pressure", name, among, credibility(grade)) for name in among]
+        expected = np.array([oracle.likelihood(spec, p, cell)["high"] for cell in cells])
+        assert expected.sum() == pytest.approx(1.0)
+        assert len(names) > 40
+        assert stats.chisquare([names.count(name) for name in among], len(names) * expected).pvalue > FALSE_ALARM
+
+
+def test_assessments_are_right_at_their_credibility(spec: ModelSpec) -> None:
+    """A row that names a state is right with its credibility, or by chance; there are as many as there should be."""
+    path = constant(spec, 520, pressure="high", relations="good")
+    entries = simulate_ledger(truth_of(spec), path, 3640, np.random.default_rng(2))
+    rows = [row for row in entries if isinstance(row, Observation) and row.state]
+    right = sum(row.state in {"pressure.high", "relations.good"} for row in rows)
+    assert all(len(stage.states) == 2 for stage in spec.stages.values())
+    expected = sum(share * max(credibility(grade), 0.5) for grade, share in MIX.items())
+    mean = 2 * ASSESSMENTS_A_YEAR * 3640 / 365.25
+    assert abs(len(rows) - mean) < 3.5 * np.sqrt(mean)
+    assert agrees(right, len(rows), expected)
+
+
+def test_one_offs_wait_to_be_reset(spec: ModelSpec) -> None:
+    """A one-off that was credibly told is not told again before a credible row of what resets it, in every world."""
+    again = 0
+    for seed in range(40):
+        rows = first_tellings(simulate_world(spec, 364, np.random.default_rng(seed)).entries)
+        closed = False
+        for row in rows:
+            if row.indicator == "expulsion":
+                assert not closed
+                again += 1
+                closed = credibility(row.grade) >= 0.5
+            elif row.indicator == "visit" and credibility(row.grade) >= 0.5:
+                closed = False
+    assert again > 40
+
+
+def test_records_follow_the_observable_states() -> None:
+    """The reference model's worlds record each change of an observable state, and none of them is impossible."""
+    spec = load_spec(REFERENCE)
+    model, changes = Model(spec), 0
+    (stage,) = [name for name, content in spec.stages.items() if content.observable]
+    for seed in range(12):
+        world = simulate_world(spec, 364, np.random.default_rng(seed))
+        inside = [states[stage] in spec.stages[stage].observable for states in world.path]
+        moves = sum(a != b for a, b in zip([False, *inside[:-1]], inside, strict=True))
+        rows = [row for row in world.entries if isinstance(row, Observation) and (row.state or "").startswith(stage)]
+        assert len(rows) == moves
+        changes += moves
+        evidence = model.evidence(world.entries, spec.model.start + dt.timedelta(days=363))
+        found = calibrate._forecasts(model.space, evidence, truth_draws(model.space, world.truth))
+        assert np.isfinite(found["log-likelihood"]).all()
+    assert changes > 2
+
+
+def test_the_engine_reads_a_world_as_it_was_meant(spec: ModelSpec) -> None:
+    """Rows are left out only because their story was told before, or because they are not public yet."""
+    model = Model(spec)
+    for seed in range(10):
+        world = simulate_world(spec, 367, np.random.default_rng(seed))
+        evidence = model.evidence(world.entries, spec.model.start + dt.timedelta(days=366))
+        kept = {row for rows in evidence.rows for row in rows}
+        last = spec.model.start + dt.timedelta(days=366 - spec.model.reporting_lag_days)
+        told = {row.id for row in world.entries
+                if isinstance(row, Observation) and row.story == row.id and row.date <= last}  # fmt: skip
+        assert kept == told
+
+
+def test_too_frequent_false_reports_are_refused(spec: ModelSpec) -> None:
+    """A model whose indicators are so frequent that false reports have no probability left is refused by name."""
+    fast = spec.priors.classes["fast"].model_copy(update={"per_year": (100.0, 200.0)})
+    priors = spec.priors.model_copy(update={"classes": {**spec.priors.classes, "fast": fast}})
+    watched_in_every_step = 1  # a seed
+    with pytest.raises(InputError, match=r"indicators\.(drill|call|visit): is too frequent"):
+        simulate_world(spec.model_copy(update={"priors": priors}), 364, np.random.default_rng(watched_in_every_step))
