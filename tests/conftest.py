@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 AS_OF = dt.date(2026, 1, 8)
 
 pytest_plugins = ("needs",)
-pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes")
+pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes", "track", "unattended", "year")
 
 shared()  # before there are workers, who find it in their environment
 

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecast"
+TESTS = ROOT / "tests"
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
     for path in PACKAGE.rglob("*.py")
 }
 STUBS = {path.parent.name: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*/__init__.pyi")}
+LONGEST_TESTS = 600  # lines of a file of tests
+THIN = 250  # lines of the module of `Project`
 LONGEST = 450  # lines of a module; a longer one says why at its top
 
 
@@ -96,6 +99,17 @@ def test_no_module_is_long_without_a_reason() -> None:
     assert statistics.median(lengths.values()) <= 180
     long = {path.name for path, lines in lengths.items() if lines > LONGEST}
     assert long <= {path.name for path in lengths if "is not split" in path.read_text(encoding="utf-8")}
+
+
+def test_no_file_of_tests_is_long() -> None:
+    """A test file is split by subject before it has more lines than one reads at a sitting."""
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS.rglob("*.py")}
+    assert not {name: lines for name, lines in lengths.items() if lines > LONGEST_TESTS}
+
+
+def test_the_face_of_a_project_is_thin() -> None:
+    """`Project` puts other objects together; what it grows by belongs to one of those."""
+    assert len((PACKAGE / "project" / "project.py").read_text(encoding="utf-8").splitlines()) <= THIN
 
 
 def test_a_lazy_name_never_shares_its_name_with_a_module() -> None:

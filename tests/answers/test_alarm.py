@@ -15,7 +15,8 @@ import oracle_cells
 import pytest
 from places import DOCS
 from scipy import stats
-from worlds import draw_values, draws_of, tiny_spec
+from small_models import tiny_spec
+from worlds import draw_values, draws_of
 
 from benchmarks.alarm.__main__ import last_weeks
 from benchmarks.alarm.document import runs

@@ -28,7 +28,8 @@ from accounts import (
     seen,
     watched,
 )
-from worlds import PLAIN, anchor_of, draw_values, values_of
+from small_models import PLAIN
+from worlds import anchor_of, draw_values, values_of
 
 from forecast.answers.drivers import EXACT, Known, find_drivers
 from forecast.answers.target import Question

@@ -18,7 +18,8 @@ from oracle import derived
 from priors import Scene, edited, moved_values, w
 from projects import AS_OF, NOW, fitted_once, strict_json
 from scipy import stats
-from worlds import PLAIN, anchor_of, draws_of, moving_of, values_of
+from small_models import PLAIN
+from worlds import anchor_of, draws_of, moving_of, values_of
 
 import forecast
 from forecast.answers import sensitivity as sensitivity_module

@@ -13,7 +13,8 @@ import numpy as np
 import oracle
 import oracle_cells
 import pytest
-from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
+from small_models import tiny_spec
+from worlds import SEEDS, draw_values, draws_of, small_world
 
 from forecast.answers.sightings import expect_sightings
 from forecast.answers.target import Question

@@ -13,7 +13,8 @@ import pytest
 from oracle import derived
 from priors import COPIES, Interval, Scene, Values, edited, moved_values
 from scipy import stats
-from worlds import PLAIN, anchor_of, draws_of, moving_of, values_of
+from small_models import PLAIN
+from worlds import anchor_of, draws_of, moving_of, values_of
 
 from forecast.answers.target import Question, Reading
 from forecast.base.errors import InputError

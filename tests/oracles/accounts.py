@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from worlds import PLAIN, anchor_of, values_of
+from small_models import PLAIN
+from worlds import anchor_of, values_of
 
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.target import Question

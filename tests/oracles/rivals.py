@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import oracle
-from worlds import TINY, draw_values, draws_of
+from small_models import TINY
+from worlds import draw_values, draws_of
 
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.project.project import Project

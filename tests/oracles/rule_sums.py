@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import oracle
 import pytest
-from worlds import BASIS, draw_values, draws_of, tiny_spec
+from small_models import BASIS, tiny_spec
+from worlds import draw_values, draws_of
 
 from forecast.answers.rule_probability import rule_probabilities
 from forecast.engine.blocks import Draws

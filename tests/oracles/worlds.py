@@ -11,6 +11,7 @@ from unittest import mock
 
 import numpy as np
 from oracle import Parameters, derived
+from small_models import BASIS
 
 from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence
@@ -28,31 +29,11 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec
 
-__all__ = [
-    "CREDIBILITY",
-    "PLAIN",
-    "SEEDS",
-    "TINY",
-    "World",
-    "anchor_of",
-    "compile_rows",
-    "credibility_of",
-    "draw_values",
-    "draws_of",
-    "model_text",
-    "moving_of",
-    "random_rows",
-    "random_world",
-    "small_world",
-    "tiny_spec",
-    "values_of",
-]
 
 SEEDS = range(40)
 
 SHAPES = ((2, 2), (2, 3), (3, 2), (2, 2, 2))
 CREDIBILITY = {"A1": 0.97, "B2": 0.85, "C3": 0.6, "D4": 0.35, "E5": 0.1, "F6": 0.0}  # one mapping a test may use
-BASIS = 'basis = [{ kind = "judgement", note = "made up" }]'
 
 
 # The model.
@@ -399,128 +380,6 @@ def small_world(seed: int) -> World:
 
 # One small model in sight, for what is asked of a forecast.
 
-PLAIN = (
-    f"""
-format = 1
-[model]
-name = "plain"
-title = "Plain"
-description = "Three stages, the last without indicators; an indicator of every grade."
-dataset = "plain"
-start = 2024-01-01
-reporting_lag_days = 0
-horizons_weeks = [2, 8]
-[sources.s]
-title = "None"
-[stages.up]
-label = "Up"
-states = ["low", "high"]
-start = {{ low = 2, high = 1 }}
-{BASIS}
-[[stages.up.transitions]]
-from = "low"
-to = "high"
-per_year = [0.7, 3]
-{BASIS}
-[[stages.up.transitions]]
-from = "high"
-to = "low"
-per_year = [1, 5]
-{BASIS}
-[stages.down]
-label = "Down"
-states = ["calm", "tense", "lost"]
-start = {{ calm = 3, tense = 1 }}
-{BASIS}
-[[stages.down.transitions]]
-from = "calm"
-to = "tense"
-per_year = [0.5, 2]
-{BASIS}
-[[stages.down.transitions]]
-from = "tense"
-to = "calm"
-per_year = [1, 6]
-{BASIS}
-[[stages.down.transitions]]
-from = "tense"
-to = "lost"
-per_year = [0.1, 0.5]
-{BASIS}
-[[stages.down.transitions]]
-from = "lost"
-to = "calm"
-per_year = [2, 9]
-{BASIS}
-[stages.down.effects.pressed]
-from = "calm"
-to = "tense"
-when = {{ up = ["high"] }}
-times = [1.5, 8]
-{BASIS}
-[stages.after]
-label = "After"
-states = ["no", "yes"]
-start = {{ no = 1 }}
-{BASIS}
-[[stages.after.transitions]]
-from = "no"
-to = "yes"
-per_year = [0.5, 2]
-{BASIS}
-[stages.after.effects.drawn]
-from = "no"
-to = "yes"
-when = {{ down = ["tense"] }}
-times = [2, 9]
-{BASIS}
-"""
-    + "".join(
-        f'[indicators.{name}]\nlabel = "Sign {name}"\nstage = "{stage}"\npoints_to = ["{state}"]\ngrade = "{grade}"\n'
-        f'class = "{kind}"\nsigns = [{{ what = "a sign" }}]\n{BASIS}\n'
-        for name, stage, state, grade, kind in (
-            ("a", "up", "high", "strong", "slow"),
-            ("b", "up", "low", "moderate", "fast"),
-            ("c", "down", "tense", "decisive", "slow"),
-            ("d", "down", "calm", "moderate", "fast"),
-            ("e", "down", "tense", "weak", "fast"),
-            ("f", "down", "lost", "strong", "slow"),
-        )
-    )
-    + f"""
-[outcomes.very_tense]
-label = "Tense"
-states = {{ down = ["tense"] }}
-resolution = "By rule."
-sources = ["us"]
-resolves = [{{ stories = 1, of = ["c"], within_weeks = 4 }}]
-frozen = 2024-01-01
-{BASIS}
-[priors.classes.slow]
-per_year = [0.3, 1.5]
-spread = [0.2, 0.5]
-{BASIS}
-[priors.classes.fast]
-per_year = [2, 8]
-spread = [0.2, 0.5]
-{BASIS}
-[priors.classes.idle]
-per_year = [2, 8]
-spread = [0.2, 0.5]
-{BASIS}
-[priors.grades]
-weak = 2
-moderate = 4
-strong = 10
-decisive = 30
-concentration = 4
-{BASIS}
-[priors.departure]
-scale = 0.2
-{BASIS}
-"""
-)
-
 
 def values_of(spec: ModelSpec, size: int, seed: int) -> list[dict[str, np.ndarray | float]]:
     """Draw ``size`` times from the prior of a model."""
@@ -553,88 +412,3 @@ def moving_of(spec: ModelSpec, values: Sequence[dict[str, np.ndarray | float]]) 
         for k, key in enumerate(names)
     }
     return Moving(by_key, grade, departure)
-
-
-# A model that is small enough to fit, and a project of such.
-
-TINY = f"""
-format = 1
-
-[model]
-name = "tiny"
-title = "Tiny"
-description = "Two stages that have nothing to do with each other."
-dataset = "tiny"
-start = 2025-01-01
-step_days = 7
-reporting_lag_days = 0
-horizons_weeks = [1, 2, 4]
-
-[sources.s]
-title = "None"
-
-[stages.near]
-label = "near"
-states = ["calm", "tense"]
-start = {{ calm = 3, tense = 1 }}
-transitions = [
-  {{ from = "calm", to = "tense", per_year = [2, 8], {BASIS} }},
-  {{ from = "tense", to = "calm", per_year = [3, 9], {BASIS} }},
-]
-{BASIS}
-
-[stages.far]
-label = "far"
-states = ["low", "high"]
-start = {{ low = 1, high = 1 }}
-transitions = [
-  {{ from = "low", to = "high", per_year = [1, 6], {BASIS} }},
-  {{ from = "high", to = "low", per_year = [1, 6], {BASIS} }},
-]
-{BASIS}
-
-[indicators]
-shot = {{ label = "A shot", stage = "near", points_to = ["tense"], grade = "strong", class = "news",
-  signs = [{{ what = "a sign" }}], {BASIS} }}
-march = {{ label = "A march", stage = "near", points_to = ["tense"], grade = "moderate", class = "news",
-  signs = [{{ what = "a sign" }}], {BASIS} }}
-pact = {{ label = "A pact", stage = "near", points_to = ["calm"], grade = "strong", class = "news", repeats = false,
-  signs = [{{ what = "a sign" }}], {BASIS} }}
-flood = {{ label = "A flood", stage = "far", points_to = ["high"], grade = "strong", class = "news",
-  signs = [{{ what = "a sign" }}], {BASIS} }}
-
-[outcomes.tension]
-label = "tension"
-states = {{ near = ["tense"] }}
-resolution = "By rule."
-sources = ["somebody"]
-resolves = [{{ stories = 1, of = ["shot"], within_weeks = 4 }}]
-frozen = 2025-01-01
-{BASIS}
-
-[priors.classes.news]
-per_year = [3, 12]
-spread = [0.2, 0.5]
-{BASIS}
-
-[priors.grades]
-weak = 2
-moderate = 4
-strong = 10
-decisive = 30
-concentration = 4
-{BASIS}
-
-[priors.departure]
-scale = 0.2
-{BASIS}
-""".replace(",\n  ", ", ")
-
-
-def tiny_spec(**changes: tuple[str, str]) -> ModelSpec:
-    """Read the tiny model, with some text of its file replaced; the names of the changes do not matter."""
-    text = TINY
-    for old, new in changes.values():
-        assert old in text
-        text = text.replace(old, new)
-    return parse_spec(text, where="tiny")

@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 from projects import PROGRAM, archived, call, environment, made_once
-from worlds import BASIS, TINY
+from small_models import BASIS, TINY
 
 import forecast
 

@@ -12,7 +12,8 @@ import numpy as np
 import oracle
 import pytest
 from rivals import AS_OF, DAY, NOW, START
-from worlds import draw_values, draws_of, tiny_spec
+from small_models import tiny_spec
+from worlds import draw_values, draws_of
 
 from forecast.base.errors import InputError
 from forecast.engine.filtering import evaluate

@@ -12,7 +12,8 @@ import oracle
 import pytest
 from rivals import AS_OF, DAY, NOW, START, made
 from scipy import optimize, stats
-from worlds import SEEDS, draw_values, draws_of, small_world, tiny_spec
+from small_models import tiny_spec
+from worlds import SEEDS, draw_values, draws_of, small_world
 
 from forecast.answers.experts import pool_experts
 from forecast.base.errors import InputError

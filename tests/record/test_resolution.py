@@ -1,0 +1,264 @@
+"""The track record: windows close before they are answered, and answers stay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+
+import pytest
+from entries import LINK
+from projects import strict_json
+from track import AS_OF, EDGE, FOUR, LAG, MODEL, World, ask, issue, later, noon
+
+from forecast.base.errors import InputError
+from forecast.evidence.resolution_rules import met
+from forecast.record.questions import Stated, stated
+from forecast.record.resolution import answers_by_rule
+
+# What was stated.
+
+
+def test_of_each_date_the_last_prompt_issue_counts(world: World) -> None:
+    """Neither an earlier one of the day nor one that was back-dated weeks later is read; alone, a late one is."""
+    p = {("deal", "at", 4): 0.1}
+    world.issue(AS_OF, p)
+    kept = world.issue(AS_OF, {("deal", "at", 4): 0.2}, issued=later(1))
+    world.issue(AS_OF, {("deal", "at", 4): 0.9}, issued=later(40))
+    late = world.issue(later(7), {("deal", "at", 4): 0.3}, issued=later(50))
+    world.project.ledger.archive(issue(world.texts, later(14), None))
+    found = stated(world.project.ledger.forecasts())
+    assert [(row.issue, row.probability, row.prompt) for row in found] == [
+        (kept.seq, 0.2, True),
+        (late.seq, 0.3, False),
+    ]
+    assert {row.kind for row in found} == {"at"}
+
+
+def test_what_the_issue_before_said_is_read_between_its_horizons(world: World) -> None:
+    """By log-odds, for dates and not for windows, and nowhere outside."""
+    world.issue(AS_OF, {**FOUR, ("deal", "at", 13): 1.0})
+    world.issue(later(7), FOUR)
+    by = {(row.as_of, row.kind, row.horizon_weeks): row.before for row in stated(world.project.ledger.forecasts())}
+    low, high = math.log(0.2 / 0.8), math.log((1 - EDGE) / EDGE)
+    expected = 1 / (1 + math.exp(-(low + (high - low) * 7 / 63)))
+    assert by.pop((later(7), "at", 4)) == pytest.approx(expected, abs=1e-12)
+    assert set(by.values()) == {None}
+    world.issue(later(70), {("deal", "at", 4): 0.5})
+    assert stated(world.project.ledger.forecasts())[-1].before == 0.4
+
+
+# Closing and answering.
+
+
+def test_a_window_is_answered_when_it_has_closed_and_not_before(world: World) -> None:
+    """The last day of the lag is the first on which it counts; a yes that came early waits for it too."""
+    world.issue(AS_OF, FOUR)
+    world.deal(later(3))
+    for day in (later(5), later(28), later(28) + LAG - dt.timedelta(days=1)):
+        found = world.resolve(day)
+        assert (found.recorded, found.open, found.answered) == ((), 4, 0)
+    found = world.resolve(later(28) + LAG)
+    assert {(row.since, row.date, row.answer) for row in found.recorded} == {
+        (None, later(28), "yes"),
+        (AS_OF, later(28), "yes"),
+    }
+    assert (found.open, found.answered) == (2, 2)
+    assert all(row.how == "rule" and row.reason == world.texts["deal"] for row in found.recorded)
+    assert {row.frozen for row in found.recorded} == {dt.date(2026, 1, 9)}
+    assert "2 answers new or changed" in found.sentences[0]
+    assert list(found.to_frame()["answer"]) == ["yes", "yes"]
+    assert strict_json(json.dumps(found.to_dict()))["recorded"][0]["frozen"] == "2026-01-09"
+
+
+def test_at_asks_for_the_day_and_by_for_any_day(world: World) -> None:
+    """A deal that came and went answers *by* with yes and *at* with no."""
+    world.issue(AS_OF, FOUR)
+    world.deal(later(5))
+    world.see("peace.stalled", later(20), id="broken")
+    world.resolve(later(28) + LAG)
+    assert world.answers() == {("deal", None, later(28)): "no", ("deal", AS_OF, later(28)): "yes"}
+
+
+def test_the_day_of_the_forecast_is_outside_its_window(world: World) -> None:
+    """(as_of, date]: what ended on the day itself was not met in it, what is met on the last day was."""
+    world.issue(AS_OF, FOUR)
+    world.issue(later(1), FOUR)
+    world.deal(later(-3))
+    world.see("peace.stalled", later(1), id="broken")
+    world.deal(later(29), row="again")
+    world.resolve(later(40) + LAG)
+    assert world.answers()["deal", AS_OF, later(28)] == "no"
+    assert world.answers()["deal", later(1), later(29)] == "yes"
+
+
+def test_windows_are_answered_as_the_rules_define_them(world: World) -> None:
+    """For every outcome and many windows the answers are those of `met` on its days, on the article's rows."""
+    outcomes = tuple(world.texts)
+    asked = dt.date(2025, 3, 1)
+    entries = world.project.entries(world.model, now=noon(AS_OF), as_of=AS_OF)
+    questions = [
+        Stated(
+            model=MODEL, outcome=name, since=asked + dt.timedelta(days=k), horizon_weeks=0, issue=1, issued_on=asked,
+            date=asked + dt.timedelta(days=k + span), as_of=asked, rule=world.texts[name], probability=0.5,
+            met_now=False, prior=None, before=None,
+        )
+        for name in outcomes for k in range(0, 280, 35) for span in (1, 20)
+    ]  # fmt: skip
+    found, left = answers_by_rule(world.model.space, entries, questions, AS_OF, noon(AS_OF))
+    assert left == ()
+    expected = {
+        row.question: any(
+            met(world.model.space, entries, row.outcome, row.date - dt.timedelta(days=k))
+            for k in range((row.date - row.since).days)
+        )
+        for row in questions
+        if row.since
+    }
+    assert {row.question: row.answer == "yes" for row in found} == expected
+    assert len(set(expected.values())) == 2
+
+
+def test_resolving_again_records_nothing(world: World) -> None:
+    """The same day and the same rows give the same answers, which are there already."""
+    world.issue(AS_OF, FOUR)
+    assert len(world.resolve(later(100) + LAG).recorded) == 4
+    before = world.written()
+    again = world.resolve(later(100) + LAG)
+    assert (again.recorded, again.answered) == ((), 4)
+    assert world.written() == before
+
+
+def test_a_late_report_supersedes_and_the_past_does_not_return(world: World) -> None:
+    """The new answer is a new row; to resolve as of an earlier day afterwards changes nothing."""
+    world.issue(AS_OF, {("deal", "at", 4): 0.2})
+    closes = later(28) + LAG
+    world.resolve(closes)
+    world.deal(later(20), reported_on=closes + dt.timedelta(days=30))
+    assert world.resolve(closes + dt.timedelta(days=29)).recorded == ()
+    (changed,) = world.resolve(closes + dt.timedelta(days=30)).recorded
+    assert changed.answer == "yes"
+    assert [row[3] for row in world.written()] == ["no", "yes"]
+    assert world.resolve(closes, now=closes + dt.timedelta(days=31)).recorded == ()
+    assert world.answers() == {("deal", None, later(28)): "yes"}
+
+
+def test_silence_is_told(world: World) -> None:
+    """Answers about dates after the newest row are counted: a ledger that nobody fed says no to everything."""
+    world.issue(AS_OF, FOUR)
+    world.deal(later(30))
+    found = world.resolve(later(91) + LAG)
+    assert (len(found.recorded), found.silent) == (4, 2)
+    assert "2 of them are about dates after the newest row" in found.sentences[1]
+    world.see("presidents_meeting", later(95))
+    assert world.resolve(later(92) + LAG).silent == 0
+
+
+def test_a_rule_that_was_changed_answers_nothing(world: World) -> None:
+    """Where the words are others than were issued, or the model is gone, it is told and left to a person."""
+    world.texts["deal"] += " Or nearly so."
+    world.issue(AS_OF, {("deal", "at", 4): 0.2, ("truce", "at", 4): 0.2})
+    world.issue(AS_OF, {("deal", "at", 4): 0.2}, model="gone")
+    found = world.resolve(later(100))
+    assert [row.outcome for row in found.recorded] == ["truce"]
+    assert [(row.model, row.outcome) for row in found.left] == [("gone", "deal"), (MODEL, "deal")]
+    assert "No rule answers 2 questions (about deal)" in found.sentences[-1]
+    assert world.project.score("gone").open == 1
+    with pytest.raises(InputError, match="there is no model 'nobody'"):
+        world.project.resolve("nobody", now=noon(AS_OF))
+    with pytest.raises(InputError, match="in the future"):
+        world.project.resolve(as_of=later(1), now=noon(AS_OF))
+
+
+def test_an_answer_by_other_words_is_not_counted(world: World) -> None:
+    """A rule changed after the issue and used for a later one does not score the earlier one."""
+    right = dict(world.texts)
+    world.texts = {**right, "deal": "Something else."}
+    world.issue(AS_OF, {("deal", "at", 4): 0.2})
+    world.texts = right
+    world.issue(later(-63), {("deal", "at", 13): 0.3})
+    world.resolve(later(100))
+    found = world.project.score(MODEL)
+    assert [row.stated.as_of for row in found.scored] == [later(-63)]
+    assert found.open == 1
+
+
+# By hand.
+
+
+HAND = ("resolve", "deal", "--date", str(later(28)))
+WHY = ("--answer", "yes", "--reason", "The pact was signed in secret", "--url", LINK)
+
+
+def test_an_overrule_counts_and_stays(world: World) -> None:
+    """It supersedes the rule's answer, whose row stays, and the rule never takes it back."""
+    world.issue(AS_OF, FOUR)
+    world.resolve(later(60))
+    done = ask(world, *HAND, *WHY)
+    assert (done.code, done.err) == (0, "")
+    assert "analyst" in done.out
+    window = ask(world, *HAND, "--since", str(AS_OF), *WHY, "--json")
+    assert strict_json(window.out)["since"] == str(AS_OF)
+    assert world.resolve(later(70)).recorded == ()
+    assert set(world.answers().values()) == {"yes"}
+    assert [(row[3], row[4]) for row in world.written()] == [
+        ("no", "rule"),
+        ("no", "rule"),
+        ("yes", "analyst"),
+        ("yes", "analyst"),
+    ]
+    again = ask(world, *HAND, *WHY)
+    assert again.code == 2
+    assert "has this very answer already" in again.err
+    assert len(world.written()) == 4
+
+
+WRONG = {
+    "unknown outcome": (("resolve", "dael", "--date", str(later(28)), *WHY), "did you mean 'deal'?"),
+    "nobody asked on the day": (("resolve", "deal", "--date", str(later(27)), *WHY), f"nearest are --date {later(28)}"),
+    "nobody asked since the day": ((*HAND, "--since", str(later(1)), *WHY), "no issued forecast"),
+    "nobody asked of the outcome": (
+        ("resolve", "truce", "--date", str(later(28)), *WHY),
+        "none asks anything of it",
+    ),
+    "not closed": (("resolve", "deal", "--date", str(later(55)), *WHY), f"closes on {later(55) + LAG}"),
+    "in the future": (("resolve", "deal", "--date", str(later(91)), *WHY), "is in the future"),
+    "no date": (("resolve", "deal", *WHY), "give --date too"),
+    "no answer": ((*HAND, *WHY[2:]), "give --answer too"),
+    "no reason": ((*HAND, *WHY[:2], *WHY[4:]), "give --reason too"),
+    "blank reason": ((*HAND, *WHY[:2], "--reason", "  ", *WHY[4:]), "--reason is empty"),
+    "no link": ((*HAND, *WHY[:4]), "give --url too"),
+    "no web address": ((*HAND, *WHY[:4], "--url", "javascript:alert(1)"), "is not a web address"),
+    "no date of the calendar": (("resolve", "deal", "--date", "2026-02-30", *WHY), "is not a date"),
+    "another answer": ((*HAND, "--answer", "maybe", *WHY[2:]), "maybe"),
+    "both ways": ((*HAND, *WHY, "--as-of", str(later(60))), "--as-of is for the rules"),
+    "no outcome": (("resolve", "--date", str(later(28)), *WHY), "name its outcome"),
+    "a day to come": (("resolve", "--as-of", str(later(61))), "is in the future"),
+    "unknown model": (("resolve", "--model", "russia"), "there is no model 'russia'"),
+    "unknown model to score": (("score", "--model", "russia"), "there is no model 'russia'"),
+    "unknown format": (("score", "--output", "track.png"), "'.png' is not a format"),
+    "too few for a picture": (("score", "--output", "track.svg"), "0 resolved; a picture takes 10"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_writes_nothing(world: World, name: str) -> None:
+    """Exit code 2, one message that says what to do, and not a row."""
+    world.issue(AS_OF, FOUR)
+    world.issue(later(27), FOUR)
+    arguments, told = WRONG[name]
+    before = world.written(), sorted(world.root.rglob("*.*g"))
+    done = ask(world, *arguments)
+    assert done.code == 2
+    assert told in " ".join(done.err.split())
+    assert "Traceback" not in done.err
+    assert (world.written(), sorted(world.root.rglob("*.*g"))) == before == ([], before[1])
+
+
+def test_programs_get_the_same_errors(world: World) -> None:
+    """An answer that is none is refused where no command line checks it."""
+    world.issue(AS_OF, FOUR)
+    with pytest.raises(InputError, match="'maybe' is none; give yes, no, void"):
+        world.project.overrule(
+            "deal", later(28), answer="maybe", reason="r", url=LINK, model=MODEL, now=noon(later(60))
+        )
