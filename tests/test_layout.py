@@ -112,6 +112,12 @@ def test_the_face_of_a_project_is_thin() -> None:
     assert len((PACKAGE / "project" / "project.py").read_text(encoding="utf-8").splitlines()) <= THIN
 
 
+def test_parts_of_a_project_do_without_the_whole() -> None:
+    """Models, evidence, reports, runs and track record know nothing of `Project`, which puts them together."""
+    users = {name for name, tree in MODULES.items() if "forecast.project.project" in set(imported(tree))}
+    assert not {name for name in users if name.startswith("project.")}
+
+
 def test_a_lazy_name_never_shares_its_name_with_a_module() -> None:
     """What a package hands out by name would be hidden by a module of that name, once that is imported."""
     for package, tree in STUBS.items():

@@ -97,7 +97,11 @@ class Dataset:
     def import_rows(
         self, path: Path, *, sheet: str | None = None, dates: str | None = None, same: bool = False
     ) -> Added:
-        """Take the rows of a CSV or Excel file into the ledger, all or none: see `ledger.files.import_file`."""
+        """Take the rows of a CSV or Excel file into the ledger, all or none: see `ledger.files.import_file`.
+
+        ``sheet`` names a sheet of a workbook; ``dates`` is the order ("dmy", "mdy", "ymd") of days that are not written
+        YYYY-MM-DD; with ``same``, equal rows are one row.
+        """
         vocabulary = self.vocabulary()
         return ledger.import_file(
             self.ledger, self.name, path, vocabulary, self.now, sheet=sheet, dates=dates, same=same

@@ -1,21 +1,26 @@
-"""What a method of a project is given, with what was left out filled in: model, day, rows and a fitter."""
+"""What a method of a project is given, with what was left out filled in, and what it makes of that."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from forecast import inference
+from forecast import answers, inference, record
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from forecast.answers.forecast import LiveForecast
+    from forecast.evidence.compilation import Evidence
     from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
     from forecast.inference.settings import Settings
     from forecast.project.dataset import Dataset, Snapshot
+    from forecast.quantities.estimate import Policy
+    from forecast.record.issue_changes import Baseline
+    from forecast.record.replay import Replay
 
 
 class How(TypedDict, total=False):
@@ -39,6 +44,25 @@ class Given(NamedTuple):
     date: dt.date
     snapshot: Snapshot
     fitter: Fitter
+
+    def evidence(self) -> Evidence:
+        """Compile the rows that were public on the day."""
+        return self.model.evidence(self.snapshot.as_of(self.date), self.date)
+
+    def forecast(self, refit: Policy) -> LiveForecast:
+        """Forecast from the evidence; see `forecast.project.project.Project.update`."""
+        entries, name = self.snapshot.as_of(self.date), self.model.spec.name
+        found = self.fitter.update(self.model.evidence(entries, self.date), refit, prior=True)
+
+        def issues() -> list[Baseline]:
+            return [record.baseline(row) for row in self.snapshot.ledger.forecasts(name)]
+
+        return answers.LiveForecast.of(found, entries, self.fitter, self.snapshot.as_of, issues, refit)
+
+
+def replay(given: Sequence[Given]) -> Replay:
+    """Get ready to go through the weeks again with comparable models; day and rows are those of the first."""
+    return record.Replay({one.model.spec.name: one.fitter for one in given}, given[0].snapshot.as_of, given[0].date)
 
 
 def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: How) -> Given:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from forecast import answers, jobs, ledger, record
+from forecast import ledger, record
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
-from forecast.project.given import fill_in
+from forecast.project.given import fill_in, replay
 from forecast.project.models import Models
 from forecast.project.reports import Reports
 from forecast.project.run import Issue, run
@@ -20,7 +19,8 @@ from forecast.project.verification import require_begun, require_sound, verify
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     import pandas as pd
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from forecast.inference.fit import Fit
     from forecast.inference.model import Model
     from forecast.inference.settings import Settings
-    from forecast.jobs.lock import RunLock
     from forecast.ledger.issued import Added, Resolution
     from forecast.ledger.protocol import Ledger
     from forecast.ledger.rows import Entry
@@ -112,11 +111,7 @@ class Project:
         self, model: Model, path: Path, *, now: dt.datetime, sheet: str | None = None, dates: str | None = None,
         same: bool = False,
     ) -> Added:  # fmt: skip
-        """Take the rows of a CSV or Excel file into the ledger, all or none.
-
-        ``sheet`` names a sheet of a workbook; ``dates`` is the order ("dmy", "mdy", "ymd") of days that are not written
-        YYYY-MM-DD; with ``same``, equal rows are one row.
-        """
+        """Take the rows of a CSV or Excel file into the ledger, all or none; see `Dataset.import_rows`."""
         return self.dataset(model, now=now).import_rows(path, sheet=sheet, dates=dates, same=same)
 
     # Forecasts.
@@ -135,9 +130,9 @@ class Project:
         `UntrustworthyError` if it fails its checks and ``accept_bad`` is false; it is kept, so accepting costs nothing.
         """
         how["settings"] = settings
-        of, date, snapshot, fitter = self._given(model, as_of, how)
-        evidence = of.evidence(snapshot.as_of(date), date)
-        return fitter.fit(evidence), evidence
+        given = self._given(model, as_of, how)
+        evidence = given.evidence()
+        return given.fitter.fit(evidence), evidence
 
     def update(
         self, model: Model | str | None = None, *, as_of: dt.date | str | None = None, refit: Policy = "auto",
@@ -151,18 +146,7 @@ class Project:
         `UntrustworthyError` if a new fit fails its checks and ``accept_bad`` is false; `InputError` if something that
         was given cannot be used, or the evidence is impossible.
         """
-        of, date, snapshot, fitter = self._given(model, as_of, how)
-        entries = snapshot.as_of(date)
-        found = fitter.update(of.evidence(entries, date), refit, prior=True)
-        issues = self.ledger.forecasts
-        return answers.LiveForecast.of(
-            found,
-            entries,
-            fitter,
-            snapshot.as_of,
-            lambda: [record.baseline(row) for row in issues(of.spec.name)],
-            refit,
-        )
+        return self._given(model, as_of, how).forecast(refit)
 
     def path(
         self, model: Model | str | None = None, *, as_of: dt.date | str | None = None, refit: Policy = "auto",
@@ -199,9 +183,7 @@ class Project:
         """Get ready to go through the weeks again with comparable models."""
         found = {one.spec.name: one for one in (self.model(m) if isinstance(m, str | None) else m for m in models)}
         record.require_comparable([one.space for one in found.values()])
-        given = [self._given(one, as_of, how) for one in found.values()]
-        fitters = {one.model.spec.name: one.fitter for one in given}
-        return record.Replay(fitters, given[0].snapshot.as_of, given[0].date)
+        return replay([self._given(one, as_of, how) for one in found.values()])
 
     def run(
         self, model: Model, as_of: dt.date, settings: Settings, /, *, refit: Policy = "auto",
@@ -262,17 +244,6 @@ class Project:
         with self.locked():
             return self.reports.write(report)
 
-    @cached_property
-    def _lock(self) -> RunLock:
-        return jobs.RunLock(self.reports.folder / "run.lock")
-
-    @contextmanager
-    def locked(self) -> Generator[None]:
-        """Hold the project's lock, as every run does; `BusyError` at once if another run holds it.
-
-        What a killed run left half done is cleared up first.
-        """
-        with self._lock.held(self._clock()) as first:
-            if first:
-                self.reports.recover()
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the project's lock, as every run does; `BusyError` at once if another run holds it."""
+        return self.reports.locked(self._clock())

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from forecast import report
+from forecast import jobs, report
 from forecast.base.errors import ForecastError
 from forecast.base.files import clear_drafts, make_folder, published, replace_file
 from forecast.project.starter import starter_folder
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
+    from forecast.jobs.lock import RunLock
     from forecast.ledger.protocol import Ledger
 
 
@@ -38,6 +41,21 @@ class Reports:
     def folder_of(self, data: Mapping[str, Any]) -> Path:
         """Folder of one report, ``<model>/<as-of>``."""
         return self.folder / data["model"]["name"] / data["forecast"]["as_of"]
+
+    @cached_property
+    def _lock(self) -> RunLock:
+        return jobs.RunLock(self.folder / "run.lock")
+
+    @contextmanager
+    def locked(self, now: dt.datetime) -> Generator[None]:
+        """Be the one that writes, from ``now`` on; `BusyError` at once if another run is.
+
+        What a killed run left half done is cleared up first.
+        """
+        with self._lock.held(now) as first:
+            if first:
+                self.recover()
+            yield
 
     @contextmanager
     def ready(self, data: dict[str, Any]) -> Generator[Path]:

@@ -1,0 +1,105 @@
+"""The evidence of a dataset by itself: its starter files, its rows, and snapshots of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from forecast.base.errors import InputError, LedgerError
+from forecast.ledger.check import Vocabulary
+from forecast.ledger.sqlite import SqliteLedger
+from forecast.project.dataset import Dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = dt.datetime(2025, 3, 1, 12, tzinfo=dt.UTC)
+VOCABULARY = Vocabulary(frozenset({"shot", "march"}), {"near": ("calm", "tense")}, dt.date(2025, 1, 1), NOW.date())
+HEADER = "id,indicator,state,date,reported_on,source,grade\n"
+STARTER = HEADER + "first,shot,,2025-01-05,2025-01-06,Press,B2\n"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Give a dataset with a starter file, which the ledger has taken in."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "rows.csv").write_text(STARTER, encoding="utf-8")
+    found = Dataset(SqliteLedger.open(tmp_path / "ledger.db"), "tiny", folder, lambda: VOCABULARY, NOW)
+    found.seed()
+    return found
+
+
+def ids(dataset: Dataset, as_of: dt.date | None = None) -> set[str]:
+    """Name the rows in force."""
+    return {row.id for row in dataset.entries(as_of)}
+
+
+def cells(**changes: str) -> dict[str, str]:
+    """Give the cells of a sighting."""
+    return {"indicator": "march", "date": "2025-02-01", "source": "Wire", "grade": "A1"} | changes
+
+
+def test_starter_files_are_taken_in_once(dataset: Dataset) -> None:
+    """Afterwards the ledger is what counts, and a file that was edited is named with its rows."""
+    assert ids(dataset) == {"first"}
+    assert dataset.starter_notices() == ()
+    path = dataset.folder / "rows.csv"
+    path.write_text(STARTER + "second,march,,2025-01-07,2025-01-07,Press,B2\n", encoding="utf-8")
+    dataset.seed()
+    assert ids(dataset) == {"first"}
+    (told,) = dataset.starter_notices()
+    assert told.startswith(f"{path} was edited after its first use and has 1 row that differs")
+    path.write_bytes(b"\xff\n")
+    (told,) = dataset.starter_notices()
+    assert told.startswith(f"{path} cannot be read any more")
+
+
+def test_rows_count_from_the_day_they_were_reported(dataset: Dataset) -> None:
+    """A day shows what was public then."""
+    assert ids(dataset, dt.date(2025, 1, 5)) == set()
+    assert ids(dataset, dt.date(2025, 1, 6)) == {"first"}
+
+
+def test_a_snapshot_stays_as_it_was(dataset: Dataset) -> None:
+    """Whatever is recorded afterwards, its rows are those of its moment; an earlier moment can be asked for."""
+    before = dataset.snapshot()
+    dataset.observe(cells(), "observation")
+    now = dataset.snapshot()
+    assert [row.id for row in before.as_of(NOW.date())] == ["first"]
+    assert len(now.as_of(NOW.date())) == 2
+    assert now.as_of(NOW.date(), before.watermark) == before.as_of(NOW.date())
+
+
+def test_an_observation_is_recorded_or_corrects_one(dataset: Dataset) -> None:
+    """Without an id it is a new row; with one it takes the place of that row, which must be there."""
+    dataset.observe(cells(), "observation")
+    assert len(dataset.entries()) == 2
+    dataset.observe(cells(id="first", grade="C3"), "observation")
+    assert {row.grade for row in dataset.entries() if row.id == "first"} == {"C3"}
+    with pytest.raises(InputError, match=r"there is no row 'frist' in 'tiny' to correct; did you mean 'first'"):
+        dataset.observe(cells(id="frist"), "observation")
+    assert len(dataset.entries()) == 2
+
+
+def test_faults_of_one_row_do_not_say_where(dataset: Dataset) -> None:
+    """There is no other row to tell it from; every fault is said at once."""
+    with pytest.raises(LedgerError) as caught:
+        dataset.observe(cells(indicator="mrach", date="soon"), "observation")
+    assert len(caught.value.faults) == 2
+    assert not any("this row" in fault for fault in caught.value.faults)
+
+
+def test_a_file_is_taken_in_whole_or_not_at_all(dataset: Dataset, tmp_path: Path) -> None:
+    """One faulty row keeps all others out."""
+    path = tmp_path / "more.csv"
+    good = "second,march,,2025-01-07,2025-01-07,Press,B2\n"
+    path.write_text(HEADER + good + "third,mrach,,2025-01-07,2025-01-07,Press,B2\n", encoding="utf-8")
+    with pytest.raises(LedgerError, match="mrach"):
+        dataset.import_rows(path)
+    assert ids(dataset) == {"first"}
+    path.write_text(HEADER + good, encoding="utf-8")
+    dataset.import_rows(path)
+    assert ids(dataset) == {"first", "second"}

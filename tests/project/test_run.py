@@ -1,0 +1,108 @@
+"""The main job by itself: rows, a fitter and a folder of reports in; an archived forecast and its report out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from year import MODEL, START, issued_tiny
+
+from forecast.base.errors import InputError, UntrustworthyError
+from forecast.inference.fitter import Fitter
+from forecast.inference.model import Model
+from forecast.inference.settings import Sampling, Settings
+from forecast.ledger.rows import Observation
+from forecast.ledger.sqlite import SqliteLedger
+from forecast.project.dataset import Snapshot
+from forecast.project.reports import Reports
+from forecast.project.run import run
+from forecast.record.scores import score
+from forecast.theory.modelfile import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecast.project.run import Issue
+
+NOW = dt.datetime(2025, 1, 9, tzinfo=dt.UTC)
+
+
+class Job(NamedTuple):
+    """What a run brings together, of a folder in which the first forecast was issued."""
+
+    root: Path
+    ledger: SqliteLedger
+    model: Model
+
+    def run(self, *, accept_bad: bool = True, on_issue: Callable[[], None] = lambda: None) -> Issue:
+        """Do the main job; no new fit is made."""
+        sampling = Sampling(Settings(draws=2000, tune=200, chains=2), accept_bad, lambda _: None, None)
+        fits = self.root / "data" / "tiny" / "fits"
+        mark = self.ledger.watermark("tiny")
+        fitter = Fitter(self.model, fits, lambda _: set(), sampling, mark, NOW)
+        return run(
+            Snapshot(self.ledger, "tiny", mark), fitter, Reports(self.root, lambda: self.ledger),
+            lambda: score("tiny", len(self.ledger.forecasts()), (), {}), START, refit="never", on_issue=on_issue,
+        )  # fmt: skip
+
+    def see(self) -> None:
+        """Record a sighting that was public by then."""
+        row = Observation(id="new", indicator="march", date=START, reported_on=START, source="Wire", grade="B2")
+        self.ledger.add("tiny", [row], now=NOW)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Give a copy that may be changed."""
+    root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+    return Job(root, SqliteLedger.open(root / "data" / "ledger.db"), Model(load_spec(root / MODEL)))
+
+
+def test_the_same_evidence_issues_nothing(job: Job) -> None:
+    """The forecast that is there is given back, and its report is written again."""
+    shutil.rmtree(job.root / "reports")
+    found = job.run(on_issue=lambda: pytest.fail("something is issued"))
+    assert not found.new
+    assert [found.issued] == list(job.ledger.forecasts())
+    assert json.loads((found.folder / "forecast.json").read_bytes()) == found.report == json.loads(found.issued.content)
+
+
+def test_new_evidence_is_issued(job: Job) -> None:
+    """When all is ready but nothing issued, the caller is told; then archive, folder and result say the same."""
+    job.see()
+    seen: list[int] = []
+    found = job.run(on_issue=lambda: seen.append(len(job.ledger.forecasts())))
+    assert (found.new, seen, len(job.ledger.forecasts())) == (True, [1], 2)
+    assert job.ledger.latest_forecast("tiny") == found.issued
+    assert json.loads((found.folder / "forecast.json").read_bytes()) == found.report == json.loads(found.issued.content)
+    assert found.issued.watermark == job.ledger.watermark("tiny")
+
+
+def test_who_stops_a_run_in_time_issues_nothing(job: Job) -> None:
+    """An error of the caller when all is ready leaves archive and reports as they were."""
+    job.see()
+    before = {path: path.read_bytes() for path in (job.root / "reports").rglob("*") if path.is_file()}
+
+    def stop() -> None:
+        msg = "stopped"
+        raise InputError(msg)
+
+    with pytest.raises(InputError, match="stopped"):
+        job.run(on_issue=stop)
+    assert len(job.ledger.forecasts()) == 1
+    assert {path: path.read_bytes() for path in (job.root / "reports").rglob("*") if path.is_file()} == before
+
+
+def test_numbers_that_cannot_be_trusted_are_not_issued(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless that is accepted, the reason and what to do are said."""
+    for name in ("MAX_MCSE", "MAX_LOG_ODDS_MCSE", "SMALL_MCSE"):
+        monkeypatch.setattr(f"forecast.inference.trust.{name}", 1e-9)
+    job.see()
+    told = "of 'tiny' as of 2025-01-08 cannot be trusted: .*Monte Carlo error .*--accept-bad-fit"
+    with pytest.raises(UntrustworthyError, match=told):
+        job.run(accept_bad=False)
+    assert len(job.ledger.forecasts()) == 1
