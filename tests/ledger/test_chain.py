@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tampering import flips, tampered
 
 from forecast.base.errors import InputError, LedgerError
 from forecast.ledger.chain import GENESIS, digest_of, text_digest
@@ -67,19 +68,6 @@ def everything(path: Path) -> tuple[object, ...]:
     ledger = SqliteLedger.open(path)
     rows = ledger.entries("caucasus"), ledger.log("caucasus", 99), ledger.watermark("caucasus")
     return *rows, ledger.forecasts("theory"), ledger.latest_forecast(), ledger.resolutions()
-
-
-@contextmanager
-def tampered(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give what an attacker with any tool has: the guards are away, and come back at the end."""
-    with closing(sqlite3.connect(path)) as raw:
-        guards = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for name, _ in guards:
-            raw.execute(f"DROP TRIGGER {name}")
-        yield raw
-        for _, text in guards:
-            raw.execute(text)
-        raw.commit()
 
 
 def test_a_digest_covers_content_and_what_came_before() -> None:
@@ -189,22 +177,13 @@ def test_what_was_done_to_a_ledger_is_noticed(ledger: SqliteLedger, tamper: Call
 
 def _flips(ledger: SqliteLedger, count: int, seed: int) -> None:
     """Flip single bits, each in a fresh copy: a check notices, and reading raises or gives what was written."""
-    rng = random.Random(seed)  # noqa: S311 - no secret
-    good, whole = ledger.path.read_bytes(), everything(ledger.path)
-    raised = 0
-    for _ in range(count):
-        bit = rng.randrange(8 * len(good))
-        content = bytearray(good)
-        content[bit // 8] ^= 1 << bit % 8
-        ledger.path.write_bytes(content)
+    whole, raised = everything(ledger.path), 0
+    for bit in flips(ledger.path, count, random.Random(seed)):  # noqa: S311 - no secret
         assert SqliteLedger(ledger.path).verify(), f"bit {bit} went unnoticed"
         try:
             assert everything(ledger.path) == whole, f"bit {bit} was read as other data"
         except LedgerError:
             raised += 1
-        for name in ("-wal", "-shm", "-journal"):
-            Path(f"{ledger.path}{name}").unlink(missing_ok=True)
-    ledger.path.write_bytes(good)
     assert ledger.verify() == ()
     assert raised > count / 4, "many bits of this ledger hold data"
 

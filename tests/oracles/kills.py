@@ -66,7 +66,7 @@ def dying(left: int) -> Iterator[None]:
 
 
 def killed(root: Path, number: int, as_of: dt.date, *, after: float | None, left: int | None) -> bool:
-    """Run in a fork that is killed ``after`` seconds, or dies when ``left`` files are in place; whether it was killed."""
+    """Run in a fork that is killed ``after`` seconds, or dies with ``left`` files in place; tells whether it was."""
     child = os.fork()
     if child == 0:
         code = 1
