@@ -32,13 +32,24 @@ def joint_matrix(world: World, log_rate: np.ndarray, years: float) -> np.ndarray
     return matrix
 
 
+_KINDS: dict[int, tuple[Cells, tuple[np.ndarray, np.ndarray]]] = {}
+
+
+def kinds_of(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Give the rows that differ, and how often each is there; found once for the same cells."""
+    if id(cells) not in _KINDS:
+        columns = np.column_stack([cells.what, cells.value, cells.observed])
+        _KINDS[id(cells)] = cells, np.unique(columns, axis=0, return_counts=True)
+    return _KINDS[id(cells)][1]
+
+
 def cell_logs(world: World, cells: Cells, log_lambda: np.ndarray) -> np.ndarray:
     """(T, K) sum over each step's cells of their log-likelihood, as docs/method.md gives it."""
     chain = chain_of(world.space)
     shape, first = tuple(world.space.sizes), stage_offsets(chain.sizes)
     rate = np.exp(log_lambda)
     found = np.zeros((cells.years.size, world.space.size))
-    rows, count = np.unique(np.column_stack([cells.what, cells.value, cells.observed]), axis=0, return_counts=True)
+    rows, count = kinds_of(cells)
     for row, times in zip(rows, count, strict=True):
         step, kind, stage, indicator, group = row[:5].astype(int)
         value, said = row[5:8], row[8]

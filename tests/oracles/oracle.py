@@ -170,11 +170,9 @@ def _meets(spec: ModelSpec, states: States) -> list[bool]:
     ]
 
 
-def _future(
-    spec: ModelSpec, p: Parameters, now: np.ndarray, elapsed: int, days: int
-) -> Iterator[tuple[tuple[int, ...], float]]:
+def _future(spec: ModelSpec, p: Parameters, now: np.ndarray, elapsed: int, days: int) -> tuple[np.ndarray, np.ndarray]:
     """Enumerate paths z_now, z_1, … over the next ``days`` days, with their probabilities."""
-    return _paths(now, [transition_matrix(spec, p, n) for n in horizon_steps(spec, elapsed, days)])
+    return _grown(now, [transition_matrix(spec, p, n) for n in horizon_steps(spec, elapsed, days)])
 
 
 def forecast_at(
@@ -183,9 +181,9 @@ def forecast_at(
 ) -> float:  # fmt: skip
     """P(outcome ``weeks`` weeks after ``as_of``)."""
     now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
-    inside = _meets(spec, states)
-    future = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
-    return math.fsum(weight for path, weight in future if inside[path[-1]])
+    inside = np.array(_meets(spec, states))
+    paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
+    return math.fsum(weights[inside[paths[:, -1]]])
 
 
 def forecast_reached(
@@ -194,13 +192,10 @@ def forecast_reached(
 ) -> tuple[float, float]:  # fmt: skip
     """Give (already, reached): P(in it now), and P(not in it now and in it at the end of some later step)."""
     now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
-    inside = _meets(spec, states)
-    already = math.fsum(now[k] for k in range(len(inside)) if inside[k])
-    future = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
-    reached = math.fsum(
-        weight for path, weight in future if not inside[path[0]] and any(inside[k] for k in path[1:])
-    )  # fmt: skip
-    return already, reached
+    inside = np.array(_meets(spec, states))
+    paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
+    reached = ~inside[paths[:, 0]] & inside[paths[:, 1:]].any(axis=1)
+    return math.fsum(now[inside]), math.fsum(weights[reached])
 
 
 def forecast_given(
@@ -209,37 +204,43 @@ def forecast_given(
 ) -> tuple[float, float]:  # fmt: skip
     """Give (P(outcome and condition), P(condition)) at the horizon; ``negated`` is for "given no condition"."""
     now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
-    wanted, given = _meets(spec, outcome), [met != negated for met in _meets(spec, condition)]
-    future = list(_future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks))
-    numerator = math.fsum(weight for path, weight in future if given[path[-1]] and wanted[path[-1]])
-    return numerator, math.fsum(weight for path, weight in future if given[path[-1]])
+    wanted, given = np.array(_meets(spec, outcome)), np.array(_meets(spec, condition)) != negated
+    paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
+    last = paths[:, -1]
+    return math.fsum(weights[given[last] & wanted[last]]), math.fsum(weights[given[last]])
 
 
 def forecast_after(
     spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
     outcome: States, condition: States, weeks: int, longest: int,
 ) -> tuple[float, float]:  # fmt: skip
-    """Give (P(condition begins within ``longest`` weeks, outcome ``weeks`` weeks later), P(it begins)).
+    """Give (P(condition begins within ``longest`` weeks, outcome ``weeks`` weeks later), P(it begins))."""
+    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    return _after(spec, p, now, elapsed_days(spec, as_of), outcome, condition, weeks, longest)
+
+
+def _after(
+    spec: ModelSpec, p: Parameters, now: np.ndarray, elapsed: int, outcome: States, condition: States, weeks: int,
+    longest: int, held: Iterable[str] = (),
+) -> tuple[float, float]:  # fmt: skip
+    """Give what `forecast_after` does from the states ``now``, while the stages ``held`` do not move.
 
     For every future step: all paths whose first beginning is at that step's end, each continued by all paths over
     the following ``weeks`` weeks, which keep to the grid of the model.
     """
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
-    wanted, given = _meets(spec, outcome), _meets(spec, condition)
-    elapsed = elapsed_days(spec, as_of)
+    wanted, given = np.array(_meets(spec, outcome)), np.array(_meets(spec, condition))
     pieces = horizon_steps(spec, elapsed, 7 * longest)
-    numerator, denominator = [], []
+    numerator = denominator = 0.0
     for k in range(1, len(pieces) + 1):
-        days = sum(pieces[:k])
-        begun = np.zeros_like(now)
-        for path, weight in _future(spec, p, now, elapsed, days):
-            beginnings = [i for i in range(1, k + 1) if given[path[i]] and not given[path[i - 1]]]
-            if beginnings and beginnings[0] == k:
-                begun[path[-1]] += weight
-        denominator.append(begun.sum())
-        later = _future(spec, p, begun, elapsed + days, 7 * weeks)
-        numerator += [weight for path, weight in later if wanted[path[-1]]]
-    return math.fsum(numerator), math.fsum(denominator)
+        paths, weights = _grown(now, [_held_matrix(spec, p, n, held) for n in pieces[:k]])
+        begins = given[paths[:, 1:]] & ~given[paths[:, :-1]]
+        first = begins[:, -1] & ~begins[:, :-1].any(axis=1)
+        begun = np.bincount(paths[first, -1], weights[first], minlength=now.size)
+        later = horizon_steps(spec, elapsed + sum(pieces[:k]), 7 * weeks)
+        paths, weights = _grown(begun, [_held_matrix(spec, p, n, held) for n in later])
+        numerator += float(weights[wanted[paths[:, -1]]].sum())
+        denominator += float(begun.sum())
+    return numerator, denominator
 
 
 # Suppositions: the same, with rows that are only supposed, or stages that are forced; all paths from ``as_of`` on.
@@ -416,18 +417,5 @@ def forecast_forced_after(
 ) -> tuple[float, float]:  # fmt: skip
     """Give what `forecast_after` does if stages are ``forced`` at ``as_of``; being forced is no beginning."""
     now = filtered(spec, p, rows, coverage, as_of, credibility)[-1] @ _forcing(spec, forced)
-    wanted, given = np.array(_meets(spec, outcome)), np.array(_meets(spec, condition))
-    held = forced if hold else ()
-    elapsed = elapsed_days(spec, as_of)
-    pieces = horizon_steps(spec, elapsed, 7 * longest)
-    numerator = denominator = 0.0
-    for k in range(1, len(pieces) + 1):
-        paths, weights = _grown(now, [_held_matrix(spec, p, n, held) for n in pieces[:k]])
-        begins = given[paths[:, 1:]] & ~given[paths[:, :-1]]
-        first = begins[:, -1] & ~begins[:, :-1].any(axis=1)
-        begun = np.bincount(paths[first, -1], weights[first], minlength=now.size)
-        later = horizon_steps(spec, elapsed + sum(pieces[:k]), 7 * weeks)
-        paths, weights = _grown(begun, [_held_matrix(spec, p, n, held) for n in later])
-        numerator += float(weights[wanted[paths[:, -1]]].sum())
-        denominator += float(begun.sum())
-    return numerator, denominator
+    held = tuple(forced) if hold else ()
+    return _after(spec, p, now, elapsed_days(spec, as_of), outcome, condition, weeks, longest, held)
