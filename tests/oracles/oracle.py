@@ -10,9 +10,8 @@ Stages and priors are in `oracle_stages`, the ledger in `oracle_cells`; all of i
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,19 +100,18 @@ States = Mapping[str, Sequence[str]]
 # Hidden paths.
 
 
-def _paths(
+def _grown(
     start: np.ndarray, moves: Sequence[np.ndarray], emission: np.ndarray | None = None
-) -> Iterator[tuple[tuple[int, ...], float]]:
-    """Enumerate all K^(T+1) paths with their weight: P(path), times the likelihood along it if given."""
-    first, matrices = start.tolist(), [matrix.tolist() for matrix in moves]
-    likely = np.ones((len(moves), len(first))).tolist() if emission is None else emission.tolist()
-    for path in itertools.product(range(len(first)), repeat=len(moves) + 1):
-        weight = first[path[0]]
-        for t, (a, b) in enumerate(itertools.pairwise(path)):
-            weight *= matrices[t][a][b] * likely[t][b]
-            if weight == 0:
-                break
-        yield path, weight
+) -> tuple[np.ndarray, np.ndarray]:
+    """Enumerate all paths that are possible, (N, T + 1), with their weights: P(path), times the likelihood if given."""
+    size = start.size
+    paths, weights = np.arange(size)[:, None], start
+    for t, matrix in enumerate(moves):
+        likely = 1.0 if emission is None else emission[t]
+        weights = (weights[:, None] * matrix[paths[:, -1]] * likely).ravel()
+        paths = np.column_stack([np.repeat(paths, size, axis=0), np.tile(np.arange(size), len(paths))])
+        paths, weights = paths[weights > 0], weights[weights > 0]
+    return paths, weights
 
 
 def _chain(
@@ -127,7 +125,7 @@ def log_likelihood(
     spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
 ) -> float:
     """Log of the sum over all hidden paths; minus infinity if none agrees with the evidence."""
-    total = math.fsum(weight for _, weight in _paths(*_chain(spec, p, rows, coverage, as_of, credibility)))
+    total = math.fsum(_grown(*_chain(spec, p, rows, coverage, as_of, credibility))[1])
     return math.log(total) if total > 0 else -math.inf
 
 
@@ -142,9 +140,8 @@ def filtered(
     start, moves, emission = _chain(spec, p, rows, coverage, as_of, credibility)
     result = np.zeros_like(emission)
     for t in range(len(moves)):
-        for path, weight in _paths(start, moves[: t + 1], emission[: t + 1]):
-            result[t, path[-1]] += weight
-        result[t] = _normalised(result[t])
+        paths, weights = _grown(start, moves[: t + 1], emission[: t + 1])
+        result[t] = _normalised(np.bincount(paths[:, -1], weights, minlength=start.size))
     return result
 
 
@@ -154,9 +151,9 @@ def smoothed(
     """P(z_t | all cells) (T, K); NaN where the evidence is impossible."""
     start, moves, emission = _chain(spec, p, rows, coverage, as_of, credibility)
     result = np.zeros_like(emission)
-    for path, weight in _paths(start, moves, emission):
-        for t in range(len(moves)):
-            result[t, path[t + 1]] += weight
+    paths, weights = _grown(start, moves, emission)
+    for t in range(len(moves)):
+        result[t] = np.bincount(paths[:, t + 1], weights, minlength=start.size)
     return np.array([_normalised(row) for row in result])
 
 
@@ -339,20 +336,6 @@ def _likely(spec: ModelSpec, p: Parameters, compiled: Sequence[Sequence[Cell]]) 
             of_state = likelihood(spec, p, cell)
             result[t] *= [of_state[z[list(spec.stages).index(cell.stage)]] for z in joint_states(spec)]
     return result
-
-
-def _grown(
-    start: np.ndarray, moves: Sequence[np.ndarray], emission: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Enumerate all paths that are possible, (N, T + 1), each with its weight; as `_paths`, many at a time."""
-    size = start.size
-    paths, weights = np.arange(size)[:, None], start
-    for t, matrix in enumerate(moves):
-        likely = 1.0 if emission is None else emission[t]
-        weights = (weights[:, None] * matrix[paths[:, -1]] * likely).ravel()
-        paths = np.column_stack([np.repeat(paths, size, axis=0), np.tile(np.arange(size), len(paths))])
-        paths, weights = paths[weights > 0], weights[weights > 0]
-    return paths, weights
 
 
 def _held_matrix(spec: ModelSpec, p: Parameters, days: int, held: Iterable[str]) -> np.ndarray:
