@@ -54,20 +54,38 @@ def _write(name: str, content: str | bytes) -> Callable[[Path], object]:
     return write
 
 
-def _four_faults(root: Path) -> None:
+def _replaced(*pairs: tuple[str, str]) -> Callable[[Path], None]:
+    """Put other words into the model file."""
+
+    def replace(root: Path) -> None:
+        path = root / MODEL
+        text = path.read_text(encoding="utf-8")
+        for right, wrong in pairs:
+            if right not in text:
+                msg = f"{MODEL} does not hold {right!r} any more; choose another fault"
+                raise ValueError(msg)
+            text = text.replace(right, wrong, 1)
+        path.write_text(text, encoding="utf-8")
+
+    return replace
+
+
+def _many_stages(root: Path) -> None:
+    """Put nine more stages with two states each behind the others."""
+    judged = 'basis = [{ kind = "judgement", note = "An example" }]'
+    stages = [
+        f"""
+[stages.more_{k}]
+label = "More"
+states = ["no", "yes"]
+start = {{ no = 1 }}
+transitions = [{{ from = "no", to = "yes", per_year = [1, 2], {judged} }}]
+{judged}
+"""
+        for k in range(9)
+    ]
     path = root / MODEL
-    text = path.read_text(encoding="utf-8")
-    for right, wrong in (
-        ("per_year = [1.5, 8]", "per_year = [8, 1.5]"),
-        ('grade = "decisive"', 'grade = "certain"'),
-        ('points_to = ["truce"]', 'points_to = ["truse"]'),
-        ('observable = "peace"', 'observable = "piece"'),
-    ):
-        if right not in text:
-            msg = f"{MODEL} does not hold {right!r} any more; choose another fault"
-            raise ValueError(msg)
-        text = text.replace(right, wrong, 1)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + "".join(stages), encoding="utf-8")
 
 
 def _second_model(root: Path) -> None:
@@ -215,7 +233,43 @@ CASES = (
         ("forecast", "import", "rows.csv"),
         _write("rows.csv", "indicator,date,source,grade\npresidents_meeting,2026-01-07,Müsavat,A1\n".encode("latin-1")),
     ),
-    Case("A model file with four faults", ("forecast", "check", MODEL), _four_faults),
+    Case(
+        "A model file with four faults",
+        ("forecast", "check", MODEL),
+        _replaced(
+            ("per_year = [1.5, 8]", "per_year = [8, 1.5]"),
+            ('grade = "decisive"', 'grade = "certain"'),
+            ('points_to = ["truce"]', 'points_to = ["truse"]'),
+            ('observable = "peace"', 'observable = "piece"'),
+        ),
+    ),
+    Case(
+        "A model file with numbers out of range",
+        ("forecast", "check", MODEL),
+        _replaced(
+            ("start = 2024-12-18", "start = 1492-10-12"),
+            ("reporting_lag_days = 14", "reporting_lag_days = 14.5"),
+            ("horizons_weeks = [4, 13, 26, 52]", "horizons_weeks = [4, 13, 5200]"),
+            ("start = { stalled = 8, advancing = 2 }", "start = { stalled = inf, advancing = 2 }"),
+            ("per_year = [1.5, 8]", "per_year = [1.5, 1e300]"),
+        ),
+    ),
+    Case("A model with more joint states than a machine can hold", ("forecast", "check", MODEL), _many_stages),
+    Case(
+        "A model file with a number of 5,000 digits",
+        ("forecast", "check", MODEL),
+        _replaced(("reporting_lag_days = 14", f"reporting_lag_days = {'1' * 5000}")),
+    ),
+    Case(
+        "A model file with a thousand lists in one another",
+        ("forecast", "check", MODEL),
+        _replaced(("reporting_lag_days = 14", f"reporting_lag_days = {'[' * 1000}{']' * 1000}")),
+    ),
+    Case(
+        "A forecast as of a day too far from the model's start",
+        RUN,
+        _replaced(("start = 2024-12-18", "start = 1900-12-18")),
+    ),
     Case(
         "A rival with four faults",
         ("forecast", "check", RIVAL),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_FAULTS = 50
+LONGEST_QUOTE = 60  # characters of a value in a message
 EXIT_CODES = {  # of every command; documents take them from here
     0: "done",
     2: "usage or bad input; nothing was changed",
@@ -95,6 +97,22 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if not known:
         return "none is defined"
     return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004
+
+
+def plain(number: float) -> str:
+    """Write a limit without an exponent."""
+    return f"{number:,.6f}".rstrip("0").rstrip(".")
+
+
+def brief(value: object) -> str:
+    """Write a value as a message can quote it; a number of many digits by their count."""
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return f"a number of {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+    try:
+        text = repr(value)
+    except ValueError:  # a number of many digits within
+        return f"a {'list' if isinstance(value, list) else 'table'} with a number of too many digits"
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 3] + "…"
 
 
 def read_date(value: dt.date | np.datetime64 | str, what: str) -> dt.date:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base.errors import InputError
+from forecast.theory.faults import cells_fault
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,7 +26,7 @@ def step_days(space: StateSpace, as_of: dt.date) -> NDArray[np.int64]:
     Raises
     ------
     InputError
-        If ``as_of`` lies before the model's start.
+        If ``as_of`` lies before the model's start, or so long after it that the steps are too many.
 
     """
     header = space.spec.model
@@ -33,8 +34,17 @@ def step_days(space: StateSpace, as_of: dt.date) -> NDArray[np.int64]:
     if days < 1:
         msg = f"as of {as_of}: model {space.spec.name!r} starts on {header.start}; give a date from then on"
         raise InputError(msg)
+    _require_few(space, days, as_of)
     full, rest = divmod(days, header.step_days)
     return np.array([header.step_days] * full + [rest] * (rest > 0), dtype=np.int64)
+
+
+def _require_few(space: StateSpace, days: int, until: dt.date) -> None:
+    """Make sure that the steps of so many days since the model's start can be held in memory."""
+    header = space.spec.model
+    if fault := cells_fault(space.spec, -(-days // header.step_days), f"from {header.start} to {until}"):
+        msg = f"model {space.spec.name!r}: {fault}"
+        raise InputError(msg)
 
 
 class Grid:
@@ -42,6 +52,7 @@ class Grid:
 
     def __init__(self, space: StateSpace, as_of: dt.date, until: dt.date) -> None:
         """Cut the days from the model's start to ``until``."""
+        _require_few(space, (until - space.spec.model.start).days + 1, until)
         days = step_days(space, as_of)
         self.known = days.size  # steps up to as_of
         left = (until - as_of).days

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 from forecast import inference, ledger, theory
 from forecast.base.errors import InputError, ModelFileError, nearest
+from forecast.base.toml_text import read_bounded, read_toml
 from forecast.project.project_file import PROJECT_FILE, read_project_file
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ class Models:
         Only what stands above its tables is read, so these may be faulty.
         """
         try:
-            text = (self.folder / f"{name}.toml").read_text(encoding="utf-8", errors="replace")
-            return "extends" not in tomllib.loads(re.split(r"^\s*\[\[?\w", text, maxsplit=1, flags=re.MULTILINE)[0])
-        except (OSError, tomllib.TOMLDecodeError):
+            text = read_bounded(self.folder / f"{name}.toml", errors="replace")
+            return "extends" not in read_toml(re.split(r"^\s*\[\[?\w", text, maxsplit=1, flags=re.MULTILINE)[0])
+        except (OSError, ValueError):
             return None
 
     def vocabulary(self, dataset: str, today: dt.date) -> Vocabulary:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from forecast.base.errors import FaultsError, InputError, nearest
+from forecast.base.errors import FaultsError, InputError, brief, nearest
+from forecast.base.toml_text import read_bounded, read_toml
 
 PROJECT_FILE = Path("forecast.toml")
 
@@ -28,7 +28,7 @@ def read_project_file(root: Path) -> ProjectFile:
     """
     path = root / PROJECT_FILE
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(read_bounded(path))
     except FileNotFoundError:
         return ProjectFile()
     except (OSError, ValueError) as error:
@@ -37,7 +37,7 @@ def read_project_file(root: Path) -> ProjectFile:
     known = ProjectFile._fields
     faults = [f"{key}: means nothing here; {nearest(key, known)}" for key in content if key not in known]
     faults += [
-        f'{key}: needs the name of a model, such as "russia_azerbaijan", got {content[key]!r}'
+        f'{key}: needs the name of a model, such as "russia_azerbaijan", got {brief(content[key])}'
         for key in known
         if key in content and not isinstance(content[key], str)
     ]

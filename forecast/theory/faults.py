@@ -2,26 +2,93 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+from operator import mul
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import nearest
 from forecast.theory.assumptions import assumptions, bases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from forecast.theory.spec import ModelSpec, Rule, Stage
+
+MOST_JOINT_STATES = 1024
+MOST_CELLS = 100_000  # joint states × steps: 4,000 draws of each at every step take 3 GB
+LISTED = 20  # factors in a message
+COUNTABLE = 10**15  # joint states whose number says something
+MOST_RATES = 5000  # 16,000 draws of the prior take 600 MB
 
 
 def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     """List the faults of ``spec``; ``dropped`` holds the keys of entries set aside for faults of their own."""
     for name, stage in spec.stages.items():
         yield from _stage_faults(spec, name, stage, any(part.startswith(f"stages.{name}.") for part in dropped))
+    yield from _size_faults(spec)
     yield from _indicator_faults(spec, dropped)
     yield from _outcome_faults(spec, dropped)
     yield from _source_faults(spec, dropped)
     yield from _expert_faults(spec, dropped)
+
+
+def _size_faults(spec: ModelSpec) -> Iterator[str]:
+    """Limits of what a model may ask of a machine, with the arithmetic."""
+    weeks = spec.model.horizons_weeks
+    if len(set(weeks)) < len(weeks):
+        yield "model.horizons_weeks: names a horizon twice"
+    sizes = [len(stage.states) for stage in spec.stages.values()]
+    joint = math.prod(sizes)
+    if joint > MOST_JOINT_STATES:
+        yield f"stages: {_times(sizes)} = {_needs(len(sizes), joint)}; leave stages or states out"
+        return
+    if fault := cells_fault(spec, max(weeks) * 7 // spec.model.step_days, f"{max(weeks)} weeks ahead"):
+        yield f"model.horizons_weeks: {fault}"
+    contexts = accumulate(sizes[:-1], mul, initial=1)
+    moves = [len(stage.transitions) for stage in spec.stages.values()]
+    rates = [m * context for m, context in zip(moves, contexts, strict=True)]
+    if sum(rates) > MOST_RATES:
+        yield (
+            f"stages: transitions × states of the stages before: {_plus(rates)} = {sum(rates):,} rates, "
+            f"at most {MOST_RATES:,}; leave transitions, stages or states out"
+        )
+    states = {name: len(stage.states) for name, stage in spec.stages.items()}
+    emissions = sum(states.get(row.stage, 0) for row in spec.indicators.values())
+    if emissions > MOST_RATES:
+        yield (
+            f"indicators: {len(spec.indicators):,} of them have {emissions:,} rates, one in each state of their stage, "
+            f"at most {MOST_RATES:,}; leave some out"
+        )
+
+
+def cells_fault(spec: ModelSpec, steps: int, what: str) -> str | None:
+    """Say that ``steps`` of a model's grid, ``what`` they are, are too many for its joint states; None if not."""
+    joint = math.prod(len(stage.states) for stage in spec.stages.values())
+    if joint * steps <= MOST_CELLS:
+        return None
+    return (
+        f"{joint:,} joint states × {steps:,} steps ({what}) = {joint * steps:,} cells, at most {MOST_CELLS:,}; "
+        "take fewer states, longer steps or a shorter time"
+    )
+
+
+def _needs(stages: int, joint: int) -> str:
+    """Say how many joint states there are, how many there may be, and what so many would take."""
+    limit = f"joint states, at most {MOST_JOINT_STATES:,}"
+    if joint >= COUNTABLE:
+        return f"some 10^{math.log10(joint):.0f} {limit}"
+    table = stages * joint**2 * 8 / 2**30
+    return f"{joint:,} {limit}; one table of {stages} × {joint:,}² × 8 bytes alone takes {table:,.1f} GiB"
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return " × ".join(map(str, sizes[:LISTED])) + " × …" * (len(sizes) > LISTED)
+
+
+def _plus(counts: Sequence[int]) -> str:
+    return " + ".join(f"{count:,}" for count in counts[:LISTED]) + " + …" * (len(counts) > LISTED)
 
 
 def _unknown(key: str, kind: str, name: str, allowed: Mapping[str, Any] | tuple[str, ...]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
+import datetime as dt
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from forecast.base.errors import ModelFileError, nearest
+from forecast.base.errors import ModelFileError, brief, nearest, plain
+from forecast.base.toml_text import read_bounded, read_toml
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults
 from forecast.theory.spec import (
@@ -34,6 +36,9 @@ from forecast.theory.spec import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+MOST_FAULTS = 1000  # found at one reading
+MORE_FAULTS = f"the file: more than {MOST_FAULTS:,} faults; not all of them were looked for"
 
 
 def load_spec(path: Path) -> ModelSpec:
@@ -77,19 +82,19 @@ def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_bytes().decode()
+        text = read_bounded(path)
     except OSError as error:
         raise ModelFileError(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ModelFileError(str(path), [f"is not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
+    except ValueError as error:
+        raise ModelFileError(str(path), [str(error)]) from error
     return _tables(text, str(path))
 
 
 def _tables(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelFileError(where, [f"is not valid TOML: {error}"]) from error
+        return read_toml(text)
+    except ValueError as error:
+        raise ModelFileError(where, [str(error)]) from error
 
 
 def _parent(path: Path, name: object) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def _parent(path: Path, name: object) -> dict[str, Any]:
     if name == path.stem:
         fault = f"a model cannot extend itself; {nearest('', others)}"
     elif not isinstance(name, str) or name not in others:
-        fault = f"there is no model {name!r} in {path.parent}; {nearest(str(name), others)}"
+        fault = f"there is no model {brief(name)} in {path.parent}; {nearest(brief(name), others)}"
     elif (circle := _chain(path))[-1] in circle[:-1]:
         fault = f"{' extends '.join(circle)}, which is a circle; one of them has to stand by itself"
     else:
@@ -128,7 +133,8 @@ def _validated(raw: dict[str, Any], faults: list[str], where: str, name: str | N
     spec, found, dropped = _parse_what_can_be(raw)
     faults = [*faults, *found]
     if spec is not None:
-        faults += [fault for fault in cross_faults(spec, dropped) if fault not in faults]
+        across = list(islice(cross_faults(spec, dropped), MOST_FAULTS))
+        faults = list(dict.fromkeys([*faults, *across, *[MORE_FAULTS] * (len(across) == MOST_FAULTS)]))
         if name is not None and spec.name != name and "model.name" not in {fault.partition(":")[0] for fault in found}:
             faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; they must agree")
     if faults or spec is None:
@@ -148,6 +154,9 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
             return ModelSpec.model_validate(raw), list(dict.fromkeys(faults)), dropped
         except ValidationError as error:
             found = error.errors()
+        if len(found) > MOST_FAULTS:
+            faults += [_fault(_place(raw, item["loc"]), item) for item in found[:MOST_FAULTS]]
+            return None, list(dict.fromkeys([*faults, MORE_FAULTS])), dropped
         found = [item for item in found if not _follows_from(item, found)]
         faults += [_fault(_place(raw, item["loc"]), item) for item in found]
         places = {item["loc"]: _entry(raw, item["loc"]) for item in found}
@@ -174,7 +183,7 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
     match location:
         case ("model", str(key), *_):
             header = {"name": "stand_in", "title": "-", "description": "-", "dataset": "stand_in", "step_days": 7}
-            known = {**header, "start": "2000-01-01", "reporting_lag_days": 0, "horizons_weeks": [1]}
+            known = {**header, "start": dt.date(2000, 1, 1), "reporting_lag_days": 0, "horizons_weeks": [1]}
             if key not in known or not isinstance(raw["model"], dict):
                 return False
             raw["model"][key] = known[key]
@@ -266,8 +275,11 @@ def _place(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str
     match location:
         case ("stages", str(stage), "transitions", int(k), *rest) if "extends" in raw:
             move: Any = raw["stages"][stage]["transitions"][k]
-            if isinstance(move, dict) and "from" in move and "to" in move:
-                return "stages", stage, "transitions", f"{move['from']}>{move['to']}", *rest
+            match move:
+                case {"from": str(before), "to": str(after)}:
+                    return "stages", stage, "transitions", f"{before}>{after}", *rest
+                case _:
+                    pass
         case _:
             pass
     return location
@@ -281,15 +293,40 @@ def _fault(location: tuple[str | int, ...], item: Any) -> str:  # noqa: ANN401 -
         case "extra_forbidden":
             return f"{key}: is not a known key; {nearest(str(location[-1]), _allowed_keys(location[:-1]))}"
         case "string_pattern_mismatch":
-            return f"{key}: {item['input']!r} is not a name; use lower-case letters, digits and _"
+            return f"{key}: {brief(item['input'])} is not a name; use lower-case letters, digits and _"
         case "value_error":
             return f"{key}: {item['ctx']['error']}"
         case "literal_error":
-            return f"{key}: {item['input']!r} is not allowed; use {item['ctx']['expected']}"
-        case _:
-            return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}, got {_brief(item['input'])}"
+            return f"{key}: {brief(item['input'])} is not allowed; use {item['ctx']['expected']}"
+        case kind:
+            return f"{key}: needs {_needed(kind, item.get('ctx', {}))}, got {brief(item['input'])}"
 
 
-def _brief(value: Any) -> str:  # noqa: ANN401 - TOML
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004
+def _needed(kind: str, limits: Mapping[str, Any]) -> str:
+    """Say what a value must be where pydantic finds that it is of another ``kind``."""
+    bounds = {
+        "greater_than": ("above", "gt"),
+        "greater_than_equal": ("of at least", "ge"),
+        "less_than_equal": ("of at most", "le"),
+    }
+    if kind in bounds:
+        word, limit = bounds[kind]
+        return f"a number {word} {plain(limits[limit])}"
+    if kind in {"too_short", "too_long"}:
+        word, limit = ("least", "min_length") if kind == "too_short" else ("most", "max_length")
+        return f"at {word} {limits[limit]} {'entry' if limits[limit] == 1 else 'entries'}"
+    if kind == "string_too_long":
+        return f"at most {limits['max_length']} characters"
+    return _NEEDED.get(kind) or _NEEDED.get(kind.partition("_")[0], f"another value ({kind})")
+
+
+_NEEDED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text in quotation marks",
+    "string_too_short": "some text",
+    "tuple": "a list in square brackets",
+    "dict": "a table",
+    "model": "a table",
+}

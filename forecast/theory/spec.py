@@ -6,37 +6,78 @@ import datetime as dt
 import hashlib
 import json
 import math
+from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    PositiveFloat,
-    PositiveInt,
     StringConstraints,
     model_validator,
 )
 
+from forecast.base.errors import DAY, brief, plain
+
 GRADES = ("weak", "moderate", "strong", "decisive")
 QUOTE_WORDS = 25
 NORMAL_90 = 3.2897  # width of a standard normal's central 90 % interval
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+LEAST, MOST = 1e-6, 1e6  # of rates per year and multipliers: wider would overflow where several meet
+SPREAD = (1e-3, 10.0)  # of log rates within a class
+MOST_WEEKS = 520  # ten years
+LONGEST_LAG = 3650  # days
+MOST_STORIES = 1000
+EARLIEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Weeks = Annotated[int, Field(strict=True, ge=1, le=MOST_WEEKS)]
+Weight = Annotated[float, Field(strict=True, ge=1e-3, le=MOST)]
+Multiplier = Annotated[float, Field(strict=True, gt=1, le=MOST)]
 
 
-def ordered(interval: tuple[float, float]) -> tuple[float, float]:
-    """Check that an interval is finite, positive and in order."""
-    low, high = interval
-    if not (math.isfinite(high) and 0 < low < high):
-        msg = f"a 90 % interval needs 0 < lo < hi, got [{low:g}, {high:g}]"
+def ordered(interval: object, within: tuple[float, float] = (LEAST, MOST)) -> tuple[float, float]:
+    """Check that an interval is two numbers in order, both ``within`` a range."""
+    match interval:
+        case [int() | float() as low, int() | float() as high] if not {type(low), type(high)} & {bool}:
+            pass
+        case _:
+            msg = f"needs two numbers, [lo, hi], got {brief(interval)}"
+            raise ValueError(msg)
+    if not 0 < low < high < math.inf:
+        msg = f"a 90 % interval needs 0 < lo < hi, got [{brief(low)}, {brief(high)}]"
         raise ValueError(msg)
-    return interval
+    if not within[0] <= low < high <= within[1]:
+        msg = (
+            f"a 90 % interval lies between {plain(within[0])} and {plain(within[1])}, got [{brief(low)}, {brief(high)}]"
+        )
+        raise ValueError(msg)
+    return float(low), float(high)
 
 
-Interval = Annotated[tuple[float, float], AfterValidator(ordered)]
+def _day(value: object) -> dt.date:
+    """Take a date, or one in quotation marks; a number or a time of day would be taken for one as well."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value
+    with suppress(ValueError):
+        if isinstance(value, str) and DAY.fullmatch(value):
+            return dt.date.fromisoformat(value)
+    msg = f"needs a date of the calendar, such as 2026-01-08, got {brief(value)}"
+    raise ValueError(msg)
+
+
+def _modern(day: dt.date) -> dt.date:
+    if not EARLIEST <= day <= LATEST:
+        msg = f"needs a date between {EARLIEST} and {LATEST}, got {day}"
+        raise ValueError(msg)
+    return day
+
+
+Interval = Annotated[tuple[float, float], BeforeValidator(ordered)]
+Spread = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SPREAD))]
+Day = Annotated[dt.date, BeforeValidator(_day)]
 
 
 def log_normal(interval: tuple[float, float]) -> tuple[float, float]:
@@ -86,7 +127,7 @@ class Source(_Table):
     """A text that bases point to."""
 
     title: Text
-    published: dt.date | None = None
+    published: Day | None = None
     url: Text | None = None
 
 
@@ -116,7 +157,7 @@ class Stage(_Table):
     states: Annotated[tuple[Name, ...], Field(min_length=2)]
     describe: dict[Name, Text] = {}
     observable: tuple[Name, ...] = ()
-    start: dict[Name, PositiveFloat] = Field(min_length=1)
+    start: dict[Name, Weight] = Field(min_length=1)
     basis: Bases
     transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
     effects: dict[Name, Effect] = {}
@@ -137,7 +178,7 @@ class Indicator(_Table):
     points_to: Annotated[tuple[Name, ...], Field(min_length=1)]
     grade: Literal["weak", "moderate", "strong", "decisive"]
     class_: Name = Field(alias="class")
-    repeats: bool = True
+    repeats: Annotated[bool, Field(strict=True)] = True
     reset_by: Name | None = None
     signs: Annotated[tuple[Sign, ...], Field(min_length=1)]
     basis: Bases
@@ -147,9 +188,9 @@ class Rule(_Table):
     """One clause of a resolution: an observable on record, or enough distinct stories within a span."""
 
     observable: Name | None = None
-    stories: PositiveInt | None = None
+    stories: Annotated[int, Field(strict=True, ge=1, le=MOST_STORIES)] | None = None
     of: tuple[Name, ...] = ()
-    within_weeks: PositiveInt | None = None
+    within_weeks: Weeks | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -171,7 +212,7 @@ class Outcome(_Table):
     resolution: Text
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     resolves: Annotated[tuple[Rule, ...], Field(min_length=1)]
-    frozen: dt.date
+    frozen: Day
     basis: Bases
 
 
@@ -182,7 +223,7 @@ class Conditional(_Table):
     given: Name | None = None
     given_no: Name | None = None
     after: Name | None = None
-    weeks: PositiveInt | None = None
+    weeks: Weeks | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -210,7 +251,7 @@ class ClassPrior(_Table):
     """
 
     per_year: Interval
-    spread: Interval
+    spread: Spread
     basis: Bases
 
 
@@ -222,11 +263,11 @@ class GradePrior(_Table):
     the order holds in every draw.
     """
 
-    weak: float = Field(gt=1)
-    moderate: float
-    strong: float
-    decisive: float
-    concentration: float = Field(gt=1)
+    weak: Multiplier
+    moderate: Multiplier
+    strong: Multiplier
+    decisive: Multiplier
+    concentration: Annotated[float, Field(strict=True, gt=1, le=10_000)]
     basis: Bases
 
     @model_validator(mode="after")
@@ -246,7 +287,7 @@ class GradePrior(_Table):
 class DeparturePrior(_Table):
     """How far an indicator departs from its grade: τ is half-normal with this ``scale`` (log of the log rate)."""
 
-    scale: PositiveFloat
+    scale: Annotated[float, Field(strict=True, ge=1e-3, le=10)]
     basis: Bases
 
 
@@ -267,7 +308,7 @@ class Expert(_Table):
 
     name: Name
     label: Text
-    weight: float = Field(gt=0, allow_inf_nan=False)
+    weight: Annotated[float, Field(strict=True, ge=LEAST, le=MOST)]
     basis: Bases
     priors: dict[str, Interval] = {}
 
@@ -279,10 +320,10 @@ class Header(_Table):
     title: Text
     description: Text
     dataset: Name
-    start: dt.date
+    start: Annotated[Day, AfterValidator(_modern)]
     step_days: Literal[1, 7] = 7  # horizons are in weeks and must be whole steps
-    reporting_lag_days: Annotated[int, Field(ge=0)]
-    horizons_weeks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    reporting_lag_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LAG)]
+    horizons_weeks: Annotated[tuple[Weeks, ...], Field(min_length=1, max_length=20)]
 
 
 class ModelSpec(_Table):

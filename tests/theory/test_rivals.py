@@ -203,7 +203,7 @@ NO_REASON = "must give its own `basis`"
         (move("advancing", "fresh_dael", per_year=[1, 2], basis=BASIS), f"{FRESH_DEAL[:-4]}dael", "'fresh_deal'"),
         (move("stalled", "settled_deal", per_year=[1, 2]), f"{NEW}.basis", "is missing"),
         ({"stages": {"peace": {"transitions": [{"to": "stalled"}]}}}, f"{MOVES}.0", "`from` and `to`"),
-        ({"stages": {"peace": {"transitions": {"to": "stalled"}}}}, MOVES, "valid tuple"),
+        ({"stages": {"peace": {"transitions": {"to": "stalled"}}}}, MOVES, "needs a list"),
         (
             {"stages": {"peace": {"transitions": [{"from": "stalled", "to": "advancing"}] * 2}}},
             f"{MOVES}.1",
@@ -350,11 +350,11 @@ def test_that_model_is_good_before_it_is_garbled(tmp_path: Path) -> None:
     [
         (lambda rows: rows[1]["priors"].update({NEW: [1, 2]}), f"experts.1.priors.{NEW}", "stalled>fresh_deal'?"),
         (lambda rows: rows[1]["priors"].update({FRESH_DEAL: [2, 1]}), f"experts.1.priors.{FRESH_DEAL}", "0 < lo < hi"),
-        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: 2}), f"experts.1.priors.{FRESH_DEAL}", "valid tuple"),
+        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: 2}), f"experts.1.priors.{FRESH_DEAL}", "needs two numbers"),
         (lambda rows: rows[2].update(name="article"), "experts.2.name", "'article' is given twice"),
         (lambda rows: rows.__delitem__(slice(1, None)), "experts", "there is one only"),
-        (lambda rows: rows[0].update(weight=0), "experts.0.weight", "greater than 0"),
-        (lambda rows: rows[0].update(weight=float("inf")), "experts.0.weight", "finite"),
+        (lambda rows: rows[0].update(weight=0), "experts.0.weight", "a number of at least 0.000001"),
+        (lambda rows: rows[0].update(weight=float("inf")), "experts.0.weight", "a number of at most 1,000,000"),
         (lambda rows: rows[0].pop("basis"), "experts.0.basis", "is missing"),
         (lambda rows: rows[0].update(basis=[]), "experts.0.basis", "at least 1"),
         (lambda rows: rows[0].update(lable="x"), "experts.0.lable", "did you mean 'label'?"),

@@ -165,7 +165,7 @@ def _itself(raw: dict[str, Any]) -> None:
         (lambda raw: raw["model"].pop("start"), "model.start", "is missing"),
         (put(("model", "start"), "soon"), "model.start", "date"),
         (put(("model", "step_days"), 10), "model.step_days", "use 1 or 7"),
-        (put(("model", "reporting_lag_days"), -1), "model.reporting_lag_days", "greater than or equal to 0"),
+        (put(("model", "reporting_lag_days"), -1), "model.reporting_lag_days", "a number of at least 0"),
         (put(("model", "horizons_weeks"), []), "model.horizons_weeks", "at least 1"),
         (
             put(("indicators", "Big Bang"), REFERENCE["indicators"]["cyberattack"]),
