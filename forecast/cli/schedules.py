@@ -5,19 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from forecast import jobs
 from forecast.base.errors import ForecastError, InputError
 from forecast.base.files import make_folder, replace_file
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now, warn
 from forecast.cli.printing import print_json, shown
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer()
+LOCALTIME = Path("/etc/localtime")  # the machine's time zone, by which cron goes
 INTERRUPTED = 130  # what shells give for Ctrl-C
 TimeoutOption = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", help="Stop after so long; then nothing is issued.")
@@ -158,6 +159,7 @@ def _units(
             return jobs.systemd_files(job, found.root.owner())
         case Scheduler.github:
             repository = next((path for path in (found.root, *found.root.parents) if (path / ".git").exists()), None)
+            warn(jobs.missing_wheel(repository or found.root))
             return jobs.github_files(job, repository)
 
 
@@ -170,10 +172,14 @@ def _program() -> tuple[str, ...]:
 
 
 def _in_utc() -> bool:
-    """Whether this machine's clock shows UTC, summer and winter."""
+    """Whether this machine's clock shows UTC, summer and winter, whatever zone the shell (TZ) is set to."""
+    try:
+        with LOCALTIME.open("rb") as file:
+            zone = ZoneInfo.from_file(file)
+    except (OSError, ValueError):  # a machine that says nothing shows UTC
+        return True
     year = utc_now().year
-    moments = [dt.datetime(year, month, 1, tzinfo=dt.UTC).timestamp() for month in range(1, 13)]
-    return all(time.localtime(moment).tm_gmtoff == 0 for moment in moments)
+    return all(not dt.datetime(year, month, 1, tzinfo=zone).utcoffset() for month in range(1, 13))
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

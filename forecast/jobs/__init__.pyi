@@ -10,6 +10,7 @@ from .notices import read_notices as read_notices
 from .scheduler_units import Job as Job
 from .scheduler_units import cron_line as cron_line
 from .scheduler_units import github_files as github_files
+from .scheduler_units import missing_wheel as missing_wheel
 from .scheduler_units import read_time as read_time
 from .scheduler_units import systemd_files as systemd_files
 from .scheduler_units import together as together

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import shlex
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecast.base.errors import InputError
 from forecast.jobs.notices import MOVED, RINGS
@@ -156,18 +157,44 @@ def _systemd(word: str) -> str:
 # GitHub.
 
 
+def _is_source(root: Path) -> bool:
+    """Whether the repository holds this package's source beside the project."""
+    return (root / "pins.txt").is_file() and (root / "pyproject.toml").is_file()
+
+
+def _requirement() -> str:
+    """Give what pip installs this package from: where it was installed from, if a runner can get it from there.
+
+    A file or folder of this machine it cannot get; then it is a wheel in the repository.
+    """
+    origin: dict[str, Any] = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    url = str(origin.get("url", ""))
+    if not url:
+        return f"{DISTRIBUTION}=={version(DISTRIBUTION)}"
+    if url.startswith("file:"):
+        return f"wheels/{DISTRIBUTION.replace('-', '_')}-{version(DISTRIBUTION)}-py3-none-any.whl"
+    if source := origin.get("vcs_info"):
+        url = f"{source['vcs']}+{url}@{source['commit_id']}"
+    return f"{DISTRIBUTION} @ {url}"
+
+
+def missing_wheel(root: Path) -> list[str]:
+    """Say what a workflow in the repository ``root`` still needs: this package, if it was installed from a file."""
+    wheel = _requirement()
+    if _is_source(root) or not wheel.endswith(".whl") or "@" in wheel or (root / wheel).is_file():
+        return []
+    told = f"{DISTRIBUTION} was installed from this machine, where GitHub cannot get it; commit its wheel as {wheel}"
+    return [f"{told} (in the source: python -m pip wheel --no-deps .)"]
+
+
 def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     """Give a workflow, by file name; the project lies in the working tree ``repository``, or is one."""
     root = repository or job.project
     folder = job.project.relative_to(root).as_posix()
     _require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
     command = shlex.join(("forecast", "run", "--project", folder, *job.options))
-    pinned = (root / "pins.txt").is_file() and (root / "pyproject.toml").is_file()
-    wanted = (
-        "--constraint pins.txt ."
-        if pinned
-        else " ".join(f"{name}=={version(name)}" for name in (DISTRIBUTION, *PINNED))
-    )
+    pinned = " ".join(f"{name}=={version(name)}" for name in PINNED)
+    wanted = "--constraint pins.txt ." if _is_source(root) else f"{shlex.quote(_requirement())} {pinned}"
     here, moved = shlex.quote(folder), shlex.quote(f"reports/{job.model}/moved.txt")
     minutes = 60 if job.timeout is None else int(job.timeout // 60) + 15
     workflow = f"""\

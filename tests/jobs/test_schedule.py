@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 import yaml
@@ -21,6 +24,8 @@ from unattended import lines
 from year import SHORT, START
 
 from forecast.base.errors import InputError
+from forecast.cli import schedules
+from forecast.jobs import scheduler_units
 from forecast.jobs.scheduler_units import Job, cron_line, github_files, systemd_files
 
 if TYPE_CHECKING:
@@ -36,14 +41,15 @@ def odd(root: Path, tmp_path: Path) -> Path:
     return Path(shutil.move(root, tmp_path / "50 %h $HOME 'quoted\" #1"))
 
 
-def printed(root: Path, *arguments: str, **variables: str) -> str:
-    """Print a unit as a user does."""
-    done = subprocess.run(
-        [str(BIN / "forecast"), "schedule", *arguments], cwd=root, env=environment(**variables), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+def printed(root: Path, *arguments: str, zone: str = "UTC", shell: str = "") -> str:
+    """Print a unit as a user does, on a machine in a time ``zone`` whose ``shell`` may be set to another."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schedules, "LOCALTIME", Path("/usr/share/zoneinfo", zone))
+        if shell:
+            patched.setenv("TZ", shell)
+        done = call("schedule", *arguments, cwd=root)
+    assert (done.code, done.err) == (0, "")
+    return done.out
 
 
 def runs(command: list[str], root: Path, **variables: str) -> None:
@@ -68,7 +74,7 @@ def from_crontab(line: str) -> tuple[str, str]:
 
 def test_cron_runs_the_command_once_a_day(odd: Path) -> None:
     """Where the clock shows UTC the line names the time, and its command runs as it stands."""
-    line = printed(odd, "cron", "--at", "05:07", "--notify-if", "tension:3", "--timeout", "500", TZ="UTC")
+    line = printed(odd, "cron", "--at", "05:07", "--notify-if", "tension:3", "--timeout", "500", zone="UTC")
     fields, command = from_crontab(line)
     times = croniter(fields, dt.datetime(2026, 1, 9, tzinfo=dt.UTC))
     assert [times.get_next(dt.datetime) for _ in range(2)] == [
@@ -82,7 +88,7 @@ def test_cron_runs_the_command_once_a_day(odd: Path) -> None:
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"])
 def test_cron_in_another_time_zone_waits_for_utc(odd: Path, tmp_path: Path, zone: str) -> None:
     """Where the clock shows another time the line looks every quarter of an hour whether it is time in UTC."""
-    fields, command = from_crontab(printed(odd, "cron", "--at", "05:07", TZ=zone))
+    fields, command = from_crontab(printed(odd, "cron", "--at", "05:07", zone=zone))
     assert croniter.is_valid(fields)
     assert fields == "7,22,37,52 * * * *"
     assert command.startswith('test "$(date -u +%H:%M)" != 05:07 || ')
@@ -102,6 +108,20 @@ def test_cron_in_another_time_zone_waits_for_utc(odd: Path, tmp_path: Path, zone
             )
             assert bool(done.stdout) == bool(out)
             assert out in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("zone", "shell"), [("UTC", "Asia/Kathmandu"), ("Asia/Kathmandu", "UTC"), ("none", "America/New_York")]
+)
+def test_the_shell_is_not_taken_for_the_machine(root: Path, zone: str, shell: str) -> None:
+    """The variable TZ of whoever prints a unit changes nothing; a machine that says nothing shows UTC."""
+    fields, _ = from_crontab(printed(root, "cron", "--at", "05:07", zone=zone, shell=shell))
+    assert fields == ("7,22,37,52 * * * *" if zone == "Asia/Kathmandu" else "7 5 * * *")
+    for scheduler in ("systemd", "github"):
+        (root / wheel(root)).touch()
+        text = printed(root, scheduler, "--at", "05:07", zone=zone, shell=shell)
+        assert text == printed(root, scheduler, "--at", "05:07")
+        assert '"7 5 * * *"  # UTC' in text or "05:07:00 UTC" in text
 
 
 def exec_start(unit: str) -> list[str]:
@@ -168,6 +188,12 @@ def git(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+def wheel(root: Path) -> str:
+    """Make the folder of a repository in which a wheel of this package can lie, and name its place."""
+    (root / "wheels").mkdir(exist_ok=True)
+    return f"wheels/scenario_cascade-{version('scenario-cascade')}-py3-none-any.whl"
+
+
 def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path) -> None:
     """The workflow fits GitHub's schema; its steps run the project and push report and archive, not the lock."""
     work, far = tmp_path / "work", tmp_path / "far.git"
@@ -176,6 +202,7 @@ def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path) 
     git("init", cwd=work)
     git("remote", "add", "origin", str(far), cwd=work)
     root = Path(shutil.move(odd, work / odd.name))
+    (work / wheel(work)).touch()
     (work / ".gitignore").write_text("ledger.db*\nfits/\nreports/\n")
     git("add", ".", cwd=work)
     git("commit", "--message", "project", cwd=work)
@@ -213,20 +240,45 @@ def test_github_would_notice_a_fault(tmp_path: Path) -> None:
     assert check_workflow(tmp_path / "bad.yml") != 0
 
 
+VERSIONS = r" pymc==\S+ pytensor==\S+ nutpie==\S+ numba==\S+ numpy==\S+"
+GIT = {"url": "https://example.org/x.git", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}}
+
+
+@pytest.mark.parametrize(
+    ("origin", "asked"),
+    [
+        (None, r"scenario-cascade==\S+"),
+        ({"url": "file:///a/x.whl", "archive_info": {}}, r"wheels/scenario_cascade-\S+-py3-none-any\.whl"),
+        ({"url": "file:///a/source", "dir_info": {}}, r"wheels/scenario_cascade-\S+-py3-none-any\.whl"),
+        ({"url": "https://example.org/a.whl", "archive_info": {}}, "'scenario-cascade @ https://example.org/a.whl'"),
+        (GIT, "'scenario-cascade @ git\\+https://example.org/x.git@0a1b'"),
+    ],
+)
+def test_github_installs_the_package_from_where_it_came(
+    origin: dict[str, object] | None, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a runner cannot get, a file of this machine, it takes from the repository; that it is missing is said."""
+    told = mock.Mock(read_text=lambda _: json.dumps(origin) if origin else None)
+    monkeypatch.setattr(scheduler_units, "distribution", lambda _: told)
+    (text,) = github_files(Job(("forecast",), tmp_path, "tiny", (), dt.time(6)), None).values()
+    assert re.search(f"pip install {asked}{VERSIONS}$", text, re.MULTILINE)
+    missing = scheduler_units.missing_wheel(tmp_path)
+    assert bool(missing) == ("wheels" in asked)
+    if missing:
+        assert f"commit its wheel as {wheel(tmp_path)}" in missing[0]
+        (tmp_path / wheel(tmp_path)).touch()
+        assert not scheduler_units.missing_wheel(tmp_path)
+
+
 def test_github_installs_what_is_pinned(tmp_path: Path) -> None:
-    """Next to the source its pins are used; elsewhere the versions of what decides the draws."""
+    """Next to the source its pins are used."""
     job = Job(("forecast",), tmp_path, "tiny", (), dt.time(6), timeout=3600)
-    (text,) = github_files(job, None).values()
-    assert re.search(
-        r"pip install scenario-cascade==\S+ pymc==\S+ pytensor==\S+ nutpie==\S+ numba==\S+ numpy==\S+$",
-        text,
-        re.MULTILINE,
-    )
     for name in ("pins.txt", "pyproject.toml"):
         (tmp_path / name).touch()
     (text,) = github_files(job, None).values()
     assert "pip install --constraint pins.txt .\n" in text
     assert "timeout-minutes: 75\n" in text
+    assert not scheduler_units.missing_wheel(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["line\nbreak", "back\\slash", "bell\a"])
