@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
+ABOUT_DIGEST = "about_sha256"  # of what a file says about itself, for HDF5 has no checksums of that
+DIGEST_BYTES = 71
+UNREADABLE = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
 KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 
@@ -66,13 +72,19 @@ def _array(name: str, values: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[An
 
 
 def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
-    """Write in memory first: HDF5 ends the process where a disk is full."""
+    """Write in memory first: HDF5 ends the process where a disk is full. The digest of it all follows at the end."""
     path = folder / f"{name}.nc"
+    dataset = dataset.assign_attrs({ABOUT_DIGEST: hashlib.sha256(dataset.attrs["about"].encode()).hexdigest()})
     numbers = {str(key): {"fletcher32": True} for key, part in dataset.data_vars.items() if part.size and part.ndim}
-    content: Any = dataset.to_netcdf(None, engine="h5netcdf", encoding=numbers)
+    whole: Any = dataset.to_netcdf(None, engine="h5netcdf", encoding=numbers)
+    content = bytes(whole)
     make_folder(folder)
-    replace_file(path, content)
+    replace_file(path, content + _digest(content))
     return path
+
+
+def _digest(content: bytes) -> bytes:
+    return b"sha256 " + hashlib.sha256(content).hexdigest().encode()
 
 
 def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
@@ -92,27 +104,38 @@ def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
     try:
         with h5py.File(path) as file:
             content: Any = file
-            return json.loads(content.attrs["about"]), {name: content[name][()] for name in names}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            about, digest = content.attrs["about"], content.attrs.get(ABOUT_DIGEST)
+            found = json.loads(about), {name: content[name][()] for name in names}
+            changed = digest is not None and digest != hashlib.sha256(about.encode()).hexdigest()
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
+    if changed:
+        msg = f"{path}: what it says about itself was changed; delete the file and run the command again"
+        raise InputError(msg)
+    return found
 
 
 def read_whole(path: Path) -> None:
-    """Read everything in the file of a fit, or of draws from the prior, with its checksums.
+    """Read everything in the file of a fit, or of draws from the prior, and hold it against its digest.
 
     Raises
     ------
     InputError
-        If anything in it cannot be read, or the fit is not the one that the file is called after.
+        If any byte of it is not as it was written, or the fit is not the one that the file is called after.
 
     """
-    import h5py  # noqa: PLC0415 - slow to import
-
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if content[-DIGEST_BYTES:] != _digest(content[:-DIGEST_BYTES]):
+        msg = f"{path}: its digest is missing or another; delete the file, and it is made again when it is needed"
+        raise InputError(msg)
     try:
         with h5py.File(path) as file:
-            content: Any = file
-            about, names = json.loads(content.attrs["about"]), tuple(content)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            parts: Any = file
+            about, names = json.loads(parts.attrs["about"]), tuple(parts)
+    except UNREADABLE as error:
         raise _unreadable(path, error) from error
     _read(path, names)
     if not path.stem.startswith("prior-") and _record(path, about).id != path.stem:

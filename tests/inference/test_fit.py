@@ -13,7 +13,15 @@ import xarray as xr
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.engine.blocks import Draws
 from forecast.inference.fit import Fit, fit_id, fit_model
-from forecast.inference.fit_files import load_arrays, load_fit, load_posterior, save_fit
+from forecast.inference.fit_files import (
+    load_arrays,
+    load_cells,
+    load_fit,
+    load_posterior,
+    load_record,
+    read_whole,
+    save_fit,
+)
 from forecast.inference.fitter import Fitter
 from forecast.inference.model import Model
 from forecast.inference.settings import Diagnostics, Sampling, Settings, check_fit
@@ -130,6 +138,36 @@ def test_a_flipped_bit_is_noticed(fit: Fit, compiled_world: World, tmp_path: Pat
     path.write_bytes(content)
     with pytest.raises(InputError, match="delete the file and run"):
         load_fit(path, compiled_world.space)
+
+
+def test_every_byte_of_a_fit_is_covered(fit: Fit, tmp_path: Path, rng: np.random.Generator) -> None:
+    """A check notices a flip anywhere: among draws, names, notes and the digest itself; a fit without one is none."""
+    path = save_fit(fit, tmp_path)
+    whole = path.read_bytes()
+    read_whole(path)
+    places = [0, whole.index(b"max_r_hat"), len(whole) - 70, len(whole) - 1, *rng.integers(0, len(whole), 60).tolist()]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="delete the file"):
+            read_whole(path)
+    for other in (whole[:-71], whole[:-71] + whole[-71:].replace(b"sha256", b"md5   "), whole + b"more"):
+        path.write_bytes(other)
+        with pytest.raises(InputError, match="its digest is missing or another"):
+            read_whole(path)
+
+
+def test_changed_notes_of_a_fit_are_never_used(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
+    """HDF5 has no checksum of what a file says about itself; better diagnostics than it had are noticed on reading."""
+    path = save_fit(fit, tmp_path)
+    whole = path.read_bytes()
+    said = f'"divergences": {fit.diagnostics.divergences}'.encode()
+    assert whole.count(said) == 1
+    path.write_bytes(whole.replace(said, said[:-1] + b"7"))
+    for read in (load_record, lambda path: load_fit(path, compiled_world.space), load_cells):
+        with pytest.raises(InputError, match="what it says about itself was changed; delete the file"):
+            read(path)
 
 
 @pytest.mark.parametrize(
