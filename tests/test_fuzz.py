@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 SECONDS = 5
 SEED = 13
 ODD = (
-    "", " ", "0", "-1", "1e999", "nan", "inf", "9" * 5000, "0x" + "f" * 5000, "1.9E+18", "#N/A", "#REF!", "=1+1", "None",
-    "\x00", "\x1b[31m", "\u202e", "\ufeff", "\u0301", "\U000e0041", "ﬁ", "Ⅸ", "é" * 300, "a" * 5000, '"', "'", '"""', ",",
-    ";", "\t", "\r", "\n", "\\", "{", "}", "[", "]", "[" * 400, "{" * 400, "(" * 400, "{{", "}}", "{%", "%}", "%s", "{0}",
+    "", " ", "0", "-1", "1e999", "nan", "inf", "9" * 5000, "0x" + "f" * 5000, "1.9E+18", "#N/A", "#REF!", "=1+1",
+    "\x00", "\x1b[31m", "\u202e", "\ufeff", "\u0301", "\U000e0041", "ﬁ", "Ⅸ", "é" * 300, "a" * 5000, '"', "'", '"""',
+    ";", "\t", "\r", "\n", "\\", "{", "}", "[", "]", "[" * 400, "{" * 400, "(" * 400, "{{", "}}", "{%", "%}", "%s",
     "true", "null", "2026-01-08", "2026-02-30", "0000-00-00", "9999-12-31", "9999-12-31T23:59:59Z", "08.01.2026", "A1",
-    "E5", "F6", "Z9", "peace.stalled", "*", "drop", "extends", "a.b.c", "..", "~", "-", "--", "--json", "--help",
+    "E5", "F6", "Z9", "peace.stalled", "*", "drop", "extends", "a.b.c", "..", "~", "-", "--", "--json", "--help", ",",
+    "None", "{0}",
 )  # fmt: skip
 
 
@@ -192,10 +193,8 @@ def arguments(folder: Path) -> Reader:
 
 
 def notes_of_fits(folder: Path) -> Reader:
-    """What a fit says about itself, and its file's bytes."""
-    (fit,) = issued_tiny().glob("data/*/fits/*.nc") if len(list(issued_tiny().glob("data/*/fits/*.nc"))) == 1 else (
-        next(path for path in issued_tiny().glob("data/*/fits/*.nc") if not path.stem.startswith("prior-")),
-    )
+    """Read what a fit says about itself, and the bytes of its file."""
+    fit = next(path for path in issued_tiny().glob("data/*/fits/*.nc") if not path.stem.startswith("prior-"))
     whole = fit.read_bytes()
     with h5py.File(fit) as file:
         about = json.loads(file.attrs["about"])
@@ -230,7 +229,7 @@ def templates(folder: Path) -> Reader:
     """Templates of a project."""
     data = json.loads(REPORT.read_text(encoding="utf-8"))
     text = "{% for row in forecast.quantities[:3] %}{{ row.estimate | spread }} {{ row.date | day }}{% endfor %}\n"
-    text += "{% if lead %}{{ model.title | one_line }}{{ '%3d' % 3 }}{{ 'x' * 3 }}{% endif %}{# note #}{{ tables | length }}"
+    text += "{% if lead %}{{ model.title | one_line }}{{ '%3d' % 3 }}{{ 'x' * 3 }}{% endif %}{# note #}"
 
     def read(rng: random.Random) -> None:
         (folder / "report.md.jinja").write_bytes(mutated(text, rng).encode("utf-8", "surrogatepass"))

@@ -79,5 +79,5 @@ class RunLock:
         try:
             holder = json.loads(self.path.read_text(encoding="utf-8"))
             return f" (process {holder['pid']}, since {holder['since']})"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ""

@@ -42,7 +42,7 @@ def read_witness(path: Path) -> Witness | None:
         found = Witness(Head(int(known["links"]), str(known["digest"])), known["crc32"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         fault = (
             f"cannot be read as the head of {path.name} ({type(error).__name__}); "
             "restore both from a backup, or delete it if the ledger is known to be whole"

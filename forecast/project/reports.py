@@ -106,7 +106,7 @@ class Reports:
             data = json.loads(issued.content)
             try:
                 shown = json.loads((self.folder_of(data) / REPORT_DATA).read_bytes())
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 shown = None
             if shown != data:
                 self.write(data)

@@ -111,7 +111,7 @@ def _report_faults(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
             said = json.loads(path.read_bytes())
         except FileNotFoundError:
             continue
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             said = None
         if said != json.loads(issue.content):
             yield (

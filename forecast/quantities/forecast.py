@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecast import base
-from forecast.base.errors import InputError, nearest
+from forecast.base.errors import InputError, brief, nearest
 from forecast.base.prose import change, figure, spread
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
 
@@ -158,13 +158,16 @@ class Forecast:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Forecast:
-        """Read what `to_dict` gave."""
-        return cls(
-            model=content["model"],
-            as_of=dt.date.fromisoformat(content["as_of"]),
-            model_hash=content["model_hash"],
-            evidence=content["evidence"],
-            quantities=tuple(
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+
+        """
+        try:
+            quantities = [
                 Quantity(
                     outcome=row["outcome"],
                     kind=row["kind"],
@@ -174,9 +177,18 @@ class Forecast:
                     estimate=Estimate(**row["estimate"]),
                 )
                 for row in content["quantities"]
-            ),
-            trust=Trust.from_dict(content["trust"]),
-        )
+            ]
+            return cls(
+                model=content["model"],
+                as_of=dt.date.fromisoformat(content["as_of"]),
+                model_hash=content["model_hash"],
+                evidence=content["evidence"],
+                quantities=tuple(quantities),
+                trust=Trust.from_dict(content["trust"]),
+            )
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            msg = f"this is no forecast as `to_dict` gives it ({type(error).__name__}: {brief(str(error))})"
+            raise InputError(msg) from error
 
     def _repr_html_(self) -> str:
         """Show the probabilities at the horizons in notebooks, with their intervals."""

@@ -1,0 +1,245 @@
+"""Faults of the machine around a project: a full disk, a folder that may not be written, threads, kills, pickles."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from projects import archived, call, environment
+from year import SHORT, START, issued_tiny
+
+import forecast
+from forecast.base import files
+from forecast.inference import fitter
+from forecast.inference.fit_files import load_fit, load_posterior
+from forecast.inference.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.fit import Fit
+    from forecast.project.project import Project
+
+AS_OF = ("--as-of", str(START))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give a copy that may be changed."""
+    return Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+
+
+def issued_fit(root: Path) -> Path:
+    """Give the file of the fit of the last issue."""
+    return next(root.glob(f"data/*/fits/{archived(root)[-1].fit}.nc"))
+
+
+# A full disk.
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "rows.csv"),
+        ("export-archive", "archive.csv"),
+        ("report",),
+        ("schedule", "systemd", "--output", "units"),
+        ("observe", "shot", "--date", str(START), "--source", "wire", "--grade", "B2"),
+        ("fit", *AS_OF, *SHORT),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_full_disk_is_one_line(command: tuple[str, ...], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was to be written, the exit code is 2 and one line names the file; a row is safe without its head."""
+    if command[0] == "fit":
+        fit = issued_fit(root)
+        whole = _loaded(root, fit)
+        fit.unlink()
+        monkeypatch.setattr(fitter, "fit_model", lambda *_, **__: whole)
+
+    def full(path: Path, _: bytes) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_write", full)
+    done = call(*command, cwd=root)
+    if command[0] == "observe":
+        assert done.code == 0
+        return
+    assert (done.code, done.err.count("\n")) == (2, 1), done
+    assert "No space left on device" in done.err
+    assert not [path for path in root.rglob("*.draft") if path.stat().st_size == 0]
+
+
+def _loaded(root: Path, path: Path) -> Fit:
+    """Read a fit with its posterior."""
+    space = forecast.open(root).model("tiny").space
+    return dataclasses.replace(load_fit(path, space), posterior=load_posterior(path))
+
+
+# A folder that may not be written.
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Take the right to write in a project away, from the superuser too."""
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    superuser = os.geteuid() == 0
+    if superuser:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if superuser:
+            os.seteuid(0)
+        for path in paths:
+            path.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show",),
+        ("log",),
+        ("check",),
+        ("drivers", "tension", "--weeks", "2", "--since", "2025-01-03", "--refit", "never", *AS_OF),
+        ("export", "OUT/rows.csv"),
+        ("export-archive", "OUT/archive.csv"),
+        ("score",),
+        ("verify",),
+    ],
+    ids=lambda command: command[0],
+)
+def test_reading_a_project_needs_no_right_to_write(command: tuple[str, ...]) -> None:
+    """On a read-only mount whatever only reads says the same as elsewhere, and leaves nothing."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(shutil.copytree(issued_tiny(), Path(name, "project")))
+        (out := Path(name, "out")).mkdir()
+        for folder in (Path(name), out):
+            folder.chmod(0o777)
+        words = tuple(word.replace("OUT", str(out)) for word in command)
+        before = call(*words, cwd=root)
+        there = sorted(root.rglob("*"))
+        for path in out.iterdir():
+            path.unlink()
+        with read_only(root):
+            done = call(*words, cwd=root)
+        assert (done.code, done.out) == (before.code, before.out), done.err
+        assert done.code in {0, 3}
+        assert sorted(root.rglob("*")) == there
+
+
+# Threads, kills and pickles.
+
+
+@pytest.fixture
+def project(root: Path) -> Project:
+    """Open the project."""
+    return forecast.open(root)
+
+
+def test_threads_that_need_the_same_fit_get_one(root: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six threads that need a fit which is not there make it once, and all have its numbers."""
+    fit = issued_fit(root)
+    whole = _loaded(root, fit)
+    for path in fit.parent.glob("*.nc"):
+        path.unlink()
+    made: list[str] = []
+
+    def fit_model(_: object, evidence: Evidence, *__: object, **___: object) -> Fit:
+        made.append(evidence.hash)
+        time.sleep(0.3)
+        return whole
+
+    monkeypatch.setattr(fitter, "fit_model", fit_model)
+    settings = Settings(**vars(whole.settings))
+    with ThreadPoolExecutor(6) as pool:
+        asked = [
+            pool.submit(project.update, "tiny", as_of=START, settings=settings, refit="always", accept_bad=True)
+            for _ in range(6)
+        ]
+        found = [one.result() for one in asked]
+    assert len(made) == 1
+    assert {one.trust.anchor for one in found} == {whole.id}
+    assert all(one == found[0] for one in found)
+    assert [path.name for path in fit.parent.iterdir() if not path.stem.startswith("prior-")] == [fit.name]
+
+
+def test_results_can_be_pickled(project: Project) -> None:
+    """Forecasts and answers go to another process: the numbers are the same, and what questions need stays here."""
+    result = project.update("tiny", as_of=START, refit="never", accept_bad=True)
+    again = pickle.loads(pickle.dumps(result))  # noqa: S301 - our own
+    assert again.to_dict() == result.to_dict()
+    assert again == pickle.loads(pickle.dumps(again))  # noqa: S301
+    for answer in (
+        result.what_if("march"),
+        result.do({"near": "tense"}),
+        result.drivers("tension", weeks=2, since="2025-01-03"),
+        result.watch("tension", weeks=2),
+        result.sightings(),
+        result.alarm(),
+        result.rules(),
+    ):
+        assert pickle.loads(pickle.dumps(answer)).to_dict() == answer.to_dict()  # noqa: S301
+
+
+def test_questions_inherit_that_nothing_is_fitted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for with refit="never" makes no fit for a question either, unless that says so."""
+    fits: list[str] = []
+
+    def fit_model(*_: object, **__: object) -> Fit:
+        fits.append("a fit")
+        msg = "a fit was made"
+        raise AssertionError(msg)
+
+    monkeypatch.setattr(fitter, "fit_model", fit_model)
+    result = project.update("tiny", as_of=START, refit="never", accept_bad=True)
+    assert result.refit == "never"
+    many = [f"march@2025-01-{day:02d}" for day in range(9, 29)]
+    result.what_if(*many)
+    result.drivers("tension", weeks=2, since="2025-01-03")
+    result.sensitivity("tension", weeks=2)
+    result.alarm()
+    assert not fits
+    with pytest.raises(AssertionError, match="a fit was made"):
+        result.what_if(*many, refit="always")
+
+
+DYING = """
+import os, signal, sys
+from forecast.cli import main
+from forecast.ledger.sqlite import SqliteLedger
+SqliteLedger.archive = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+
+
+def test_a_run_killed_before_issue_leaves_no_empty_folder(root: Path) -> None:
+    """What it has written is no report, and goes with the next run of any date, with its folder."""
+    day = "2025-01-15"
+    before = len(archived(root))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, "run", "--model", "tiny", "--as-of", day, *SHORT],
+        cwd=root, env=environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
+    assert list((root / "reports" / "tiny" / day).iterdir())
+    assert call("run", "--model", "tiny", *AS_OF, *SHORT, cwd=root).code == 0
+    assert not (root / "reports" / "tiny" / day).exists()
+    assert len(archived(root)) == before
