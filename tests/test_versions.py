@@ -34,7 +34,7 @@ def run(program: Path, *arguments: str, cwd: Path, codes: tuple[int, ...] = (0,)
     done = subprocess.run(
         [str(program), *arguments],
         cwd=cwd,
-        env=environment(),
+        env={name: value for name, value in environment().items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))},
         capture_output=True,
         text=True,
         timeout=900,

@@ -193,7 +193,7 @@ def test_results_can_be_pickled(project: Project) -> None:
         result.drivers("tension", weeks=2, since="2025-01-03"),
         result.watch("tension", weeks=2),
         result.sightings(),
-        result.alarm(),
+        result.alarm(weeks=1),
         result.rules(),
     ):
         assert pickle.loads(pickle.dumps(answer)).to_dict() == answer.to_dict()  # noqa: S301
@@ -215,7 +215,7 @@ def test_questions_inherit_that_nothing_is_fitted(project: Project, monkeypatch:
     result.what_if(*many)
     result.drivers("tension", weeks=2, since="2025-01-03")
     result.sensitivity("tension", weeks=2)
-    result.alarm()
+    result.alarm(weeks=1)
     assert not fits
     with pytest.raises(AssertionError, match="a fit was made"):
         result.what_if(*many, refit="always")
