@@ -162,6 +162,15 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
     save_fit(fit, path.parent)
 
 
+def _changed_fit(root: Path) -> None:
+    """Change one byte of a fit."""
+    _put_fit(root)
+    path = _fit_file(root)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def _other_fit(root: Path) -> None:
     _put_fit(root, model_hash="0123456789ab")
 
@@ -303,6 +312,7 @@ CASES = (
         _other_fit,
         "A fit is found by its name, and a file was copied over it.",
     ),
+    Case("A fit with a changed byte", ("forecast", "verify"), _changed_fit),
     Case("No project folder", ("forecast", "log"), _unprojected),
     Case("A project without a model", ("forecast", "run"), _no_model),
     Case("Several models and none named", RUN, _second_model),
