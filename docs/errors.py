@@ -190,12 +190,18 @@ def _no_model(root: Path) -> None:
 
 
 def _issue(root: Path) -> None:
-    """Archive a forecast that asks whether there will be a deal four weeks later."""
+    """Archive a forecast that asks whether there will be a deal, truce or confrontation some weeks later."""
     project, model = opened(root)
-    estimate = {"mean": 0.05, "mcse": 0.001}
-    asked = {"outcome": "deal", "kind": "at", "horizon_weeks": 4, "date": "2026-02-05", "estimate": estimate}
-    outcomes = {"deal": {"resolution": model.spec.outcomes["deal"].resolution}}
-    content = {"model": {"outcomes": outcomes}, "rules": [{**asked, "met_now": False}]}
+    asked = [("deal", "at", 4), ("deal", "by", 4), ("deal", "by", 13), ("truce", "at", 13), ("confrontation", "at", 13)]
+    rules = [
+        {
+            "outcome": name, "kind": kind, "horizon_weeks": weeks, "date": str(AS_OF + dt.timedelta(weeks=weeks)),
+            "estimate": {"mean": 0.05, "mcse": 0.001}, "met_now": False,
+        }
+        for name, kind, weeks in asked
+    ]  # fmt: skip
+    outcomes = {name: {"resolution": row.resolution} for name, row in model.spec.outcomes.items()}
+    content = {"model": {"outcomes": outcomes}, "rules": rules}
     project.ledger.archive(
         Issued(
             model=model.spec.name, as_of=AS_OF, issued_at=NOW, evidence_hash="", model_hash="", fit="", watermark=1,
@@ -229,6 +235,21 @@ times = [2.5, 1]
 basis = [{ kind = "judgement", note = "A guess" }]
 """
 
+
+def _answered(outcome: str, weeks: int, answer: str, since: dt.date | None = None) -> Callable[[Path], object]:
+    """Archive a forecast and answer one of its questions by hand."""
+
+    def give(root: Path) -> None:
+        _issue(root)
+        opened(root)[0].overrule(
+            outcome, AS_OF + dt.timedelta(weeks=weeks), since=since, answer=answer, reason="As all say", url=LINK,
+            now=dt.datetime(2026, 6, 1, tzinfo=dt.UTC),
+        )  # fmt: skip
+
+    return give
+
+
+YES = ("--answer", "yes", "--reason", "As the press has it", "--url", "https://example.org/so")
 ANSWER = ("--answer", "void", "--reason", "The text is disputed", "--url")
 LINK = "https://example.org/why"
 
@@ -374,6 +395,17 @@ CASES = (
         "An answer that nobody can check",
         ("forecast", "resolve", "deal", "--date", "2026-02-05", *ANSWER, "heard it"),
         _issue,
+    ),
+    Case(
+        "An answer that contradicts another",
+        ("forecast", "resolve", "deal", "--date", "2026-02-05", "--since", "2026-01-08", *YES),
+        _answered("deal", 13, "no", AS_OF),
+        "What is so by February is so by April.",
+    ),
+    Case(
+        "Two outcomes of which one at most can hold",
+        ("forecast", "resolve", "truce", "--date", "2026-04-09", *YES),
+        _answered("confrontation", 13, "yes"),
     ),
     Case("An answer without a reason", ("forecast", "resolve", "deal", "--date", "2026-02-05", "--answer", "no")),
     Case("Answers as of a day to come", ("forecast", "resolve", "--as-of", "2999-01-01")),

@@ -202,7 +202,8 @@ REPORT = _object(
         "type": "object",
         "description": "How good earlier forecasts were (`Project.score`); older reports have sentences only.",
         "properties": {
-            "issues": WHOLE, "resolved": WHOLE, "void": WHOLE, "open": WHOLE, "sentences": TEXTS,
+            "issues": WHOLE, "resolved": WHOLE, "void": WHOLE, "settled": WHOLE, "open": WHOLE,
+            "sentences": TEXTS,
             "parts": {
                 "type": "array", "description": "Skill, of issues made live, and retrospective fit, of others.",
                 "items": {"type": "object", "required": ["name", "live", "pulled", "total", "groups", "reliability"]},

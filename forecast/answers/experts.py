@@ -15,7 +15,7 @@ from forecast.inference.mixture import MixturePart, pool
 from forecast.inference.shifted_prior import Moved, Parameters, moved
 from forecast.inference.trust import gate
 from forecast.quantities.estimate import FORMAT, Estimate
-from forecast.quantities.from_draws import answers, ask, estimates, horizons_of
+from forecast.quantities.from_draws import answers, ask, estimates, horizons_of, sayable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -148,5 +148,6 @@ def _part(found: Posterior, there: Moved) -> MixturePart:
     as_of = there.evidence.as_of
     ahead = ask(there.space, there.blocks, horizons_of(there.space, as_of))
     answer = answers(there.space, as_of, ahead, there.evaluation.states)
-    quantities = estimates(answer, there.weights.values, found.anchor.efficiency)
+    weights = there.weights.values
+    quantities = estimates(sayable(answer, weights), weights, found.anchor.efficiency)
     return MixturePart(answer, there.weights.values, found.anchor, gate(found.anchor, there.weights, quantities))

@@ -21,7 +21,7 @@ from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation, with_id
 from forecast.quantities.estimate import Change
 from forecast.quantities.forecast import WhatIf
-from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, influence, possible
+from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, influence, possible, sayable
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -116,10 +116,11 @@ class Asker:
 
     def _compare(self, words: tuple[str, ...], until: dt.date, after: _Supposed) -> WhatIf:
         before, plain = self.posterior, self._before(until)
+        plain, supposed = sayable(plain, before.weights.values), sayable(after.answers, after.weights.values)
         old = {row: k for k, row in enumerate(plain.names)}
-        names = [name for name in after.answers.names if name in old]
+        names = [name for name in supposed.names if name in old]
         mine = _pick(plain, [old[name] for name in names])
-        theirs = _pick(after.answers, [after.answers.names.index(name) for name in names])
+        theirs = _pick(supposed, [supposed.names.index(name) for name in names])
         first = estimates(mine, before.weights.values, before.anchor.efficiency)
         second = estimates(theirs, after.weights.values, after.anchor.efficiency)
         if after.anchor is before.anchor:

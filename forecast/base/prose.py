@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
+TOO_RARE = "too rare"  # to say what a condition brings
+RARE = f"{TOO_RARE}: the condition is less likely than 1%, too rare to say what it would bring"
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 ROUNDING = 1e-12  # what sums in another order leave is no difference
 LEAST = 0.005  # half a percentage point; less is said in words

@@ -97,8 +97,12 @@ def observe(
         if as_of:
             msg = "--as-of is the date of a forecast; give it with --update"
             raise InputError(msg)
-        _print_added(found.observe(of, cells, "observation", now=utc_now()), as_json=as_json)
-        if not as_json:
+        added = found.observe(of, cells, "observation", now=utc_now())
+        if as_json:
+            warn(added.notices)
+            print_json({**added._asdict(), "record": _record(of, cells)})
+        else:
+            _print_added(added, as_json=False)
             _print_record(of, cells)
         return
     day, now = as_of_date(as_of), utc_now()
@@ -109,7 +113,12 @@ def observe(
     changes = quantities.changes_between(before, after)
     if as_json:
         moved = [{**asdict(row), "date": str(row.date) if row.date else None} for row in changes]
-        print_json({**added._asdict(), "as_of": str(day), "changes": moved, "trust": after.trust.to_dict()})
+        print_json(
+            {
+                **added._asdict(), "record": _record(of, cells), "as_of": str(day), "changes": moved,
+                "trust": after.trust.to_dict(),
+            }
+        )  # fmt: skip
     else:
         _print_added(added, as_json=False)
         _print_record(of, cells)
@@ -254,9 +263,13 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
         yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
 
 
+def _record(of: Model, cells: dict[str, str]) -> str | None:
+    """Say what a row that names a state does to the record of its stage; None where it does nothing."""
+    return evidence.what_it_records(of.spec, cells.get("state", ""), cells["grade"], cells["date"]) or None
+
+
 def _print_record(of: Model, cells: dict[str, str]) -> None:
-    """Print what a row that names a state does to the record of its stage."""
-    if says := evidence.what_it_records(of.spec, cells.get("state", ""), cells["grade"], cells["date"]):
+    if says := _record(of, cells):
         print(says)
 
 

@@ -32,7 +32,7 @@ def print_side_by_side(forecasts: Mapping[str, Forecast]) -> None:
     shown = [row for row in first.quantities if row.kind in {"already", "at", "after"} or row.horizon_weeks == last]
     tables = [{row.key: asdict(row.estimate) for row in one.quantities} for one in forecasts.values()]
     rows = [
-        [_what(row), *(spread(one[row.key]) if row.key in one else "" for one in tables)]
+        [_what(row), *(spread(one[row.key]) if row.key in one else prose.TOO_RARE for one in tables)]
         for row in shown
         if row.kind != "reached"
     ]

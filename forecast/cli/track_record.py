@@ -59,6 +59,7 @@ def resolve(
 
     Example: `forecast resolve`
     """
+    date, since = date or None, since or None  # a blank says nothing
     by_hand = {"--date": date, "--since": since, "--answer": answer, "--reason": reason, "--url": url}
     given = [name for name, value in by_hand.items() if value is not None]
     if outcome is None:
@@ -82,6 +83,8 @@ def resolve(
         print_json(record.plain(row))
         return
     _print_answers([row])
+    print()
+    print_lines([_what_was_meant(row)])
 
 
 def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bool) -> None:
@@ -96,12 +99,25 @@ def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bo
 
 
 def _print_answers(rows: Sequence[Resolution]) -> None:
-    lines = [
-        [row.outcome, str(row.since or ""), str(row.date), row.answer, row.how, row.model] for row in rows[:SHOWN_LINES]
-    ]
-    print_table(["outcome", "since", "date", "answer", "by", "model"], lines)
+    lines = [[row.outcome, _window(row), row.answer, row.by, row.model] for row in rows[:SHOWN_LINES]]
+    print_table(["outcome", "question", "answer", "answered by", "model"], lines)
     if len(rows) > SHOWN_LINES:
         print(f"… {len(rows) - SHOWN_LINES} more (--json has all)")
+
+
+def _window(row: Resolution) -> str:
+    """Say which days a question is about: the kind, and every date that it has."""
+    return f"at {row.date}" if row.since is None else f"by {row.date}, since {row.since}"
+
+
+def _what_was_meant(row: Resolution) -> str:
+    """Tell an answer *at* a date from one *by* it: they are two questions."""
+    if row.since is None:
+        return f"That is at {row.date}: on that very day. By that date, since an issue, is another question (--since)."
+    return (
+        f"That is by {row.date}: on any day after {row.since} up to it. At {row.date}, on that very day, is another "
+        "question (without --since)."
+    )
 
 
 @app.command("score")

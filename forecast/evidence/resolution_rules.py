@@ -52,13 +52,45 @@ def met(space: StateSpace, entries: Iterable[Entry], outcome: str, date: dt.date
     one that names another state of the stage, both with credibility ½ or more; what is not on record is not so.
     """
     entries = tuple(entries)
-    for rule in space.spec.outcomes[outcome].resolves:
-        if rule.observable is not None:
-            if not _on_record(space, entries, rule.observable, date):
-                return False
-        elif len(told(space.spec, entries, rule, date)) < (rule.stories or 0):
-            return False
-    return True
+    return all(clause_holds(space, entries, rule, date) for rule in space.spec.outcomes[outcome].resolves)
+
+
+def clause_holds(space: StateSpace, entries: Iterable[Entry], rule: Rule, date: dt.date) -> bool:
+    """Whether one clause of a rule holds on ``date``, as `met` has it."""
+    if rule.observable is not None:
+        return _on_record(space, entries, rule.observable, date)
+    return len(told(space.spec, entries, rule, date)) >= (rule.stories or 0)
+
+
+def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.date | None:
+    """Give the last day of which something is known about a clause; after it only silence speaks. None if never.
+
+    That is the date of the newest row that the clause can count (of its indicators, or a state of its stage, with
+    credibility ½ or more), or the last day up to which somebody looked for every indicator that it names, or for every
+    one of its stage, whichever is later. Looking counts up to the day on which it was reported.
+    """
+    spec = space.spec
+    names = rule.of or tuple(name for name, row in spec.indicators.items() if row.stage == rule.observable) or ("*",)
+    looked: dict[str, dt.date] = {}
+    days: list[dt.date] = []
+    for row in entries:
+        if not isinstance(row, Observation):
+            until = min(row.to, row.reported_on)
+            looked[row.indicator] = max(until, looked.get(row.indicator, until))
+        elif credibility(row.grade) >= CREDIBLE and _concerns(space, row, rule):
+            days.append(row.date)
+    each = [max((looked[key] for key in (name, "*") if key in looked), default=None) for name in names]
+    known = [day for day in each if day is not None]
+    if known and len(known) == len(each):
+        days.append(min(known))
+    return max(days, default=None)
+
+
+def _concerns(space: StateSpace, row: Observation, rule: Rule) -> bool:
+    """Whether a row is about what a clause names."""
+    if rule.observable is None:
+        return row.indicator in rule.of
+    return row.state in space.stage_states and (row.state or "").startswith(f"{rule.observable}.")
 
 
 def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt.date) -> bool:

@@ -13,7 +13,7 @@ from forecast import quantities
 from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.filtering import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
-from forecast.quantities.from_draws import answers, ask, horizons_of
+from forecast.quantities.from_draws import answers, ask, horizons_of, sayable
 from forecast.theory.spec import log_normal
 from forecast.theory.statespace import chain_of
 
@@ -64,7 +64,8 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
     draws = _draws(posterior)
     blocks = Blocks(chain_of(space), draws)
     ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
-    published = answers(space, evidence.as_of, ahead, evaluate(blocks, evidence.cells).states)
+    asked = answers(space, evidence.as_of, ahead, evaluate(blocks, evidence.cells).states)
+    published = sayable(asked, np.full(blocks.size, 1.0 / blocks.size))
     return Fit(
         id=fit_id(space, evidence, settings),
         model=space.spec.name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.quantities.forecast import Forecast
-from forecast.quantities.from_draws import Answers, estimates
+from forecast.quantities.from_draws import Answers, estimates, sayable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,6 @@ def pool(
         as_of=evidence.as_of,
         model_hash=model_hash,
         evidence=evidence.hash,
-        quantities=estimates(answer, weights, min(part.anchor.efficiency for part in parts), copies),
+        quantities=estimates(sayable(answer, weights), weights, min(part.anchor.efficiency for part in parts), copies),
         trust=next((trust for trust in heard if not trust.trusted), heard[0]),
     )

@@ -13,7 +13,7 @@ from forecast.engine.pareto import Weights, equal_weights, k_hat_limit, smooth_w
 from forecast.evidence.containment import cell_keys, contains, same_cells, watched_cells
 from forecast.inference.trust import excess_error, gate
 from forecast.quantities.forecast import Forecast
-from forecast.quantities.from_draws import answers, estimates, horizons_of, possible
+from forecast.quantities.from_draws import answers, estimates, horizons_of, possible, sayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,14 +47,15 @@ class Posterior:
 
     @cached_property
     def answers(self) -> Answers:
-        """Every published number under each draw."""
+        """Every number that the model asks for under each draw, with those that are too rare to say."""
         ahead = self.anchor.ahead(horizons_of(self.space, self.evidence.as_of))
         return answers(self.space, self.evidence.as_of, ahead, self.evaluation.states)
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
         """Every published number."""
-        return estimates(self.answers, self.weights.values, self.anchor.efficiency)
+        weights = self.weights.values
+        return estimates(sayable(self.answers, weights), weights, self.anchor.efficiency)
 
     @property
     def reached(self) -> bool:

@@ -53,7 +53,8 @@ class Resolution:
     """How the world answered a question of issued forecasts of ``model``: whether the rule of ``outcome`` was met.
 
     That is on the day ``date`` or, with ``since``, on any day after that one up to ``date``. A *rule* answers from the
-    rows that were public on ``as_of``, and its ``reason`` is its text; an *analyst* gives a reason and a link.
+    rows that were public on ``as_of``, and its ``reason`` is its text; an *analyst* gives a reason and a link. A rule's
+    answer with a link was *implied* by an analyst's to another question, which its reason names.
     ``frozen`` is the day from which on the rule was not changed; ``seq`` is 0 until it is recorded.
     """
 
@@ -75,6 +76,21 @@ class Resolution:
     def question(self) -> tuple[str, str, dt.date | None, dt.date]:
         """What is answered: model, outcome, since, date."""
         return self.model, self.outcome, self.since, self.date
+
+    @property
+    def kind(self) -> Literal["at", "by"]:
+        """Whether it is so ``at`` a date, or on any day of a window ``by`` it."""
+        return "at" if self.since is None else "by"
+
+    @property
+    def implied(self) -> bool:
+        """Whether it follows from an analyst's answer to another question."""
+        return self.how == "rule" and bool(self.url)
+
+    @property
+    def by(self) -> Literal["rule", "analyst", "implied"]:
+        """Who answered, or that it follows from what an analyst answered."""
+        return "implied" if self.implied else self.how
 
     @property
     def content(self) -> tuple[str, str, str, str]:

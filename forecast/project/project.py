@@ -223,14 +223,15 @@ class Project:
         self, outcome: str, date: dt.date | str, *, answer: str, reason: str, url: str,
         since: dt.date | str | None = None, model: str | None = None, now: dt.datetime | None = None,
     ) -> Resolution:  # fmt: skip
-        """Answer a question by hand: ``answer`` is "yes", "no" or "void". It stands against any rule.
+        """Answer a question by hand: ``answer`` is "yes", "no" or "void". It stands against the rule's.
 
         Whether the rule of ``outcome`` was met on ``date`` or, with ``since``, the date of a forecast, on any day after
         that one up to ``date``. Errors are those of `TrackRecord.overrule`.
         """
+        moment = now or self._clock()
         return self.track_record.overrule(
-            self.model(model), outcome, date, answer=answer, reason=reason, url=url, since=since,
-            now=now or self._clock(),
+            self.model(model), outcome, date, answer=answer, reason=reason, url=url, since=since, now=moment,
+            entries=lambda of, day: self.entries(of, now=moment, as_of=day),
         )  # fmt: skip
 
     def score(self, model: str | None = None) -> Score:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from forecast.base.clock import local_day
 from forecast.base.errors import InputError, ModelFileError, nearest, read_date
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     import pandas as pd
@@ -88,10 +88,13 @@ class TrackRecord:
             msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {today}"
             raise InputError(msg)
         rows = record.stated(self._ledger.forecasts(self._scored(model) if model else None))
+        known = self._ledger.resolutions(model)
         answers: list[Resolution] = []
         left: list[Stated] = []
+        silent: list[Stated] = []
+        disputed: list[Stated] = []
+        heard: dict[tuple[str, str], dt.date | None] = {}
         waiting: set[object] = set()
-        newest: dict[str, dt.date] = {}
         for name in dict.fromkeys(row.model for row in rows):
             of = self._readable(name)
             days = {row: record.closes(row.date, of.spec if of else None) for row in rows if row.model == name}
@@ -101,19 +104,25 @@ class TrackRecord:
                 left += closed
             elif closed:
                 seen = entries(of, date)
-                newest[name] = max((row.reported_on for row in seen), default=dt.date.min)
-                found, others = record.answers_by_rule(of.space, seen, closed, date, now)
-                answers += found
-                left += others
+                by_hand = [row for row in known if row.model == name and row.how == "analyst"]
+                answered = record.answers_by_rule(of.space, seen, closed, date, now, by_hand)
+                answers += [*answered.found, *record.lapsed(known, answered, date, now)]
+                left += answered.left
+                silent += answered.silent
+                disputed += answered.disputed
+                for outcome in dict.fromkeys(row.outcome for row in answered.silent):
+                    heard[name, outcome] = record.heard_of(of.space, seen, outcome)
         recorded = self._ledger.resolve(answers)
-        known = {row.question for row in self._ledger.resolutions(model)}
+        done = {row.question for row in self._ledger.resolutions(model)}
         return record.Resolved(
             as_of=date,
             recorded=recorded,
-            silent=sum(row.date > newest[row.model] for row in recorded),
-            answered=len(known),
-            open=len(waiting - known),
-            left=tuple(row for row in left if row.question not in known),
+            answered=len(done),
+            open=len(waiting - done),
+            left=tuple(row for row in left if row.question not in done),
+            silent=tuple(row for row in silent if row.question not in done),
+            disputed=tuple(row for row in disputed if row.question not in done),
+            heard=heard,
         )
 
     def _readable(self, name: str) -> Model | None:
@@ -125,15 +134,17 @@ class TrackRecord:
 
     def overrule(  # noqa: PLR0913 - what an answer consists of
         self, of: Model, outcome: str, date: dt.date | str, *, answer: str, reason: str, url: str,
-        since: dt.date | str | None, now: dt.datetime,
+        since: dt.date | str | None, now: dt.datetime, entries: Callable[[Model, dt.date], tuple[Entry, ...]],
     ) -> Resolution:  # fmt: skip
         """Answer a question by hand; see `forecast.project.project.Project.overrule`.
+
+        It has to agree with the answers that are on record, and with those that the rules give from the rows of today.
 
         Raises
         ------
         InputError
-            If no issued forecast asks this, its window has not closed, it has this very answer already, or the answer,
-            its reason or its link cannot be used.
+            If no issued forecast asks this, its window has not closed, it has this very answer already, it contradicts
+            another, or the answer, its reason or its link cannot be used.
 
         """
         day, start = read_date(date, "date"), None if since is None else read_date(since, "since")
@@ -141,6 +152,12 @@ class TrackRecord:
         answered = record.overruled(
             of.spec, issued, outcome, day, start, answer=answer, reason=reason, url=url, now=now
         )
+        today = local_day(now)
+        known = {row.question: row for row in self._ledger.resolutions(of.spec.name) if not row.implied}
+        by_hand = [row for row in known.values() if row.how == "analyst" and row.question != answered.question]
+        closed = [row for row in issued if record.closes(row.date, of.spec) <= today]
+        rules = record.answers_by_rule(of.space, entries(of, today), closed, today, now, by_hand)
+        record.require_agreement(of.spec, answered, ({row.question: row for row in rules.found} | known).values())
         recorded = self._ledger.resolve([answered])
         if not recorded:
             msg = f"{outcome!r} on {day} has this very answer already, {answer!r} with the same reason and link"

@@ -253,9 +253,10 @@ def _find[Row: (Quantity, Change)](  # noqa: PLR0913, PLR0917 - what names a num
     for row in rows:
         if row.kind == wanted and row.given == given and weeks in (None, row.horizon_weeks):
             return row
+    rare = " (a condition less likely than 1% is too rare to say)" if wanted in {"given", "after"} else ""
     known = sorted({(row.kind, row.given or "", row.horizon_weeks or 0) for row in rows})
     have = "; ".join(f"{k}{' ' + g if g else ''} {w or ''}".strip() for k, g, w in known)
-    msg = f"no probability of {outcome!r} of kind {wanted!r}, weeks {weeks}, given {given!r}; there are: {have}"
+    msg = f"no probability of {outcome!r} of kind {wanted!r}, weeks {weeks}, given {given!r}{rare}; there are: {have}"
     raise InputError(msg)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 LOW, HIGH = 0.05, 0.95
+RAREST = 0.01  # probability of a condition: below it nothing is said of what would follow
 
 
 class Answers(NamedTuple):
@@ -147,6 +148,15 @@ def answers(space: StateSpace, as_of: dt.date, ahead: Ahead, states: Floats) -> 
     return Answers(
         tuple(row[0] for row in rows), np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
     )
+
+
+def sayable(found: Answers, weights: Floats) -> Answers:
+    """Leave out quantities whose condition is less likely than `RAREST` under draws with ``weights`` (S,).
+
+    They would rest on less than a hundredth of the draws' weight, and a reader would see their condition as <1%.
+    """
+    kept = np.flatnonzero(found.whole @ weights >= RAREST)
+    return Answers(tuple(found.names[k] for k in kept), found.part[kept], found.whole[kept])
 
 
 # Numbers.

@@ -13,8 +13,11 @@ from .replay import forecast_path as forecast_path
 from .replay import require_comparable as require_comparable
 from .resolution import Resolved as Resolved
 from .resolution import answers_by_rule as answers_by_rule
+from .resolution import heard_of as heard_of
+from .resolution import lapsed as lapsed
 from .resolution import overruled as overruled
 from .resolution import plain as plain
+from .resolution import require_agreement as require_agreement
 from .rivals import compare_weekly as compare_weekly
 from .scores import DRAWN as DRAWN
 from .scores import score as score

@@ -16,7 +16,7 @@ from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.quantities.estimate import FORMAT
-from forecast.record.naive import NAIVE, Naive
+from forecast.record.naive import CONSTANT, NAIVE, Naive
 from forecast.record.replay import score_week
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class Backtest:
         error = math.sqrt(each.size * float(each.var(ddof=1))) if each.size > 1 else math.inf
         return float(each.sum()), error, each.size
 
+    def error_of(self, name: str) -> float:
+        """Monte Carlo error of a forecaster's sum of scores, at most: the draws of one week are those of others too."""
+        return math.fsum(week.mcse[name] for week in self.weeks)
+
     @property
     def totals(self) -> dict[str, float]:
         """Sum of the scores of each."""
@@ -80,6 +84,11 @@ class Backtest:
                     said = f"foresaw the evidence {'better' if gap > 0 else 'worse'} than {other}"
                 size = "" if math.isinf(error) else f" ± {error:.1f}"
                 lines.append(f"{name}: {self.model} {said} ({gap:+.1f}{size} nats in {weeks}).")
+        if CONSTANT in self.others:
+            lines.append(
+                f"The Monte Carlo error of {CONSTANT} is at most {self.error_of(CONSTANT):.1f} nats of "
+                f"{self.totals[CONSTANT]:.1f}, that of {self.model} {self.error_of(self.model):.1f}."
+            )
         if not after:
             lines.append(
                 f"No week lies after {prose.day(self.frozen)}, when the models were frozen: nothing of this is skill."
@@ -108,6 +117,7 @@ class Backtest:
             "frozen": self.frozen.isoformat(),
             "weeks": [{**asdict(week), "date": week.date.isoformat()} for week in self.weeks],
             "totals": self.totals,
+            "errors": {name: self.error_of(name) for name in (self.model, *self.others)},
             "leads": {
                 name: {"difference": gap, "error": None if math.isinf(error) else error, "weeks": count}
                 for name, (gap, error, count) in leads.items()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from forecast import base, evidence
 from forecast.base import prose
@@ -14,10 +13,11 @@ from forecast.base.errors import InputError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.issued import Resolution
 from forecast.quantities.estimate import FORMAT
+from forecast.record.agreement import contradicted, days_of, implied, rivals_of, within
 from forecast.record.questions import closes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -29,36 +29,136 @@ if TYPE_CHECKING:
 
 ANSWERS = ("yes", "no", "void")
 SHOWN = 4  # dates in a message
+HOW = {"rule": "by the rule", "analyst": "by hand", "implied": "as follows from one by hand"}
 
 
-def answers_by_rule(
-    space: StateSpace, entries: Iterable[Entry], closed: Iterable[Stated], as_of: dt.date, now: dt.datetime
-) -> tuple[tuple[Resolution, ...], tuple[Stated, ...]]:
-    """Apply the rules of a model to rows public on ``as_of``: the answers, and what the rules cannot answer.
+class Answered(NamedTuple):
+    """Answers that rules ``found``, and closed questions that they cannot answer.
 
-    That is what was stated of an outcome that the model no longer has, or that it resolves in other words than were
-    issued.
+    Those ``left`` are about an outcome that the model no longer has, or that it resolves in other words than were
+    issued; only silence would answer the ``silent``; on the decisive day of the ``disputed`` the rules of outcomes that
+    exclude each other are both met.
     """
-    entries, spec = tuple(entries), space.spec
 
-    @cache
-    def holds(outcome: str, day: dt.date) -> bool:
-        return evidence.met(space, entries, outcome, day)
+    found: tuple[Resolution, ...]
+    left: tuple[Stated, ...] = ()
+    silent: tuple[Stated, ...] = ()
+    disputed: tuple[Stated, ...] = ()
 
+
+DISPUTED = "disputed"
+
+
+def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
+    space: StateSpace, entries: Iterable[Entry], closed: Iterable[Stated], as_of: dt.date, now: dt.datetime,
+    by_hand: Iterable[Resolution] = (),
+) -> Answered:  # fmt: skip
+    """Apply the rules of a model to rows public on ``as_of``.
+
+    Answers ``by_hand`` to other questions come first: a yes makes every window that contains its own yes, and a day on
+    which the outcome did not hold, or another that excludes it did, is none of its days. A question that has an answer
+    by hand itself is passed over.
+    """
+    spec = space.spec
+    day_of = _Days(space, tuple(entries))
+    hand = {row.question: row for row in by_hand}
+    told = {name: implied(spec, hand.values(), name) for name in spec.outcomes}
     found: dict[object, Resolution] = {}
     left: list[Stated] = []
+    unheard: dict[object, Stated] = {}
+    disputed: dict[object, Stated] = {}
+
+    def answered(row: Stated, answer: Literal["yes", "no"], by: Resolution | None = None) -> None:
+        found[row.question] = Resolution(
+            model=row.model, outcome=row.outcome, since=row.since, date=row.date, answer=answer,
+            how="rule", reason=_follows(by) if by else row.rule, url=by.url if by else "",
+            as_of=as_of, frozen=spec.outcomes[row.outcome].frozen, model_hash=spec.hash, recorded_at=now,
+        )  # fmt: skip
+
     for row in closed:
         outcome = spec.outcomes.get(row.outcome)
+        if row.question in hand:
+            continue
         if outcome is None or outcome.resolution != row.rule:
             left.append(row)
         elif row.question not in found:
-            days = (row.date - row.since).days if row.since else 1
-            yes = any(holds(row.outcome, row.date - dt.timedelta(days=k)) for k in range(days))
-            found[row.question] = Resolution(
-                model=row.model, outcome=row.outcome, since=row.since, date=row.date, answer="yes" if yes else "no",
-                how="rule", reason=row.rule, as_of=as_of, frozen=outcome.frozen, model_hash=spec.hash, recorded_at=now,
-            )  # fmt: skip
-    return tuple(found.values()), tuple(left)
+            never, some = told[row.outcome]
+            yes = next((one for one in some if within(one, row)), None)
+            days = {day: False if day in never else day_of(row.outcome, day) for day in reversed(days_of(row))}
+            if yes is not None:
+                answered(row, "yes", yes)
+            elif True in days.values():
+                answered(row, "yes")
+            elif DISPUTED in days.values():
+                disputed[row.question] = row
+            elif None in days.values():
+                unheard[row.question] = row
+            else:
+                against = (never[day] for day in days if day in never and day_of(row.outcome, day) is not False)
+                answered(row, "no", next(against, None))
+    return Answered(tuple(found.values()), tuple(left), tuple(unheard.values()), tuple(disputed.values()))
+
+
+class _Days:
+    """What rows say of single days."""
+
+    def __init__(self, space: StateSpace, entries: tuple[Entry, ...]) -> None:
+        self._space, self._entries = space, entries
+        rules = {name: row.resolves for name, row in space.spec.outcomes.items()}
+        self._heard = {
+            name: [evidence.heard_until(space, entries, rule) or dt.date.min for rule in clauses]
+            for name, clauses in rules.items()
+        }
+        self._rivals = {name: rivals_of(space.spec, name) for name in rules}
+        self._known: dict[tuple[str, int], bool | None] = {}
+
+    def __call__(self, outcome: str, day: int) -> bool | Literal["disputed"] | None:
+        """Whether the rule of an outcome is met on a day; None where only silence says so."""
+        met = self._met(outcome, day)
+        return DISPUTED if met and any(self._met(name, day) for name in self._rivals[outcome]) else met
+
+    def _met(self, outcome: str, day: int) -> bool | None:
+        key = outcome, day
+        if key not in self._known:
+            date = dt.date.fromordinal(day)
+            clauses = self._space.spec.outcomes[outcome].resolves
+            holds = [evidence.clause_holds(self._space, self._entries, rule, date) for rule in clauses]
+            # stories that were told need no further word; that a record stands, or that a clause fails, does
+            silent = [
+                until < date and not (held and rule.observable is None)
+                for rule, held, until in zip(clauses, holds, self._heard[outcome], strict=True)
+            ]
+            if all(holds):
+                self._known[key] = None if any(silent) else True
+            else:
+                sound = any(not held and not quiet for held, quiet in zip(holds, silent, strict=True))
+                self._known[key] = False if sound else None
+        return self._known[key]
+
+
+def _follows(by: Resolution) -> str:
+    return f"Follows from the answer by hand to {asked(by.outcome, by.date, by.since)}: {by.answer}."
+
+
+def asked(outcome: str, date: dt.date, since: dt.date | None) -> str:
+    """Name a question."""
+    return f"{outcome!r} {f'by {date}, since {since}' if since else f'on {date}'}"
+
+
+def heard_of(space: StateSpace, entries: Sequence[Entry], outcome: str) -> dt.date | None:
+    """Give the last day of which something is known about any clause of an outcome's rule; None if never."""
+    days = [evidence.heard_until(space, entries, rule) for rule in space.spec.outcomes[outcome].resolves]
+    return max((day for day in days if day), default=None)
+
+
+def lapsed(known: Iterable[Resolution], answered: Answered, as_of: dt.date, now: dt.datetime) -> list[Resolution]:
+    """Take back what was implied by an answer by hand and no longer is, where no rule answers either."""
+    unanswered = {row.question for row in (*answered.left, *answered.silent, *answered.disputed)}
+    return [
+        replace(row, answer="void", reason="No longer follows from an answer by hand.", as_of=as_of, recorded_at=now)
+        for row in known
+        if row.implied and row.question in unanswered
+    ]
 
 
 def overruled(  # noqa: PLR0913 - what an answer consists of
@@ -66,6 +166,8 @@ def overruled(  # noqa: PLR0913 - what an answer consists of
     reason: str, url: str, now: dt.datetime,
 ) -> Resolution:  # fmt: skip
     """Build an analyst's answer to a question that one of the ``issued`` forecasts of the model was asked.
+
+    Whether it agrees with other answers is looked at by `require_agreement`.
 
     Raises
     ------
@@ -81,13 +183,12 @@ def overruled(  # noqa: PLR0913 - what an answer consists of
     if date > today:
         msg = f"--date {date} is in the future; what the world says of it is known after that day"
         raise InputError(msg)
-    kind = f"by {date}, since {since}" if since else f"on {date}"
-    asked = {row.question: row for row in issued}
-    if (spec.name, outcome, since, date) not in asked:
-        msg = f"no issued forecast of {spec.name!r} asks for {outcome!r} {kind}; {_others(issued, outcome, date)}"
+    what = asked(outcome, date, since)
+    if (spec.name, outcome, since, date) not in {row.question for row in issued}:
+        msg = f"no issued forecast of {spec.name!r} asks for {what}; {_others(issued, outcome, date)}"
         raise InputError(msg)
     if (day := closes(date, spec)) > today:
-        msg = f"{outcome!r} {kind}: the window closes on {day}, for reports come late; answer it then"
+        msg = f"{what}: the window closes on {day}, for reports come late; answer it then"
         raise InputError(msg)
     if answer not in ANSWERS:
         msg = f"--answer {answer!r} is none; give {', '.join(ANSWERS)}"
@@ -105,6 +206,37 @@ def overruled(  # noqa: PLR0913 - what an answer consists of
     )  # fmt: skip
 
 
+def require_agreement(spec: ModelSpec, new: Resolution, answers: Iterable[Resolution]) -> None:
+    """Make sure that an answer by hand can be true beside the ``answers`` to other questions.
+
+    Raises
+    ------
+    InputError
+        If it cannot: both are named.
+
+    """
+    others = [row for row in answers if row.question != new.question and row.model == new.model]
+    found = contradicted(spec, new, others)
+    if not found:
+        return
+    told = prose.listed([
+        f"{row.answer} to {asked(row.outcome, row.date, row.since)} ({HOW[row.by]})" for row in found[:SHOWN]
+    ])  # fmt: skip
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    first = found[0]
+    other = "no" if first.answer == "yes" else "yes"
+    since = f" --since {first.since}" if first.since else ""
+    exclusive = any(row.outcome != new.outcome for row in found)
+    why = "; at most one of these outcomes holds on a day" if exclusive else ""
+    what = f"{new.answer} to {asked(new.outcome, new.date, new.since)}{',' if new.since else ''}"
+    row = "record what the rule did not see (forecast observe) and run forecast resolve, or "
+    msg = (
+        f"{what} contradicts {told}{more}{why}; {'' if first.how == 'analyst' else row}answer that first: "
+        f"forecast resolve {first.outcome} --date {first.date}{since} --answer {other} (or void) …"
+    )
+    raise InputError(msg)
+
+
 def _others(issued: Iterable[Stated], outcome: str, date: dt.date) -> str:
     """Name the questions asked of an outcome whose dates are nearest."""
     keys = {(row.date, row.since) for row in issued if row.outcome == outcome}
@@ -118,24 +250,27 @@ def _others(issued: Iterable[Stated], outcome: str, date: dt.date) -> str:
 def plain(row: Resolution) -> dict[str, Any]:
     """Give an answer as plain JSON types."""
     days = {name: getattr(row, name) for name in ("since", "date", "as_of", "frozen", "recorded_at")}
-    return asdict(row) | {name: day.isoformat() if day else None for name, day in days.items()}
+    texts = {name: day.isoformat() if day else None for name, day in days.items()}
+    return {"kind": row.kind, **asdict(row), **texts, "how": row.by}
 
 
 @dataclass(frozen=True)
 class Resolved:
     """What `Project.resolve` has recorded: answers that are new or changed.
 
-    ``silent`` of them are about dates behind the newest row: if nobody looked, the rules take silence for no.
-    ``answered`` questions have an answer now, ``open`` ones a window that has not closed; those of ``left`` have
-    closed, and no rule is there to answer them.
+    ``answered`` questions have an answer now, ``open`` ones a window that has not closed. Of those that have closed,
+    ``left``, ``silent`` and ``disputed`` are not answered, for the reasons that `Answered` gives; ``heard`` says up to
+    which day something is known about the rule of each silent outcome.
     """
 
     as_of: dt.date
     recorded: tuple[Resolution, ...]
-    silent: int
     answered: int
     open: int
     left: tuple[Stated, ...]
+    silent: tuple[Stated, ...]
+    disputed: tuple[Stated, ...]
+    heard: Mapping[tuple[str, str], dt.date | None]
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -144,23 +279,35 @@ class Resolved:
         first = f"As of {prose.day(self.as_of)}, {told} new or changed."
         lines = [f"{first} {of} answered, {self.open} with a window that has not closed."]
         if self.silent:
+            lines.append(self._of_silence())
+        if self.disputed:
             lines.append(
-                f"{self.silent} of them are about dates after the newest row: the rules take it that nothing happened, "
-                "which is so only if somebody looked."
+                f"{_closed(self.disputed)}: the rules of outcomes that exclude each other were met on one day, and at "
+                "most one of them can hold. Say which: `forecast resolve OUTCOME --answer …`."
             )
         if self.left:
-            names = prose.listed(sorted({prose.spoken(row.outcome) for row in self.left}))
-            many = prose.count(len({row.question for row in self.left}), "question")
             lines.append(
-                f"No rule answers {many} (about {names}): the rule is gone, or its words were changed after the issue. "
+                f"{_closed(self.left)}: the rule is gone, or its words were changed after the issue. "
                 "Answer by hand: `forecast resolve OUTCOME`."
             )
         return tuple(lines)
 
+    def _of_silence(self) -> str:
+        until = prose.listed([
+            f"{prose.spoken(outcome)} {f'up to {prose.day(day)}' if day else 'at no time'}"
+            for (_, outcome), day in self.heard.items()
+        ])  # fmt: skip
+        first, last = min(row.as_of for row in self.silent), max(row.date for row in self.silent)
+        return (
+            f"{_closed(self.silent)}: nobody has reported on dates so late, and silence alone is no answer. Something "
+            f"is known about {until}. If somebody looked, say so: `forecast cover '*' --from "
+            f"{first + dt.timedelta(days=1)} --to {last} --source …`; record what was seen; or answer by hand."
+        )
+
     def to_frame(self) -> pd.DataFrame:
-        """Tidy: one row an answer recorded; columns model, outcome, since, date, answer, how, reason, url."""
-        columns = ("model", "outcome", "since", "date", "answer", "how", "reason", "url")
-        rows = [[getattr(row, name) for name in columns] for row in self.recorded]
+        """Tidy: one row an answer recorded; columns model, outcome, kind, since, date, answer, how, reason, url."""
+        columns = ("model", "outcome", "kind", "since", "date", "answer", "how", "reason", "url")
+        rows = [[plain(row)[name] for name in columns] for row in self.recorded]
         return base.frame(rows, ["since", "date"], columns)
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,15 +316,29 @@ class Resolved:
             "format": FORMAT,
             "as_of": self.as_of.isoformat(),
             "recorded": [plain(row) for row in self.recorded],
-            "silent": self.silent,
             "answered": self.answered,
             "open": self.open,
-            "left": [
-                {
-                    "model": model, "outcome": outcome, "since": since.isoformat() if since else None,
-                    "date": date.isoformat(),
-                }
-                for model, outcome, since, date in dict.fromkeys(row.question for row in self.left)
+            **{name: _questions(getattr(self, name)) for name in ("left", "silent", "disputed")},
+            "heard": [
+                {"model": model, "outcome": outcome, "until": day.isoformat() if day else None}
+                for (model, outcome), day in self.heard.items()
             ],
             "sentences": list(self.sentences),
-        }  # fmt: skip
+        }
+
+
+def _closed(rows: Iterable[Stated]) -> str:
+    """Say how many closed questions have no answer, and what they are about."""
+    many = {row.question: row for row in rows}
+    names = prose.listed(sorted({prose.spoken(row.outcome) for row in many.values()}))
+    return f"No rule answers {prose.count(len(many), 'question')} (about {names})"
+
+
+def _questions(rows: Iterable[Stated]) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": row.model, "outcome": row.outcome, "kind": row.kind,
+            "since": row.since.isoformat() if row.since else None, "date": row.date.isoformat(),
+        }
+        for row in {row.question: row for row in rows}.values()
+    ]  # fmt: skip

@@ -55,10 +55,15 @@ class Scored:
         return self.resolution.answer == "void"
 
     @property
-    def cluster(self) -> tuple[str, int, int]:
-        """What it stands for: its outcome in the calendar quarter of its date."""
-        date = self.stated.date
-        return self.stated.outcome, date.year, (date.month - 1) // 3
+    def settled(self) -> bool:
+        """Whether its rule was met already when it was issued: what is so is no forecast."""
+        return self.stated.met_now and not self.void
+
+    @property
+    def cluster(self) -> tuple[int, int]:
+        """What it shares its luck with: its issue, with those of the same calendar quarter, whatever they ask."""
+        as_of = self.stated.as_of
+        return as_of.year, (as_of.month - 1) // 3
 
 
 @dataclass(frozen=True)
@@ -168,8 +173,8 @@ class Part:
 
 
 COLUMNS = (
-    "issue", "as_of", "model", "outcome", "kind", "since", "date", "horizon_weeks", "live", "probability", "answer",
-    "brier", "log", "how", "reason", "url",
+    "issue", "as_of", "model", "outcome", "kind", "since", "date", "horizon_weeks", "live", "settled", "probability",
+    "answer", "brier", "log", "how", "reason", "url",
 )  # fmt: skip
 NUMBERS = ("probability", "brier", "log")
 
@@ -199,6 +204,11 @@ class Score:
         return sum(row.void for row in self.scored)
 
     @property
+    def settled(self) -> int:
+        """How many are not, because their rule was met already when they were issued."""
+        return sum(row.settled for row in self.scored)
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """Say it in words."""
         lines = [f"{prose.count(self.issues, 'forecast')} of {self.model} issued; {self.state}."]
@@ -217,7 +227,8 @@ class Score:
         if not self.scored:
             return "none is resolved"
         void = f", {self.void} more ({prose.chance(self.void / len(self.scored))}) void" if self.void else ""
-        return f"{prose.count(self.resolved, 'question')} resolved{void}"
+        settled = f", {self.settled} more left out, for their rule was met at issue already" if self.settled else ""
+        return f"{prose.count(self.resolved, 'question')} resolved{void}{settled}"
 
     @property
     def overrules(self) -> tuple[Resolution, ...]:
@@ -226,11 +237,11 @@ class Score:
         return tuple(found[seq] for seq in sorted(found))
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy: one row a probability whose question is resolved; scores of void ones are missing.
+        """Tidy: one row a probability whose question is resolved; scores of void and of settled ones are missing.
 
-        Columns issue, as_of, model, outcome, kind, since, date, horizon_weeks, live, probability, answer, brier, log,
-        how, reason, url, then the probabilities of others: persistence, prior_only, last_issue_repeated, and by name
-        the rivals that were issued for the same date.
+        Columns issue, as_of, model, outcome, kind, since, date, horizon_weeks, live, settled, probability, answer,
+        brier, log, how, reason, url, then the probabilities of others: persistence, prior_only, last_issue_repeated,
+        and by name the rivals that were issued for the same date.
         """
         numbers = dict.fromkeys((*NUMBERS, *self._columns[len(COLUMNS) :]), "float64")
         return base.frame(self._rows(), ["as_of", "since", "date"], self._columns, **numbers)
@@ -256,6 +267,7 @@ class Score:
             "issues": self.issues,
             "resolved": self.resolved,
             "void": self.void,
+            "settled": self.settled,
             "open": self.open,
             "next": self.next.isoformat() if self.next else None,
             "parts": [
@@ -277,10 +289,10 @@ class Score:
         others = self._others
         for row, first, second in zip(self.scored, brier.tolist(), log.tolist(), strict=True):
             said, answer = row.stated, row.resolution
-            scores = (None, None) if row.void else (first, second)
+            scores = (None, None) if row.void or row.settled else (first, second)
             yield (
                 said.issue, said.as_of, said.model, said.outcome, said.kind, said.since, said.date, said.horizon_weeks,
-                row.live, said.probability, answer.answer, *scores, answer.how, answer.reason, answer.url,
+                row.live, row.settled, said.probability, answer.answer, *scores, answer.by, answer.reason, answer.url,
                 *(row.others.get(name) for name in others),
             )  # fmt: skip
 
@@ -314,7 +326,7 @@ def score(
 
     An answer by rule counts for those who issued the rule in the same words. ``rivals`` are what other models stated;
     one counts where it was asked the same, of the same day and by the same rule, and not issued late if the model was
-    prompt.
+    prompt. Questions that are void, or were settled at issue, have no score.
     """
     rows: list[Scored] = []
     beside: dict[tuple[Any, ...], dict[str, Stated]] = {}
@@ -323,11 +335,12 @@ def score(
     open_: set[tuple[Any, ...]] = set()
     for row in stated:
         found = resolutions.get(row.question)
-        if found is None or (found.how == "rule" and found.reason != row.rule):
+        if found is None or (found.by == "rule" and found.reason != row.rule):
             open_.add(row.question)
         else:
             rows.append(Scored(row, _others(row, beside.get(_asked(row), {})), found))
-    parts = [_part([row for row in rows if row.live is live and not row.void], live=live) for live in (True, False)]
+    counted = [row for row in rows if not row.void and not row.settled]
+    parts = [_part([row for row in counted if row.live is live], live=live) for live in (True, False)]
     return Score(
         model=model,
         issues=issues,

@@ -10,6 +10,7 @@ from forecast.quantities.estimate import LEARNED_LITTLE
 from forecast.record.issue_changes import changes_since
 from forecast.record.scores import LAST_ISSUE, PERSISTENCE
 from forecast.report.views import days_late
+from forecast.theory.spec import exclude_each_other
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ def _stand(rows: Sequence[Mapping[str, Any]], lead: str, model: Mapping[str, Any
     exclusive = [lead]
     for row in rows:
         states = outcomes[row["outcome"]]["states"]
-        if all(_apart(states, outcomes[name]["states"]) for name in exclusive):
+        if all(exclude_each_other(states, outcomes[name]["states"]) for name in exclusive):
             exclusive.append(row["outcome"])
     parts: dict[bool, list[str]] = {True: [], False: []}
     for row in rows:
@@ -96,11 +97,6 @@ def _stand(rows: Sequence[Mapping[str, Any]], lead: str, model: Mapping[str, Any
         return f"{stand}, and besides, {prose.listed(parts[False])}: they can hold together."
     some = "exactly one" if _whole([outcomes[name]["states"] for name in exclusive], model) else "at most one"
     return f"{stand}, of which {some} holds; apart from that, {prose.listed(parts[False])}."
-
-
-def _apart(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
-    """Whether two outcomes cannot hold together: some stage cannot be in a state of both."""
-    return any(not set(states) & set(other[stage]) for stage, states in one.items() if stage in other)
 
 
 def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
@@ -133,14 +129,13 @@ def _resolved(record: Score, live: Part | None, naive: Sequence[Against]) -> str
     if live is not None:
         questions = prose.count(live.total.questions, "resolved question")
         if live.few:
-            return (
-                f"{questions} from independent quarters and outcomes are too few"
-                if live.total.questions > 1
-                else (f"{questions} is too few")
-            )
+            quarters = prose.count(live.total.clusters, "quarter")
+            return f"{questions} from issues of {quarters} {'is' if live.total.questions == 1 else 'are'} too few"
         return f"on {questions} it was not better than {prose.listed([r.name for r in naive if r.verdict != 'better'])}"
     if record.parts:
         return "what is resolved was issued with hindsight"
+    if record.settled:
+        return "what is resolved was so already when it was issued"
     if record.issues:
         return f"none of the {record.issues + 1} forecasts issued is resolved"
     return "this is the first forecast issued"
@@ -155,7 +150,7 @@ def _track(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
         first = min(row["date"] for row in report["forecast"]["quantities"] if row["kind"] == "at")
         sentences.append(f"The first date that this one speaks of is {prose.day(dt.date.fromisoformat(first))}.")
     found = record.to_dict()
-    return {name: found[name] for name in ("resolved", "void", "open", "parts", "overrules")} | {
+    return {name: found[name] for name in ("resolved", "void", "settled", "open", "parts", "overrules")} | {
         "issues": issues,
         "sentences": sentences,
     }

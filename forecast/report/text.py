@@ -6,9 +6,9 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import change, figure, on_day, spread
+from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, spread
 from forecast.base.sanitise import one_line
-from forecast.report.views import issued_words, views
+from forecast.report.views import begins, issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +58,10 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     lines += ["", *_grid(heads, groups, width)]
     lines += textwrap.wrap(NEWLY, prose)
     if data["conditionals"]:
-        lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], _conditions(data, by, weeks), width)]
+        conditions = _conditions(data, by, weeks)
+        lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], conditions, width)]
+        if any(TOO_RARE in text for _, rows in conditions for label, cells in rows for text in (label, *cells)):
+            lines += textwrap.wrap(RARE, prose, subsequent_indent="  ")
     if any(row["rests_on_prior"] for row in data["conditionals"]):
         words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
         lines += textwrap.wrap(words, prose, subsequent_indent="  ")
@@ -112,11 +115,12 @@ def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[
         name, given = row["outcome"], row["given"]
         words, star = given.replace("_", " "), " *" if row["rests_on_prior"] else ""
         rows = groups.setdefault(data["model"]["outcomes"][name]["label"], [])
-        after = next((by[key] for key in by if key[:3] == (name, "after", given)), None)
-        if after is None:
-            rows.append((f"given {words}{star}", _cells(by, (name, "given", given), weeks)))
+        if begins(given):
+            after = next((by[key] for key in by if key[:3] == (name, "after", given)), None)
+            rows.append((f"{words} began{star}: {spread(after) if after else TOO_RARE}", []))
         else:
-            rows.append((f"{words} began{star}: {spread(after)}", []))
+            cells = _cells(by, (name, "given", given), weeks)
+            rows.append((f"given {words}{star}", [cell or TOO_RARE for cell in cells]))
     return list(groups.items())
 
 

@@ -39,3 +39,8 @@ def views(data: Mapping[str, Any]) -> dict[str, Any]:
     weeks = sorted({row["horizon_weeks"] for row in quantities if row["kind"] == "at"})
     dates = {row["horizon_weeks"]: row["date"] for row in quantities if row["kind"] == "at"}
     return {"by": by, "weeks": weeks, "dates": dates}
+
+
+def begins(given: str) -> bool:
+    """Whether a condition is one that has begun some weeks before, and not one of the same date."""
+    return " weeks after " in given

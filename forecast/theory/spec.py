@@ -8,7 +8,7 @@ import json
 import math
 from contextlib import suppress
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,9 @@ from pydantic import (
 )
 
 from forecast.base.errors import DAY, brief, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 GRADES = ("weak", "moderate", "strong", "decisive")
 QUOTE_WORDS = 25
@@ -214,6 +217,11 @@ class Outcome(_Table):
     resolves: Annotated[tuple[Rule, ...], Field(min_length=1)]
     frozen: Day
     basis: Bases
+
+
+def exclude_each_other(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
+    """Whether two outcomes, given by their states, cannot hold together: some stage cannot be in a state of both."""
+    return any(not set(states) & set(other[stage]) for stage, states in one.items() if stage in other)
 
 
 class Conditional(_Table):

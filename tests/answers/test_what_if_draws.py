@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
 
 
+@pytest.fixture(autouse=True)
+def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every number to the oracle, those too that would be too rare to publish."""
+    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+
+
 def test_draws_that_are_all_alike_have_no_error() -> None:
     """With one set of parameters weights stay equal, intervals have no width, and nothing has an error."""
     scene = Scene(small_world(9), draws=1)

@@ -26,6 +26,12 @@ from forecast.engine.blocks import Draws
 from forecast.ledger.rows import Coverage
 
 
+@pytest.fixture(autouse=True)
+def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every number to the oracle, those too that would be too rare to publish."""
+    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+
+
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     """Give one scene."""

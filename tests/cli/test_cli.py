@@ -249,6 +249,26 @@ def test_a_busy_ledger_is_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert call(*OBSERVE, cwd=root).out.startswith("recorded: presidents_meeting-2026-01-07")
 
 
+@pytest.mark.parametrize(
+    ("what", "grade", "says"),
+    [
+        ("peace.fresh_deal", "A1", "puts peace.fresh_deal on record from 2026-01-07: its grade A1 stands for"),
+        ("peace.fresh_deal", "E5", "peace.fresh_deal is soft evidence: its grade E5 stands for 0.06, below ½"),
+        ("peace.stalled", "A1", "ends any record of peace.fresh_deal or peace.settled_deal from 2026-01-07"),
+        ("presidents_meeting", "A1", None),
+    ],
+)
+def test_json_says_what_a_row_does_to_the_record(what: str, grade: str, says: str | None, tmp_path: Path) -> None:
+    """`observe --json` carries the sentence that the text prints, and null where there is none."""
+    root = fresh(tmp_path)
+    row = ("observe", what, "--date", "2026-01-07", "--source", "Press service", "--grade", grade)
+    told = strict_json(call(*row, "--json", cwd=root).out)
+    assert told["new"]
+    assert told["record"] == says if says is None else told["record"].startswith(says)
+    printed = call(*row, cwd=root).out
+    assert told["record"] is None or told["record"] in printed
+
+
 @pytest.mark.parametrize("command", [RUN, ("fit", *RUN[1:])])
 def test_an_interrupt_ends_cleanly(command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C gives one line and the exit code that shells expect."""

@@ -28,6 +28,7 @@ from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.estimate import Estimate, Quantity
 from forecast.quantities.forecast import Forecast
+from forecast.quantities.from_draws import RAREST, Answers, estimates, sayable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,6 +277,33 @@ def test_gate_looks_at_k_hat(prior: Anchor) -> None:
     for k_hat, open_ in ((0.69, True), (0.71, False), (0.698, False), (float("inf"), False), (float("nan"), False)):
         weights = dataclasses.replace(equal_weights(4000), k_hat=k_hat)
         assert gate(prior, weights, [quantity(0.3, 0.001)]).trusted is open_, "the prior has 2,000 draws"
+
+
+def test_a_condition_that_is_nearly_impossible_shuts_no_gate(prior: Anchor) -> None:
+    """Of what would follow something of 0.2 %, from few draws that allow it, nothing is said; the rest is trusted."""
+    date = AS_OF + 28 * DAY
+    keys = (("deal", "at", None, 4, date), ("confrontation", "given", "deal", 4, date))
+    share = np.linspace(0.0, 1.0, 2000)
+    allows = np.where(np.arange(2000) % 50 == 0, 0.1, 0.0)
+    asked = Answers(keys, np.stack([0.3 + 0.01 * share, allows * share]), np.stack([np.ones(2000), allows]))
+    weights = equal_weights(2000)
+    assert asked.whole[1].mean() == pytest.approx(0.002)
+    every = gate(prior, weights, estimates(asked, weights.values, 1.0))
+    assert "of confrontation on 2026-02-05 given deal" in every.reasons[0]
+    said = estimates(sayable(asked, weights.values), weights.values, 1.0)
+    assert [one.key for one in said] == [keys[0]]
+    assert gate(prior, weights, said).trusted
+
+
+def test_what_is_said_of_conditions_begins_at_one_in_a_hundred(prior: Anchor, reference: StateSpace) -> None:
+    """By the weighted probability of the condition; what has no condition is always said, however unlikely."""
+    found = reweigh(prior, compile_evidence(reference, [], AS_OF))
+    whole = dict(zip(found.answers.names, found.answers.whole @ found.weights.values, strict=True))
+    said = {one.key for one in found.quantities}
+    assert said == {key for key, chance in whole.items() if chance >= RAREST}
+    assert {key for key in whole if key[2] is None} <= said
+    assert any(key not in said for key in whole)
+    assert any(key[2] is not None for key in said)
 
 
 def test_a_bad_fit_keeps_the_gate_shut(reference: StateSpace, prior_draws: Draws) -> None:

@@ -16,6 +16,7 @@ from projects import call, fresh
 import forecast
 from forecast.answers.rule_probability import PATHS
 from forecast.ledger.issued import Issued, Resolution
+from forecast.ledger.rows import Coverage
 from forecast.record.questions import Stated
 
 if TYPE_CHECKING:
@@ -72,12 +73,30 @@ def issue(
 class World:
     """A project with the reference model, and forecasts that were never computed."""
 
-    def __init__(self, folder: Path) -> None:
-        """Lay it out."""
+    def __init__(self, folder: Path, *, watched: bool = True) -> None:
+        """Lay it out; if ``watched``, somebody looks for everything, and says so each week."""
         self.root = fresh(folder)
         self.project: Project = forecast.open(self.root)
         self.model = self.project.model(MODEL)
         self.texts = {name: row.resolution for name, row in self.model.spec.outcomes.items()}
+        if watched:
+            self.look(*(later(7 * k) for k in range(-20, 70)))
+
+    def look(self, *ends: dt.date, what: str = "*") -> None:
+        """Record that somebody looked in the weeks that end on some days, and said so at once."""
+        dataset = self.project.dataset(self.model, now=noon(TODAY)).name
+        weeks = [
+            Coverage(
+                id=f"{what}-{end}",
+                indicator=what,
+                from_=end - dt.timedelta(days=6),
+                to=end,
+                reported_on=end,
+                source="Desk",
+            )
+            for end in ends
+        ]
+        self.project.ledger.add(dataset, weeks, now=noon(TODAY))
 
     def issue(self, as_of: dt.date, probabilities: dict[tuple[str, str, int], float], **more: Any) -> Issued:
         """Archive a forecast."""
@@ -92,9 +111,9 @@ class World:
         path.write_text("\n".join(",".join(part) for part in (cells, cells.values())) + "\n", encoding="utf-8")
         self.project.import_rows(self.model, path, now=noon(dt.date(2027, 6, 1)))
 
-    def deal(self, date: dt.date, reported_on: dt.date | None = None, row: str = "signed") -> None:
+    def deal(self, date: dt.date, reported_on: dt.date | None = None) -> None:
         """Put a deal on record."""
-        self.see("peace.fresh_deal", date, reported_on, id=row)
+        self.see("peace.fresh_deal", date, reported_on)
 
     def resolve(self, date: dt.date, **more: Any) -> Any:
         """Resolve on a day."""

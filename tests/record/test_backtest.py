@@ -220,3 +220,13 @@ def test_fit_and_skill_are_told_apart() -> None:
         "No week lies after 19 Feb 2025, when the models were frozen: nothing of this is skill."
     )
     assert set(found.to_frame().query("skill")["date"].dt.date) == set(days[4:])
+
+
+def test_constant_rates_state_the_error_of_their_own_draws() -> None:
+    """It is the sum over weeks, which is the most that it can be, beside that of the model; in words and in JSON."""
+    days = [START + k * WEEK for k in range(4)]
+    weeks = [Week(day, 1, {"m": -1.0, CONSTANT: -2.0}, {"m": 0.05, CONSTANT: 0.3}) for day in days]
+    found = Backtest("m", days[-1], days[-1], (CONSTANT,), tuple(weeks), 0)
+    assert found.error_of(CONSTANT) == pytest.approx(1.2)
+    assert "The Monte Carlo error of constant rates is at most 1.2 nats of -8.0, that of m 0.2." in found.sentences
+    assert found.to_dict()["errors"] == pytest.approx({"m": 0.2, CONSTANT: 1.2})

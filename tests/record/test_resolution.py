@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from entries import LINK
 from projects import strict_json
-from track import AS_OF, EDGE, FOUR, LAG, MODEL, World, ask, issue, later, noon
+from track import AS_OF, EDGE, FOUR, LAG, MODEL, TODAY, World, ask, issue, later, noon
 
 from forecast.base.errors import InputError
 from forecast.evidence.resolution_rules import met
+from forecast.ledger.rows import Coverage
 from forecast.record.questions import Stated, stated
 from forecast.record.resolution import answers_by_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 # What was stated.
 
@@ -75,7 +81,7 @@ def test_at_asks_for_the_day_and_by_for_any_day(world: World) -> None:
     """A deal that came and went answers *by* with yes and *at* with no."""
     world.issue(AS_OF, FOUR)
     world.deal(later(5))
-    world.see("peace.stalled", later(20), id="broken")
+    world.see("peace.stalled", later(20))
     world.resolve(later(28) + LAG)
     assert world.answers() == {("deal", None, later(28)): "no", ("deal", AS_OF, later(28)): "yes"}
 
@@ -85,8 +91,8 @@ def test_the_day_of_the_forecast_is_outside_its_window(world: World) -> None:
     world.issue(AS_OF, FOUR)
     world.issue(later(1), FOUR)
     world.deal(later(-3))
-    world.see("peace.stalled", later(1), id="broken")
-    world.deal(later(29), row="again")
+    world.see("peace.stalled", later(1))
+    world.deal(later(29))
     world.resolve(later(40) + LAG)
     assert world.answers()["deal", AS_OF, later(28)] == "no"
     assert world.answers()["deal", later(1), later(29)] == "yes"
@@ -105,17 +111,17 @@ def test_windows_are_answered_as_the_rules_define_them(world: World) -> None:
         )
         for name in outcomes for k in range(0, 280, 35) for span in (1, 20)
     ]  # fmt: skip
-    found, left = answers_by_rule(world.model.space, entries, questions, AS_OF, noon(AS_OF))
-    assert left == ()
+    answered = answers_by_rule(world.model.space, entries, questions, AS_OF, noon(AS_OF))
+    assert (answered.left, answered.silent) == ((), ())
     expected = {
         row.question: any(
             met(world.model.space, entries, row.outcome, row.date - dt.timedelta(days=k))
             for k in range((row.date - row.since).days)
         )
         for row in questions
-        if row.since
+        if row.since and row not in answered.disputed
     }
-    assert {row.question: row.answer == "yes" for row in found} == expected
+    assert {row.question: row.answer == "yes" for row in answered.found} == expected
     assert len(set(expected.values())) == 2
 
 
@@ -143,15 +149,89 @@ def test_a_late_report_supersedes_and_the_past_does_not_return(world: World) -> 
     assert world.answers() == {("deal", None, later(28)): "yes"}
 
 
-def test_silence_is_told(world: World) -> None:
-    """Answers about dates after the newest row are counted: a ledger that nobody fed says no to everything."""
-    world.issue(AS_OF, FOUR)
-    world.deal(later(30))
-    found = world.resolve(later(91) + LAG)
-    assert (len(found.recorded), found.silent) == (4, 2)
-    assert "2 of them are about dates after the newest row" in found.sentences[1]
-    world.see("presidents_meeting", later(95))
-    assert world.resolve(later(92) + LAG).silent == 0
+@pytest.fixture
+def unwatched(tmp_path: Path) -> World:
+    """Give a project in which nobody has looked for anything."""
+    return World(tmp_path, watched=False)
+
+
+EVERY: dict[tuple[str, str, int], float] = {
+    (name, kind, 13): 0.2
+    for name in ("deal", "strategic_victory", "confrontation", "cooperation") for kind in ("at", "by")
+}  # fmt: skip
+
+
+def asked_of(rows: Iterable[Stated]) -> set[tuple[str, str]]:
+    """Give outcome and kind of questions."""
+    return {(row.outcome, row.kind) for row in rows}
+
+
+def test_silence_alone_answers_nothing(unwatched: World) -> None:
+    """A ledger that nobody feeds leaves its questions open and says since when; an unrelated row changes nothing."""
+    unwatched.issue(AS_OF, EVERY)
+    first = unwatched.resolve(later(91) + LAG)
+    assert (first.recorded, first.answered, asked_of(first.silent)) == ((), 0, asked_of(stated_in(unwatched)))
+    told = first.sentences[1]
+    assert told.startswith("No rule answers 8 questions (about confrontation, cooperation, deal and strategic victory)")
+    assert "silence alone is no answer" in told
+    unwatched.see("western_aid_falls", later(100), grade="F6")
+    unwatched.see("western_aid_falls", later(101))
+    unwatched.see("cyberattack", later(102), grade="E5")
+    assert unwatched.resolve(later(110)).silent == first.silent
+
+
+def stated_in(world: World) -> tuple[Stated, ...]:
+    """Give what was asked."""
+    return stated(world.project.ledger.forecasts())
+
+
+def test_silence_is_judged_by_what_the_rule_names(unwatched: World) -> None:
+    """A later row of one of a rule's own indicators ends the silence about that rule, and about no other."""
+    unwatched.issue(AS_OF, EVERY)
+    unwatched.see("cyberattack", later(95))
+    found = unwatched.resolve(later(91) + LAG)
+    assert {(row.outcome, row.kind, row.answer) for row in found.recorded} == {
+        ("confrontation", "at", "no"),
+        ("confrontation", "by", "no"),
+    }
+    assert {name for name, _ in asked_of(found.silent)} == {"deal", "strategic_victory", "cooperation"}
+    assert found.heard[MODEL, "deal"] is None or found.heard[MODEL, "deal"] < later(0)
+    assert {row["outcome"] for row in found.to_dict()["heard"]} == {"deal", "strategic_victory", "cooperation"}
+
+
+def test_silence_ends_when_everything_that_a_rule_names_was_looked_for(unwatched: World) -> None:
+    """One of its indicators is not enough, all of them are, and so is looking for everything; up to that day."""
+    unwatched.issue(AS_OF, {**EVERY, ("cooperation", "at", 4): 0.2})
+    (rule,) = unwatched.model.spec.outcomes["cooperation"].resolves
+    unwatched.look(later(92), what=rule.of[0])
+    assert unwatched.resolve(later(91) + LAG).recorded == ()
+    for name in rule.of[1:]:
+        unwatched.look(later(30), what=name)
+    (early,) = unwatched.resolve(later(91) + LAG).recorded
+    assert (early.outcome, early.date, early.answer) == ("cooperation", later(28), "no")
+    unwatched.look(later(91))
+    found = unwatched.resolve(later(91) + LAG)
+    assert (len(found.recorded), found.silent) == (8, ())
+
+
+def test_a_failed_clause_that_somebody_looked_for_answers_a_rule_of_several(unwatched: World) -> None:
+    """Without a deal there is no victory, whatever was told of the terms; a deal on record is no word of today."""
+    unwatched.issue(AS_OF, {("strategic_victory", "at", 13): 0.2, ("deal", "at", 13): 0.2, ("deal", "by", 13): 0.2})
+    unwatched.see("peace.advancing", later(92))
+    assert {row.answer for row in unwatched.resolve(later(91) + LAG).recorded} == {"no"}
+    unwatched.deal(later(60))
+    unwatched.project.ledger.retract(
+        MODEL, next(row.id for row in rows_in(unwatched) if row.date == later(92)), reason="wrong", now=noon(TODAY)
+    )
+    found = unwatched.resolve(later(91) + LAG)
+    assert {row.question[1:]: row.answer for row in found.recorded} == {("deal", AS_OF, later(91)): "yes"}
+    assert {row.outcome for row in found.silent} == set()  # what is on record stays until it is answered anew
+
+
+def rows_in(world: World) -> tuple[Any, ...]:
+    """Give the observations in force."""
+    rows = world.project.entries(world.model, now=noon(later(400)), as_of=later(400))
+    return tuple(row for row in rows if not isinstance(row, Coverage))
 
 
 def test_a_rule_that_was_changed_answers_nothing(world: World) -> None:
@@ -194,11 +274,11 @@ def test_an_overrule_counts_and_stays(world: World) -> None:
     """It supersedes the rule's answer, whose row stays, and the rule never takes it back."""
     world.issue(AS_OF, FOUR)
     world.resolve(later(60))
+    window = ask(world, *HAND, "--since", str(AS_OF), *WHY, "--json")
+    assert strict_json(window.out)["since"] == str(AS_OF)
     done = ask(world, *HAND, *WHY)
     assert (done.code, done.err) == (0, "")
     assert "analyst" in done.out
-    window = ask(world, *HAND, "--since", str(AS_OF), *WHY, "--json")
-    assert strict_json(window.out)["since"] == str(AS_OF)
     assert world.resolve(later(70)).recorded == ()
     assert set(world.answers().values()) == {"yes"}
     assert [(row[3], row[4]) for row in world.written()] == [
@@ -211,6 +291,102 @@ def test_an_overrule_counts_and_stays(world: World) -> None:
     assert again.code == 2
     assert "has this very answer already" in again.err
     assert len(world.written()) == 4
+
+
+def test_a_yes_by_hand_holds_for_every_window_that_contains_its_own(unwatched: World) -> None:
+    """Of the same issue and of an earlier one, though no row says so; a later issue's window is another."""
+    unwatched.issue(later(-7), {("deal", "by", 13): 0.2})
+    unwatched.issue(AS_OF, FOUR)
+    unwatched.issue(later(7), FOUR)
+    done = ask(unwatched, *HAND, "--since", str(AS_OF), *WHY)
+    assert (done.code, done.err) == (0, "")
+    assert "is another question" in " ".join(done.out.split())
+    found = unwatched.resolve(later(120))
+    window = ("deal", AS_OF, later(28))
+    nested = {("deal", AS_OF, later(91)): "yes", ("deal", later(-7), later(84)): "yes"}
+    assert unwatched.answers() == {window: "yes", **nested}
+    assert {row.by for row in found.recorded} == {"implied"}
+    assert all(row.reason.startswith("Follows from the answer by hand to 'deal' by") for row in found.recorded)
+    assert {row.url for row in found.recorded} == {LINK}
+    assert unwatched.resolve(later(121)).recorded == ()
+    assert unwatched.project.score(MODEL).resolved == 3
+
+
+def test_what_was_implied_lapses_with_its_reason(unwatched: World) -> None:
+    """When the answer by hand is taken back the others are void, until a rule answers them."""
+    unwatched.issue(AS_OF, FOUR)
+    ask(unwatched, *HAND, "--since", str(AS_OF), *WHY)
+    unwatched.resolve(later(120))
+    taken = ask(unwatched, *HAND, "--since", str(AS_OF), "--answer", "no", *WHY[2:], today=later(121))
+    assert (taken.code, taken.err) == (0, "")
+    assert {(row.kind, row.date, row.answer, row.by) for row in unwatched.resolve(later(122)).recorded} == {
+        ("at", later(28), "no", "implied"),
+        ("by", later(91), "void", "implied"),
+    }
+    assert unwatched.resolve(later(123)).recorded == ()
+    unwatched.look(later(100))
+    assert {row.answer for row in unwatched.resolve(later(124)).recorded} == {"no"}
+    assert unwatched.answers()["deal", AS_OF, later(91)] == "no"
+
+
+def test_an_answer_that_contradicts_another_is_refused(world: World) -> None:
+    """One on record by the rule, one that the rule would give, one by hand; nothing is written."""
+    world.issue(AS_OF, FOUR)
+    no = ("--answer", "no", *WHY[2:])
+    unasked = ask(world, *HAND, *WHY)
+    assert (unasked.code, "contradicts no to 'deal' by 2026-02-12" in " ".join(unasked.err.split())) == (2, True)
+    world.resolve(later(60))
+    before = world.written()
+    assert ask(world, *HAND, *WHY).code == 2
+    assert world.written() == before
+    assert ask(world, *HAND, "--since", str(AS_OF), *WHY).code == 0
+    assert ask(world, *HAND, *WHY).code == 0
+    back = ask(world, *HAND, "--since", str(AS_OF), *no)
+    assert (back.code, "by hand" in back.err) == (2, True)
+    assert set(world.answers().values()) == {"yes"}
+
+
+def test_outcomes_that_exclude_each_other_are_not_both_yes(world: World) -> None:
+    """Where both rules are met on one day neither answers; a yes by hand to one is a no to the other."""
+    p = {(name, "at", 4): 0.3 for name in ("truce", "confrontation", "cooperation")}
+    world.issue(AS_OF, p | {("confrontation", "by", 4): 0.3})
+    for k, what in enumerate(("cyberattack", "entry_ban", "lethal_incident")):
+        world.see(what, later(20 + k))
+    world.see("presidents_meeting", later(21))
+    world.see("detainees_released", later(22))
+    found = world.resolve(later(28) + LAG)
+    assert {(row.outcome, row.answer) for row in found.recorded} == {("cooperation", "no")}
+    assert {(row.outcome, row.kind) for row in found.disputed} == {
+        ("truce", "at"), ("confrontation", "at"), ("confrontation", "by"),
+    }  # fmt: skip
+    assert "exclude each other were met on one day" in found.sentences[1]
+    assert [row["outcome"] for row in found.to_dict()["disputed"]] == ["truce", "confrontation", "confrontation"]
+    assert ask(world, "resolve", "confrontation", "--date", str(later(28)), *WHY).code == 0
+    world.resolve(TODAY)
+    assert world.answers() == {
+        ("cooperation", None, later(28)): "no",
+        ("confrontation", None, later(28)): "yes",
+        ("truce", None, later(28)): "no",
+        ("confrontation", AS_OF, later(28)): "yes",
+    }
+    refused = ask(world, "resolve", "truce", "--date", str(later(28)), *WHY)
+    assert (refused.code, "at most one of these outcomes holds on a day" in " ".join(refused.err.split())) == (2, True)
+
+
+def test_the_table_of_answers_says_which_question(world: World) -> None:
+    """*At* and *by* are written out, and no cell means something by being blank; a blank option says nothing."""
+    world.issue(AS_OF, FOUR)
+    done = ask(world, "resolve")
+    assert f"at {later(28)} " in done.out
+    assert f"by {later(28)}, since {AS_OF} " in done.out
+    told = strict_json(
+        ask(world, "resolve", "deal", "--date", str(later(28)), "--since", "", *WHY[:1], "no", *WHY[2:], "--json").out
+    )
+    assert (told["kind"], told["since"], told["answer"]) == ("at", None, "no")
+    shown = ask(world, "resolve", "deal", "--date", str(later(28)), *WHY[:1], "void", *WHY[2:])
+    assert f"That is at {later(28)}: on that very day." in shown.out
+    blank = ask(world, "resolve", "deal", "--date", "", *WHY)
+    assert (blank.code, "give --date too" in blank.err) == (2, True)
 
 
 WRONG = {

@@ -139,6 +139,28 @@ def test_the_numbers_of_the_report_are_those_of_the_forecast(data: dict[str, Any
         assert any(shown)
 
 
+def test_a_condition_that_is_too_rare_is_said_to_be_so(data: dict[str, Any]) -> None:
+    """Where a number was not published its cell says why, in every form, and no cell does so otherwise."""
+    forms = render_markdown(data, TEMPLATES), render_text(data, 200)
+    assert "too rare" not in "".join(forms)
+    quantities = data["forecast"]["quantities"]
+    gone = [
+        row for row in quantities
+        if (row["kind"] == "given" and row["horizon_weeks"] == 4 and row["given"] == "strategic_victory")
+        or (row["kind"] == "after" and row["outcome"] == "cooperation")
+    ]  # fmt: skip
+    data["forecast"]["quantities"] = [row for row in quantities if row not in gone]
+    conditions = next(
+        table for table in _tables(PARSER.parse(render_markdown(data, TEMPLATES))) if "condition" in table[0]
+    )
+    rare = [row[2:-1] for row in conditions[1:] if "too rare" in row]
+    assert [row.count("too rare") for row in rare] == [1, 1, 4]
+    text = render_text(data, 200)
+    assert text.count("given strategic victory *  too rare ") == 2
+    assert "26 weeks after strategic victory began *: too rare" in text
+    assert "too rare: the condition is less likely than 1%" in text
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_text_is_inert(data: dict[str, Any], text: str) -> None:
     """Whatever stands in a row or a model file is shown as that text: no table breaks, no HTML, no link."""

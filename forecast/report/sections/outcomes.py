@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, change, count, on_day, signed_gap, spoken, spread
+from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
+from forecast.report.views import begins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,13 +71,16 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
     rows: list[list[str]] = []
     for row in data["conditionals"]:
         name, given = row["outcome"], row["given"]
-        found = [by.get((name, "given", given, week), by.get((name, "after", given, week))) for week in weeks]
+        kind, missing = ("after", "") if begins(given) else ("given", TOO_RARE)  # *after* is asked for once
+        cells = [spread(one) if (one := by.get((name, kind, given, week))) else missing for week in weeks]
+        if not any(cells):
+            cells = [TOO_RARE] * len(cells)
         rests = "the prior" if row["rests_on_prior"] else "prior and evidence"
-        cells = [spread(one) if one else "" for one in found]
         rows.append([data["model"]["outcomes"][name]["label"], spoken(given), *cells, rests])
+    rare = f"; {RARE}" if any(TOO_RARE in row for row in rows) else ""
     return Table(
         "Probability of the outcome given the condition, both on the date; weeks after counts from the day the "
-        "condition begins",
+        f"condition begins{rare}",
         ["outcome", "condition", *(f"{week} weeks" for week in weeks), "the link rests on"],
         rows,
     )
