@@ -132,16 +132,21 @@ def _known(
 def _covered_days(
     space: StateSpace, coverage: Iterable[Coverage], supposed: Iterable[Coverage], as_of: dt.date, elapsed: int
 ) -> NDArray[np.bool_]:
-    """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag."""
+    """(I, days): whether each indicator was watched systematically on each day; nothing within the reporting lag.
+
+    Who looked for everything looked for what the vocabulary had on the day.
+    """
+    had = space.indicator_since[:, None] <= np.arange(elapsed)
     covered = np.zeros((len(space.indicators), elapsed), dtype=np.bool_)
     header = space.spec.model
     last = (as_of - header.start).days - header.reporting_lag_days
     for row, end in [*((row, last) for row in coverage), *((row, elapsed) for row in supposed)]:
-        rows = (
-            slice(None) if row.indicator == "*" else [k for k, i in enumerate(space.indicators) if i == row.indicator]
-        )
         first = max((row.from_ - header.start).days, 0)
-        covered[rows, first : max(min((row.to - header.start).days, end) + 1, 0)] = True
+        days = slice(first, max(min((row.to - header.start).days, end) + 1, 0))
+        if row.indicator == "*":
+            covered[:, days] |= had[:, days]
+        elif row.indicator in space.indicators:
+            covered[space.indicators.index(row.indicator), days] = True
     return covered
 
 
@@ -179,11 +184,13 @@ def _cells(
 
 
 def _selective(space: StateSpace, telling: Telling, covered: NDArray[np.bool_], closed: set[int], step: int) -> Cell:
-    group = tuple(
-        int(i)
-        for i in np.flatnonzero(space.indicator_stage == telling.stage)
-        if not covered[i, telling.day] and i not in closed
-    )
+    """Compare a telling with what it was chosen from: the kinds that the vocabulary had when it happened.
+
+    A kind that joined later was looked up afterwards, so it is compared with the others that joined later.
+    """
+    had = space.indicator_since <= telling.day
+    alike = (space.indicator_stage == telling.stage) & (had == had[telling.indicator])
+    group = tuple(int(i) for i in np.flatnonzero(alike) if not covered[i, telling.day] and i not in closed)
     value = (telling.weight, 0.0, 0.0)
     return Cell(step, SELECTIVE, telling.stage, -1, group, value, float(telling.indicator), (telling.id,))
 

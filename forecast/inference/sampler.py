@@ -29,31 +29,42 @@ from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 
+from forecast.engine.arrays import COVERED
 from forecast.engine.blocks import Draws
 from forecast.inference.pymc_model import build_model, data_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from forecast.evidence.compilation import Evidence
     from forecast.inference.settings import Settings
     from forecast.theory.statespace import StateSpace
 
 
+OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
 _DOUBLES = numba.types.CPointer(numba.types.double)
 _DENSITY = numba.types.int64(numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr)
 _EXPAND = numba.types.int64(numba.types.uint64, numba.types.uint64, _DOUBLES, _DOUBLES, numba.types.voidptr)
-# The C entry that nutpie calls. ``data`` points to a table of integers: a counter, then for each argument of the
-# density its address and its shape.
+# The C entry that nutpie calls. ``data`` points to a table of integers: a counter, the address and number of the
+# places that move (the others stand at 0), then for each argument of the density its address and its shape.
 _ENTRY = """
 def density_entry(size, point_, gradient_, value_, data_):
     try:
         data = carray(data_, ({length},), np.int64)
-        value, gradient = density(carray(point_, ({size},)), {arguments})
+        moving = carray(address(data[1]), (data[2],), np.int64)
+        some = carray(point_, (data[2],))
+        slopes = carray(gradient_, (data[2],))
+        point = np.zeros({size})
+        for k in range(data[2]):
+            point[moving[k]] = some[k]
+        value, gradient = density(point, {arguments})
         carray(value_, (1,))[0] = value.item()
-        carray(gradient_, ({size},))[:] = gradient
+        for k in range(data[2]):
+            slopes[k] = gradient[moving[k]]
         if not (np.isfinite(value.item()) and np.all(np.isfinite(gradient))):
             return 4
     except Exception:
@@ -82,6 +93,12 @@ class Sampler:
         model.check_bounds = False
         point = model.initial_point(0)
         self._start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
+        ends = np.cumsum([np.size(point[value.name]) for value in model.value_vars])
+        self._own = {
+            value.name: np.arange(end - np.size(point[value.name]), end)
+            for value, end in zip(model.value_vars, ends, strict=True)
+            if value.name in OWN
+        }
         self._model = model
         shown = [*model.free_RVs, *model.deterministics]
         with model:
@@ -110,7 +127,7 @@ class Sampler:
 
     def log_density(self, evidence: Evidence, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at an unconstrained ``point`` (see `value_names`), under ``evidence``."""
-        table, alive = self._density.table(evidence)
+        table, alive = self._density.table(evidence, np.arange(self._start.size))
         found = self._density.call(table, point)
         del alive  # until here: the table holds addresses of these arrays
         return found
@@ -120,13 +137,17 @@ class Sampler:
     ) -> tuple[xr.Dataset, int]:
         """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
 
+        What belongs to an indicator that the evidence never speaks of has its prior for its posterior, so NUTS leaves it
+        out and it is drawn from there.
+
         Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
         """
-        table, alive = self._density.table(evidence)
-        size = self._start.size
+        moving = self._moving(evidence)
+        table, alive = self._density.table(evidence, moving)
+        size = moving.size
 
         def start(seed: int) -> np.ndarray:
-            return self._start + np.random.default_rng(seed).uniform(-JITTER, JITTER, size)
+            return self._start[moving] + np.random.default_rng(seed).uniform(-JITTER, JITTER, size)
 
         compiled = CompiledPyMCModel(
             dims={}, reparameterized_names=[], compiled_logp_func=self._density.entry, compiled_expand_func=_keep,
@@ -140,7 +161,28 @@ class Sampler:
         )  # fmt: skip
         trace = _wait(running, table, settings.chains * (settings.draws + settings.tune), on_draw)
         del alive  # until here: the table holds addresses of these arrays
-        return self._posterior(trace["posterior"]["point"].to_numpy()), int(trace["sample_stats"]["diverging"].sum())
+        points = self._whole(trace["posterior"]["point"].to_numpy(), moving, settings.seed)
+        return self._posterior(points), int(trace["sample_stats"]["diverging"].sum())
+
+    def _moving(self, evidence: Evidence) -> NDArray[np.int64]:
+        """Places of the point that ``evidence`` says anything of."""
+        what, available = evidence.cells.what, evidence.cells.available
+        spoken_of = available.any(axis=0)
+        spoken_of[what[what[:, 1] == COVERED, 3]] = True
+        moving = np.ones(self._start.size, dtype=np.bool_)
+        for places in self._own.values():
+            moving[places] = spoken_of
+        return np.flatnonzero(moving)
+
+    def _whole(self, points: np.ndarray, moving: NDArray[np.int64], seed: int) -> np.ndarray:
+        """Put draws from the prior where nothing moved."""
+        whole = np.empty((*points.shape[:2], self._start.size))
+        if moving.size < self._start.size:
+            own = pm.draw([self._model[name] for name in self._own], draws=points[..., 0].size, random_seed=seed)
+            for places, part in zip(self._own.values(), own, strict=True):
+                whole[..., places] = part.reshape(*points.shape[:2], -1)
+        whole[..., moving] = points
+        return whole
 
     def _posterior(self, points: np.ndarray) -> xr.Dataset:
         flat = np.array([self._expand(point) for chain in points for point in chain])
@@ -185,7 +227,7 @@ class _Density:
             (shared.name, shared.dtype) for shared in function.get_shared()
         ]  # `pm.Data` narrows integers
         arguments: list[str] = []
-        length = 1
+        length = 3
         for shared in function.get_shared():
             shape = ", ".join(f"data[{length + 1 + k}]" for k in range(shared.ndim))
             arguments.append(f"carray(address(data[{length}]), ({shape},), np.{shared.dtype})")
@@ -203,14 +245,14 @@ class _Density:
         entry = compile_numba_function_src(source, "density_entry", names, cache_key=key)
         self.entry = numba.cfunc(_DENSITY, cache=True)(entry)
 
-    def table(self, evidence: Evidence) -> tuple[np.ndarray, list[np.ndarray]]:
+    def table(self, evidence: Evidence, moving: NDArray[np.int64]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Give the table that the entry reads under ``evidence``, and the arrays that have to outlive it."""
         data = data_of(evidence)
         arrays = [np.ascontiguousarray(data[name], dtype=dtype) for name, dtype in self._arguments]
         table = [0]
-        for array in arrays:
+        for array in (moving, *arrays):
             table += [array.ctypes.data, *array.shape]
-        return np.array(table, dtype=np.int64), arrays
+        return np.array(table, dtype=np.int64), [moving, *arrays]
 
     def call(self, table: np.ndarray, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Call the entry from Python."""

@@ -174,7 +174,11 @@ class Sign(_Table):
 
 
 class Indicator(_Table):
-    """An observable kind of event of one stage, likelier in the states it points to."""
+    """An observable kind of event of one stage, likelier in the states it points to.
+
+    ``since`` is the day from which the vocabulary has had it; nobody chose it, or looked for it among everything,
+    before. Without it, it has been there from the model's start.
+    """
 
     label: Text
     stage: Name
@@ -183,6 +187,7 @@ class Indicator(_Table):
     class_: Name = Field(alias="class")
     repeats: Annotated[bool, Field(strict=True)] = True
     reset_by: Name | None = None
+    since: dt.date | None = None
     signs: Annotated[tuple[Sign, ...], Field(min_length=1)]
     basis: Bases
 

@@ -166,6 +166,13 @@ class StateSpace:
         return np.exp([log_normal(self.spec.priors.classes[row.class_].per_year)[0] for row in rows])
 
     @cached_property
+    def indicator_since(self) -> NDArray[np.int64]:
+        """(I,): the day, counted from the model's start, from which the vocabulary has had each indicator."""
+        first = self.spec.model.start
+        days = [((row.since or first) - first).days for row in self.spec.indicators.values()]
+        return np.array(days, dtype=np.int64)
+
+    @cached_property
     def emission_offset(self) -> NDArray[np.int64]:
         """(I + 1,): where each indicator begins on the emission axis."""
         return np.concatenate([[0], np.cumsum(self.sizes[self.indicator_stage])]).astype(np.int64)

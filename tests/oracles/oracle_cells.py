@@ -121,7 +121,7 @@ def covered_days(spec: ModelSpec, coverage: Rows, as_of: dt.date) -> dict[str, s
                 continue
             day = row.from_
             while day <= row.to:
-                if spec.model.start <= day <= last:
+                if spec.model.start <= day <= last and (row.indicator != "*" or _had(spec, name, day)):
                     found[name].add(day)
                 day += dt.timedelta(days=1)
     return found
@@ -215,6 +215,11 @@ def _covered_cells(
         yield Covered(step, indicator.stage, name, len(days), tuple(row.w for row in seen))
 
 
+def _had(spec: ModelSpec, name: str, date: dt.date) -> bool:
+    """Whether the vocabulary had an indicator on a day."""
+    return (spec.indicators[name].since or spec.model.start) <= date
+
+
 def _row_cells(
     spec: ModelSpec, told: Sequence[Told], watched: Mapping[str, set[dt.date]], step: int, dates: Sequence[dt.date]
 ) -> Iterator[Selective | Assessment]:
@@ -227,7 +232,10 @@ def _row_cells(
             among = [
                 name
                 for name, indicator in spec.indicators.items()
-                if indicator.stage == row.stage and row.date not in watched[name] and name not in closed
+                if indicator.stage == row.stage
+                and row.date not in watched[name]
+                and name not in closed
+                and _had(spec, name, row.date) == _had(spec, row.indicator, row.date)
             ]
             yield Selective(step, row.stage, row.indicator, tuple(among), row.w)
 

@@ -105,8 +105,11 @@ def _stages(rng: np.random.Generator, shape: Sequence[int]) -> tuple[list[str], 
     return lines, states
 
 
-def _indicators(rng: np.random.Generator, states: dict[str, tuple[str, ...]]) -> list[str]:
-    """Write five to seven indicators over all stages; the first is a one-off, sometimes reset by another one-off."""
+def _indicators(rng: np.random.Generator, states: dict[str, tuple[str, ...]], start: dt.date) -> list[str]:
+    """Write five to seven indicators over all stages; the first is a one-off, sometimes reset by another one-off.
+
+    The third and the sixth joined the vocabulary in the third week.
+    """
     count = int(rng.integers(5, 8))
     stages = [list(states)[k % len(states)] for k in rng.permutation(count)]
     reset = int(rng.integers(1, count))
@@ -121,6 +124,8 @@ def _indicators(rng: np.random.Generator, states: dict[str, tuple[str, ...]]) ->
             once = '\nrepeats = false\nreset_by = "i0"'
         elif rng.random() < (0.4 if i == reset else 0.15):
             once = "\nrepeats = false"
+        if i % 3 == 2:  # noqa: PLR2004 - the third of three
+            once += f"\nsince = {start + dt.timedelta(days=17)}"
         lines.append(
             f'[indicators.i{i}]\nlabel = "i{i}"\nstage = "{stage}"\npoints_to = {_quoted(_some(rng, states[stage]))}\n'
             f'grade = "{grade}"\nclass = "{rng.choice(["slow", "fast"])}"\n'
@@ -145,7 +150,7 @@ def model_text(rng: np.random.Generator) -> str:
         header,
         '[sources.s]\ntitle = "None"',
         *stages,
-        *_indicators(rng, states),
+        *_indicators(rng, states, start),
     ]
     outcomes = {
         "outcome": {last: _some(rng, states[last])},
