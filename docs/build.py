@@ -17,6 +17,7 @@ from docs.builder.places import DOCS
 from docs.builder.prior import prior_page
 from docs.builder.rivals import rivals_page
 from docs.builder.schemas import SCHEMAS
+from docs.builder.vocabulary import vocabulary_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +29,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "prior.md": prior_page,
     "rivals.md": rivals_page,
+    "vocabulary.md": vocabulary_page,
     **SCHEMAS,
 }
 

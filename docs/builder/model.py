@@ -54,7 +54,7 @@ def _origin(spec: ModelSpec) -> str:
     kinds = [row.kind for _, row in bases(spec)]
     meaning = {
         "article": "words of the theory, quoted",
-        "reference": "a row of the base rates, cited by its number and put briefly",
+        "reference": "a row of the base rates, cited by its number and put briefly, or an event type of the ontology",
         "judgement": "the modeller's choice, with its reason",
     }
     rows = [[f"*{kind}*", text, str(kinds.count(kind))] for kind, text in meaning.items()]
@@ -115,16 +115,17 @@ def _effect_row(key: str, effect: Effect) -> list[str]:
 
 def _indicator_tables(indicators: Mapping[str, Indicator]) -> str:
     short = [
-        [code(key), plain(row.label), plain(names(row.points_to)), row.grade, plain(row.class_), _repeats(row)]
+        [code(key), plain(row.label), plain(names(row.points_to)), row.grade, plain(row.class_), _repeats(row),
+         row.since or ""]
         for key, row in indicators.items()
-    ]
+    ]  # fmt: skip
     long = [
         [code(key), "<br>".join(_sign(sign) for sign in row.signs), basis(row.basis)] for key, row in indicators.items()
     ]
     return "\n".join(
         [
             "### Indicators\n",
-            table(["indicator", "what it is", "points to", "grade", "class", "once only"], short),
+            table(["indicator", "what it is", "points to", "grade", "class", "once only", "since"], short),
             "What each looks like, with the passage that names the sign where there is one:\n",
             table(["indicator", "signs", "basis"], long),
         ]

@@ -142,7 +142,7 @@ class Sampler:
 
         Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
         """
-        moving = self._moving(evidence)
+        moving = self.moving(evidence)
         table, alive = self._density.table(evidence, moving)
         size = moving.size
 
@@ -164,8 +164,8 @@ class Sampler:
         points = self._whole(trace["posterior"]["point"].to_numpy(), moving, settings.seed)
         return self._posterior(points), int(trace["sample_stats"]["diverging"].sum())
 
-    def _moving(self, evidence: Evidence) -> NDArray[np.int64]:
-        """Places of the point that ``evidence`` says anything of."""
+    def moving(self, evidence: Evidence) -> NDArray[np.int64]:
+        """Places of an unconstrained point that ``evidence`` says anything of: what NUTS moves."""
         what, available = evidence.cells.what, evidence.cells.available
         spoken_of = available.any(axis=0)
         spoken_of[what[what[:, 1] == COVERED, 3]] = True

@@ -18,6 +18,7 @@ from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE
 from forecast.engine.blocks import Draws
 from forecast.engine.simulate import REPORT_MIX
 from forecast.inference.pymc_model import build_model, data_of
+from forecast.inference.settings import Settings
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -170,6 +171,31 @@ def test_sampler_takes_other_evidence(compiled_world: World, sampler: Sampler) -
     assert density - before == pytest.approx(likelihoods[1] - likelihoods[0], abs=1e-10)
     assert density != before
     assert sampler.log_density(first, point)[0] == before
+
+
+def test_what_no_evidence_speaks_of_is_drawn_from_its_prior(compiled_world: World, sampler: Sampler) -> None:
+    """NUTS leaves out what belongs to unspoken indicators: the density there is their prior's, and so are the draws."""
+    cells = compiled_world.evidence.cells
+    kept = cells.what[:, 1] == OBSERVABLE
+    silent = _with_cells(
+        compiled_world.evidence,
+        cells._replace(
+            what=cells.what[kept], value=cells.value[kept], observed=cells.observed[kept],
+            available=np.zeros((0, cells.available.shape[1]), dtype=np.int64),
+        ),
+    )  # fmt: skip
+    count = len(compiled_world.space.indicators)
+    moving, everything = sampler.moving(silent), sampler.moving(compiled_world.evidence)
+    assert moving.size == everything.size - 2 * count
+    point = random_points(sampler, np.random.default_rng(3), 1)[0]
+    still = np.setdiff1d(everything, moving)
+    np.testing.assert_allclose(sampler.log_density(silent, point)[1][still], -point[still], rtol=0, atol=1e-12)
+    posterior, _ = sampler.sample(silent, Settings(draws=400, tune=200, chains=2, seed=5))
+    for name in ("indicator_offset", "indicator_departure"):
+        values = posterior[name].to_numpy().reshape(-1, count)
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=5 / np.sqrt(800))
+        np.testing.assert_allclose(values.std(axis=0), 1, atol=5 / np.sqrt(1600))
+        np.testing.assert_allclose(np.corrcoef(values.T), np.eye(count), atol=5 / np.sqrt(800))
 
 
 def _with_cells(evidence: Evidence, cells: object) -> Evidence:
