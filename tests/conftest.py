@@ -20,6 +20,7 @@ from forecast.ledger.check import Vocabulary, check_entries
 from forecast.ledger.files import read_rows
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace
+from forecast.theory.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,9 @@ def article_rows(reference_spec: ModelSpec) -> list[Entry]:
     """Read the article's dated events."""
     spec = reference_spec
     states = {name: stage.states for name, stage in spec.stages.items()}
-    vocabulary = Vocabulary(frozenset(spec.indicators), states, spec.model.start, AS_OF)
+    vocabulary = Vocabulary(
+        {name: words_of(row) for name, row in spec.indicators.items()}, states, spec.model.start, AS_OF
+    )
     return check_entries(read_rows(ROWS), vocabulary)
 
 

@@ -1,4 +1,4 @@
-"""``vocabulary.md``: where each kind of event goes, and what each indicator that the article does not name looks like."""
+"""``vocabulary.md``: where each kind of event goes, and what the indicators that the article does not name look like."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def vocabulary_page() -> str:
         "## Balance\n",
         para(
             f"Of {len(spec.indicators)} indicators the article names {len(spec.indicators) - len(added)};",
-            f"{len(added)} joined on {max(added)}. As many indicators speak for each state that has to be found out, so",
-            "that selective reading sees good news and bad alike.",
+            f"{len(added)} joined on {max(added)}. As many indicators speak for each state that has to be found out,",
+            "so that selective reading sees good news and bad alike.",
         ) if added else "",
         _balance(spec),
         *(_stage(events, spec, name) for name in spec.stages),
@@ -71,7 +71,9 @@ def _stage(events: Mapping[str, Any], spec: ModelSpec, name: str) -> str:
             code(place["type"]),
             plain(", ".join(place.get("modes", ())) or "all other"),
             plain(", ".join(pair.replace(">", " → ") for pair in place["pairs"])),
-            " ".join(map(code, place["indicators"])) if "indicators" in place else f"*nothing*: {plain(place['nothing'])}",
+            " ".join(map(code, place["indicators"]))
+            if "indicators" in place
+            else f"*nothing*: {plain(place['nothing'])}",
         ]
         for place in events["places"][name]
     ]

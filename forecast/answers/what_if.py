@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from forecast import theory
 from forecast.base.errors import InputError, nearest, read_date
 from forecast.engine.arrays import OBSERVABLE, Cells, steps_between
 from forecast.engine.blocks import Blocks, Draws
@@ -175,7 +176,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         if "." in name:
             _require_name(name, space.stage_states, "state")
         else:
-            _require_name(name, space.indicators, "indicator")
+            _require_indicator(space, name)
         row = Observation(
             indicator=None if "." in name else name,
             state=name if "." in name else None,
@@ -188,7 +189,8 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         rows.append(with_id(row))
     for name, day in not_seen.items():
         through = read_date(day, f"the date of {name!r}")
-        _require_name(name, (*space.indicators, "*"), "indicator")
+        if name != "*":
+            _require_indicator(space, name, "*")
         _require_since_start(space, name, through)
         if through <= as_of:
             msg = f"{name!r} not seen through {through}: give a date after {as_of}, the date of the forecast"
@@ -203,6 +205,14 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
 def _require_name(name: str, known: Sequence[str], what: str) -> None:
     if name not in known:
         msg = f"the model has no {what} {name!r}; {nearest(name, known)}"
+        raise InputError(msg)
+
+
+def _require_indicator(space: StateSpace, name: str, *more: str) -> None:
+    rows = space.spec.indicators
+    if name not in rows:
+        words = {key: theory.words_of(row) for key, row in rows.items()}
+        msg = f"the model has no indicator {name!r}; {theory.suggested(name, words, *more)}"
         raise InputError(msg)
 
 

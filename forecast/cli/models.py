@@ -1,22 +1,30 @@
-"""Commands about model files and new projects: init, check."""
+"""Commands about model files and new projects: init, check, indicators."""
 
 from __future__ import annotations
 
 import shlex
+import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast import theory
+from forecast import ledger, theory
+from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
-from forecast.cli.options import HERE, JsonOption, ProjectOption, utc_now
-from forecast.cli.printing import print_json, shown
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now
+from forecast.cli.printing import print_json, shown, terminal_width
 from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
 
 if TYPE_CHECKING:
-    from forecast.theory.spec import ModelSpec
+    from collections.abc import Iterator
+
+    from forecast.theory.spec import Indicator, ModelSpec
+
+
+FOUND = 10  # indicators that a search prints
 
 
 app = typer.Typer()
@@ -79,4 +87,52 @@ def check(
         print(
             f"  {len(spec.stages)} stages, {moves} transitions, {effects} effects, {len(spec.indicators)} indicators, "
             f"{len(spec.outcomes)} outcomes"
+        )
+
+
+@app.command()
+def indicators(
+    words: Annotated[list[str] | None, typer.Argument(help="What to look for in keys, labels and signs.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", help="Only those of this stage.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only those that point to this state.")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the indicator of an event by words, or list them all.
+
+    Example: `forecast indicators "embargo on fruit"`
+    """
+    found, of = open_model(project, model)
+    keys = theory.find_indicators(of.spec, " ".join(words or ()), stage, state)
+    entries = found.entries(of, now=utc_now())
+    seen = Counter(row.indicator for row in entries if isinstance(row, ledger.Observation))
+    if as_json:
+        print_json([_indicator(key, of.spec.indicators[key], seen[key]) for key in keys])
+        return
+    shown_keys = keys[:FOUND] if words else keys
+    for key in shown_keys:
+        print("\n".join(_indicator_lines(key, of.spec.indicators[key], seen[key])))
+    if len(keys) > len(shown_keys):
+        print(f"{prose.count(len(keys) - len(shown_keys), 'more indicator')} with less in common: see --json")
+    if not keys:
+        print("No indicator is like that; say it in other words, or list them all with `forecast indicators`.")
+
+
+def _indicator(key: str, row: Indicator, seen: int) -> dict[str, object]:
+    return {
+        "key": key, "label": row.label, "stage": row.stage, "points_to": list(row.points_to), "grade": row.grade,
+        "class": row.class_, "since": str(row.since) if row.since else None,
+        "basis": sorted({basis.kind for basis in row.basis}), "signs": [sign.what for sign in row.signs], "seen": seen,
+    }  # fmt: skip
+
+
+def _indicator_lines(key: str, row: Indicator, seen: int) -> Iterator[str]:
+    points = " or ".join(prose.spoken(state) for state in row.points_to)
+    since = f", in the vocabulary since {prose.day(row.since)}" if row.since else ""
+    yield f"{key}: {row.label}"
+    yield f"    {row.stage}: points to {points}, {row.grade}; {prose.count(seen, 'row')} in the ledger{since}"
+    for sign in row.signs:
+        yield from textwrap.wrap(
+            sign.what, max(terminal_width(), 40), initial_indent="    - ", subsequent_indent="      "
         )

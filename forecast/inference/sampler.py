@@ -137,8 +137,8 @@ class Sampler:
     ) -> tuple[xr.Dataset, int]:
         """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
 
-        What belongs to an indicator that the evidence never speaks of has its prior for its posterior, so NUTS leaves it
-        out and it is drawn from there.
+        What belongs to an indicator that the evidence never speaks of has its prior for its posterior, so NUTS leaves
+        it out and it is drawn from there.
 
         Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
         """

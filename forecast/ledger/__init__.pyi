@@ -7,4 +7,5 @@ from .files import import_file as import_file
 from .files import read_rows as read_rows
 from .issued import Issued as Issued
 from .rows import Coverage as Coverage
+from .rows import Observation as Observation
 from .sqlite import SqliteLedger as SqliteLedger

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from forecast import theory
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
@@ -28,9 +29,12 @@ PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "mont
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What rows may name: ``indicators``, the ``states`` of each stage, and days from ``start`` to ``today``."""
+    """What rows may name: ``indicators``, the ``states`` of each stage, and days from ``start`` to ``today``.
 
-    indicators: frozenset[str]
+    Of each indicator it holds the words by which it is found: label and signs.
+    """
+
+    indicators: Mapping[str, tuple[str, ...]]
     states: Mapping[str, tuple[str, ...]]
     start: dt.date
     today: dt.date
@@ -179,7 +183,7 @@ class _Check:
         if bool(indicator) == bool(state):
             self._fault("indicator", f"{'both' if state else 'neither'} of indicator and state; give one of the two")
         if indicator:
-            self._known_indicator(indicator, self.vocabulary.indicators)
+            self._known_indicator(indicator)
         if state and state not in self.book.states:
             self._fault("state", f"there is no state {state!r}; {nearest(state, self.book.states)}")
         precision = self._choice("precision", PRECISIONS)
@@ -198,7 +202,7 @@ class _Check:
     def _coverage(self) -> Coverage | None:
         indicator = self._cell("indicator").strip()
         if indicator != "*":
-            self._known_indicator(indicator, self.vocabulary.indicators, "*")
+            self._known_indicator(indicator, "*")
         from_, to = self._date("from"), self._date("to")
         if from_ and to and from_ > to:
             self._fault("from", f"{from_} is after `to`, {to}; exchange them")
@@ -231,9 +235,10 @@ class _Check:
         if bad is not None:
             self._fault(column, f"holds the control character U+{ord(bad):04X}; take it out")
 
-    def _known_indicator(self, name: str, allowed: Iterable[str], *more: str) -> None:
+    def _known_indicator(self, name: str, *more: str) -> None:
+        allowed = self.vocabulary.indicators
         if name not in allowed:
-            self._fault("indicator", f"there is no indicator {name!r}; {nearest(name, (*more, *allowed))}")
+            self._fault("indicator", f"there is no indicator {name!r}; {theory.suggested(name, allowed, *more)}")
 
     def _choice[T](self, column: str, allowed: Mapping[str, T], words: str = "") -> T | None:
         text = self._cell(column).strip().lower()

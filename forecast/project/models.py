@@ -130,7 +130,7 @@ class Models:
             for name, stage in spec.stages.items():
                 states[name] = tuple(dict.fromkeys((*states.get(name, ()), *stage.states)))
         return ledger.Vocabulary(
-            indicators=frozenset(name for spec in specs for name in spec.indicators),
+            indicators={name: theory.words_of(row) for spec in specs for name, row in spec.indicators.items()},
             states=states,
             start=min(spec.model.start for spec in specs),
             today=today,

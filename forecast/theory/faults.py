@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from forecast.base.errors import nearest
 from forecast.theory.assumptions import assumptions, bases
+from forecast.theory.wording import suggested, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,6 +96,11 @@ def _unknown(key: str, kind: str, name: str, allowed: Mapping[str, Any] | tuple[
     return f"{key}: there is no {kind} {name!r}; {nearest(name, allowed)}"
 
 
+def _unknown_indicator(spec: ModelSpec, key: str, name: str) -> str:
+    words = {other: words_of(row) for other, row in spec.indicators.items()}
+    return f"{key}: there is no indicator {name!r}; {suggested(name, words)}"
+
+
 def _states_faults(key: str, states: tuple[str, ...], stage: str, allowed: tuple[str, ...]) -> Iterator[str]:
     for state in states:
         if state not in allowed:
@@ -175,7 +181,7 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             if indicator.repeats:
                 yield f"{at}.reset_by: only an indicator with `repeats = false` needs a reset"
             if indicator.reset_by not in spec.indicators and f"indicators.{indicator.reset_by}" not in dropped:
-                yield _unknown(f"{at}.reset_by", "indicator", indicator.reset_by, spec.indicators)
+                yield _unknown_indicator(spec, f"{at}.reset_by", indicator.reset_by)
 
 
 def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
@@ -207,7 +213,7 @@ def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> It
             yield f"{key}.observable: stage {rule.observable!r} has no observable states"
     for indicator in rule.of:
         if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
-            yield _unknown(f"{key}.of", "indicator", indicator, spec.indicators)
+            yield _unknown_indicator(spec, f"{key}.of", indicator)
 
 
 def _source_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from forecast.ledger.sqlite import SqliteLedger
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
 VOCABULARY = Vocabulary(
-    indicators=frozenset({"cyberattack", "entry_ban", "presidents_meet"}),
+    indicators={"cyberattack": ("Cyberattacks",), "entry_ban": ("Entry bans",), "presidents_meet": ("A meeting",)},
     states={"peace": ("stalled", "fresh_deal"), "relations": ("truce", "confrontation")},
     start=dt.date(2024, 12, 1),
     today=dt.date(2026, 1, 8),

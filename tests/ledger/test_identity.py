@@ -16,7 +16,7 @@ from forecast.ledger.sqlite import SqliteLedger
 if TYPE_CHECKING:
     from pathlib import Path
 
-VOCABULARY = Vocabulary(frozenset({"cyberattack"}), {}, dt.date(2024, 12, 1), dt.date(2026, 1, 8))
+VOCABULARY = Vocabulary({"cyberattack": ("Cyberattacks from Russia",)}, {}, dt.date(2024, 12, 1), dt.date(2026, 1, 8))
 CELLS = {"id": "", "indicator": "cyberattack", "state": "", "date": "2025-02-20", "source": "APA", "grade": "B2"}
 
 

@@ -124,7 +124,7 @@ def _indicators(rng: np.random.Generator, states: dict[str, tuple[str, ...]], st
             once = '\nrepeats = false\nreset_by = "i0"'
         elif rng.random() < (0.4 if i == reset else 0.15):
             once = "\nrepeats = false"
-        if i % 3 == 2:  # noqa: PLR2004 - the third of three
+        if i % 3 == 2:
             once += f"\nsince = {start + dt.timedelta(days=17)}"
         lines.append(
             f'[indicators.i{i}]\nlabel = "i{i}"\nstage = "{stage}"\npoints_to = {_quoted(_some(rng, states[stage]))}\n'
