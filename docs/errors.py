@@ -254,6 +254,7 @@ ANSWER = ("--answer", "void", "--reason", "The text is disputed", "--url")
 LINK = "https://example.org/why"
 
 CASES = (
+    Case("An indicator by another name", (*OBSERVE[:2], "fruit_embargo", *OBSERVE[3:], "--grade", "A1")),
     Case("An indicator that is not in the model", (*OBSERVE[:2], "presidents_meting", *OBSERVE[3:], "--grade", "A1")),
     Case("A date in the future", (*OBSERVE[:4], "2999-01-01", *OBSERVE[5:], "--grade", "A1")),
     Case("A date before the model's start", (*OBSERVE[:4], "2024-01-01", *OBSERVE[5:], "--grade", "A1")),

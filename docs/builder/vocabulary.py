@@ -1,4 +1,4 @@
-"""``vocabulary.md``: where each kind of event goes, and what the indicators that the article does not name look like."""
+"""``vocabulary.md``: where each kind of event goes, and what indicators that the article does not name look like."""
 
 from __future__ import annotations
 

@@ -181,6 +181,24 @@ def test_log_of_an_empty_ledger_says_so(tmp_path: Path) -> None:
     assert strict_json(call("log", "--json", cwd=root).out) == []
 
 
+def test_indicators_are_found_by_words(tmp_path: Path) -> None:
+    """The first lines name the best hit: what it points to, how often it was seen and what it looks like."""
+    root = fresh(tmp_path)
+    done = call("indicators", "leaders call", cwd=root)
+    assert done.code == 0
+    assert done.out.splitlines()[:3] == [
+        "leaders_call: The leaders of Russia and Azerbaijan speak by telephone",
+        "    relations: points to truce or cooperation, moderate; 0 rows in the ledger, in the vocabulary since 9 Jan 2026",
+        "    - A phone call of the two presidents, whoever rang",
+    ]
+    found = strict_json(call("indicators", "presidents", "meeting", "--stage", "relations", "--json", cwd=root).out)
+    meeting = next(row for row in found if row["key"] == "presidents_meeting")
+    assert (meeting["seen"], meeting["since"], meeting["points_to"]) == (1, None, ["truce", "cooperation"])
+    everything = strict_json(call("indicators", "--json", cwd=root).out)
+    assert sum(row["seen"] for row in everything) > 30
+    assert "No indicator is like that" in call("indicators", "xyzzy", cwd=root).out
+
+
 def test_every_command_gives_json(tmp_path: Path) -> None:
     """`--json` gives valid JSON, and nothing else, on every command."""
     root = issued_copy(tmp_path)
@@ -191,6 +209,7 @@ def test_every_command_gives_json(tmp_path: Path) -> None:
     for arguments in (
         ("init", "new"),
         ("check",),
+        ("indicators", "leaders", "call", "--stage", "relations"),
         OBSERVE,
         ("cover", "*", "--from", "2025-12-01", "--to", "2025-12-31", "--source", "me"),
         ("export", "rows.xlsx"),
@@ -335,7 +354,7 @@ def test_a_terminal_without_the_signs_gets_question_marks(issued: Path) -> None:
 HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}
 
 
-@pytest.mark.parametrize("command", ["show", "log", "check"])
+@pytest.mark.parametrize("command", ["show", "log", "check", "indicators"])
 def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
     """Showing a forecast, the log or a model's faults waits for no compiler, chart, template or frame."""
     code = (

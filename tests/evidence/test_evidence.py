@@ -11,6 +11,7 @@ import numpy as np
 import oracle
 import oracle_cells
 import pytest
+from kernels import filter_draws
 from worlds import SEEDS, World, compile_rows, credibility_of, small_world
 
 from forecast.base.errors import InputError
@@ -20,13 +21,12 @@ from forecast.evidence.compilation import Evidence, compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.ledger.rows import Coverage, Observation
 from forecast.ledger.sqlite import SqliteLedger
-from forecast.theory.statespace import chain_of
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.engine.blocks import Draws
-    from forecast.theory.statespace import StateSpace
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
 MIX = {0.96: 0.2, 0.8: 0.5, 0.6: 0.3}
@@ -411,3 +411,62 @@ def test_month_row_leaves_the_rest_of_its_month_unsaid(reference: StateSpace) ->
     found = dict(covered_cells(evidence, "entry_ban"))
     touching = {step for step in range(7, 19) if step in range(10, 15)}  # 26 February to 1 April
     assert found == {step: "" for step in range(7, 19) if step not in touching} | {12: "m", 13: "s"}
+
+
+# What the vocabulary had on the day.
+
+
+def told_among(evidence: Evidence, row_id: str) -> set[int]:
+    """Find the indicators that a selective row is compared with."""
+    (group,) = (
+        what[4]
+        for what, rows in zip(evidence.cells.what.tolist(), evidence.rows, strict=True)
+        if what[1] == SELECTIVE and row_id in rows
+    )
+    return set(np.flatnonzero(evidence.cells.available[group]).tolist())
+
+
+def test_a_row_is_compared_with_what_the_vocabulary_had_on_its_day(reference: StateSpace) -> None:
+    """Before an indicator joined, choices were among the others; looked up afterwards, it is compared with its like."""
+    joined = dt.date(2026, 1, 9)
+    rows = [
+        sighting("before", "entry_ban", joined - dt.timedelta(days=1)),
+        sighting("late", "food_ban", joined - dt.timedelta(days=1)),
+        sighting("after", "entry_ban", joined),
+        sighting("new", "food_ban", joined + dt.timedelta(days=1)),
+    ]
+    evidence = compile_evidence(reference, rows, dt.date(2026, 2, 1))
+    mine = {k for k, row in enumerate(reference.spec.indicators.values()) if row.stage == "relations"}
+    added = {k for k, row in enumerate(reference.spec.indicators.values()) if row.since} & mine
+    assert added
+    assert told_among(evidence, "before") == mine - added
+    assert told_among(evidence, "late") == added
+    assert told_among(evidence, "after") == told_among(evidence, "new") == mine
+
+
+def test_watching_everything_does_not_reach_back(reference: StateSpace) -> None:
+    """Coverage of everything covers an indicator from the day it joined on; coverage by name covers what it says."""
+    as_of = dt.date(2026, 3, 31)
+    joined = (dt.date(2026, 1, 9) - reference.spec.model.start).days // 7
+    everything = compile_evidence(reference, [watch(dt.date(2025, 12, 3), dt.date(2026, 2, 24))], as_of)
+    assert covered_cells(everything, "entry_ban")[0][0] == 50
+    assert covered_cells(everything, "food_ban")[0][0] == joined
+    named = compile_evidence(reference, [watch(dt.date(2025, 12, 3), dt.date(2026, 2, 24), "food_ban")], as_of)
+    assert covered_cells(named, "food_ban")[0][0] == 50
+
+
+def test_added_indicators_leave_the_article_as_it_was(
+    reference: StateSpace, reference_evidence: Evidence, article_rows: list[Observation], reference_prior: Draws
+) -> None:
+    """The article's rows have the same likelihood, to the last digit, as in a model without the added indicators."""
+    indicators = {name: row for name, row in reference.spec.indicators.items() if not row.since}
+    small = StateSpace(reference.spec.model_copy(update={"indicators": indicators}))
+    evidence = compile_evidence(small, article_rows, reference_evidence.as_of)
+    kept = [k for k, name in enumerate(reference.emission_names) if name.split("|")[0] in indicators]
+    draws = reference_prior._replace(log_lambda=np.ascontiguousarray(reference_prior.log_lambda[:, kept]))
+    before = filter_draws(chain_of(small), evidence.cells, draws)
+    now = filter_draws(chain_of(reference), reference_evidence.cells, reference_prior)
+    np.testing.assert_array_equal(now.log_likelihood, before.log_likelihood)
+    np.testing.assert_array_equal(now.now, before.now)
+    added = [row.since is not None for row in reference.spec.indicators.values()]
+    assert not reference_evidence.cells.available[:, added].any()
