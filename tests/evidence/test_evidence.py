@@ -19,6 +19,7 @@ from forecast.engine import arrays, emissions
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
 from forecast.evidence.compilation import Evidence, compile_evidence
 from forecast.evidence.grid import step_days
+from forecast.evidence.hypothetical import closed_one_offs, imagined_silence
 from forecast.ledger.rows import Coverage, Observation
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.theory.statespace import StateSpace, chain_of
@@ -453,6 +454,13 @@ def test_watching_everything_does_not_reach_back(reference: StateSpace) -> None:
     assert covered_cells(everything, "food_ban")[0][0] == joined
     named = compile_evidence(reference, [watch(dt.date(2025, 12, 3), dt.date(2026, 2, 24), "food_ban")], as_of)
     assert covered_cells(named, "food_ban")[0][0] == 50
+
+
+def test_what_has_not_joined_has_not_happened(reference: StateSpace) -> None:
+    """Who imagines that everybody looks imagines it of every indicator, of those too that join later."""
+    assert closed_one_offs(reference, [], dt.date(2025, 6, 1)) == set()
+    silence = imagined_silence(reference, [], dt.date(2025, 6, 1), dt.date(2025, 6, 15))
+    assert set(silence.what[:, 3].tolist()) == set(range(len(reference.indicators)))
 
 
 def test_added_indicators_leave_the_article_as_it_was(
