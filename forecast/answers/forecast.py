@@ -21,7 +21,7 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import reweigh
-from forecast.inference.shifted_prior import PARAMETERS, parameters_of
+from forecast.inference.shifted_prior import PARAMETERS, parameter_names, parameters_of
 from forecast.quantities.forecast import Forecast
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class LiveForecast(Forecast):
     ) -> Sensitivity:
         """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
         found = self.fitted(refit)
-        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space))
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
         of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]))
         return find_sensitivity(
@@ -291,7 +291,7 @@ class LiveForecast(Forecast):
 
         """
         found = self.fitted(refit or self.refit)
-        arrays = self.fitter.arrays(found.anchor, PARAMETERS)
+        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space))
         return pool_experts(found, parameters_of(arrays, found.space), self.entries)
 
     def prior(self) -> Anchor:

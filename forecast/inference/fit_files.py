@@ -45,21 +45,22 @@ def save_fit(fit: Fit, folder: Path) -> Path:
     return _write(fit.posterior.assign(cells).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
 
 
-def save_prior(space: StateSpace, draws: Draws, folder: Path) -> Path:
-    """Write draws from the prior; returns the path."""
+def save_prior(space: StateSpace, draws: Draws, efficiency: float, folder: Path) -> Path:
+    """Write draws from the prior, each worth ``efficiency`` independent ones; returns the path."""
     import xarray as xr  # noqa: PLC0415 - slow to import
 
-    about = json.dumps({"model": space.spec.name, "model_hash": space.spec.hash})
+    about = json.dumps({"model": space.spec.name, "model_hash": space.spec.hash, "efficiency": efficiency})
     arrays = {name: _array(name, part) for name, part in draws._asdict().items()}
     return _write(xr.Dataset(arrays, attrs={"about": about}), folder, _prior_name(space))
 
 
-def load_prior(space: StateSpace, folder: Path) -> Draws | None:
-    """Read the draws from the prior that `save_prior` wrote; None if there are none that can be read."""
+def load_prior(space: StateSpace, folder: Path) -> tuple[Draws, float] | None:
+    """Read what `save_prior` wrote, the draws and what each is worth; None if there are none that can be read."""
     path = folder / f"{_prior_name(space)}.nc"
     try:
-        return Draws(**_read(path, Draws._fields)[1])
-    except InputError:
+        about, arrays = _read(path, Draws._fields)
+        return Draws(**arrays), float(about["efficiency"])
+    except (InputError, KeyError):
         return None
 
 

@@ -5,7 +5,9 @@ What it needs of this package is reached through it when it is needed: a model f
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
@@ -14,7 +16,6 @@ from forecast import evidence, inference, theory
 from forecast.base.errors import InputError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from forecast.engine.blocks import Draws
     from forecast.evidence.compilation import Evidence
+    from forecast.evidence.history import History
     from forecast.inference.anchor import Anchor
     from forecast.inference.sampler import Sampler
     from forecast.ledger.rows import Entry
@@ -56,6 +59,11 @@ class Model:
     def evidence(self, entries: Sequence[Entry], as_of: dt.date) -> Evidence:
         """Compile ledger entries for this model as known on ``as_of``."""
         return evidence.compile_evidence(self.space, entries, as_of)
+
+    @cached_property
+    def history(self) -> History:
+        """The spells of other units, compiled."""
+        return evidence.compile_history(self.space)
 
     def to_pymc(self, evidence: Evidence) -> pm.Model:
         """Give the model with ``evidence`` as a plain `pm.Model`."""
@@ -113,14 +121,27 @@ class Model:
                 self._anchors[one.name] = one.unloaded()
 
     def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
-        """Give at least ``count`` draws from the prior; they are kept in ``folder``."""
+        """Give at least ``count`` draws from the prior, or with a history from prior × history; kept in ``folder``."""
         with self._lock:
             if self._prior is None or self._prior.blocks.size < count:
-                draws = inference.load_prior(self.space, folder)
-                if draws is None or draws.size < count:
-                    draws = self.sampler(evidence).prior(max(count, PRIOR_DRAWS), PRIOR_SEED)
+                found = inference.load_prior(self.space, folder)
+                if found is None or found[0].size < count:
+                    found = self._draw_prior(max(count, PRIOR_DRAWS), evidence)
                     with suppress(InputError):  # where nothing may be written, they are drawn again next time
-                        inference.save_prior(self.space, draws, folder)
-                kept = draws
-                self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: kept)
+                        inference.save_prior(self.space, *found, folder)
+                draws, efficiency = found
+                self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: draws, efficiency=efficiency)
             return self._prior
+
+    def _draw_prior(self, count: int, any_evidence: Evidence) -> tuple[Draws, float]:
+        """Draw from the prior, directly without a history and else by NUTS; and what a draw is worth."""
+        sampler = self.sampler(any_evidence)
+        if not self.history.units:
+            return sampler.prior(count, PRIOR_SEED), 1.0
+        settings = inference.Settings(seed=PRIOR_SEED)
+        settings = replace(settings, draws=-(-count // settings.chains))
+        nothing = self.evidence((), self.spec.model.start)
+        found = inference.fit_model(
+            self.space, nothing, sampler, settings, watermark=0, now=dt.datetime.fromtimestamp(0, dt.UTC)
+        )
+        return found.draws, found.diagnostics.efficiency

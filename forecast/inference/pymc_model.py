@@ -8,7 +8,8 @@
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
 ``indicator_departure``; the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``,
-the observed evidence, whose hidden path is summed out.
+the observed evidence, whose hidden path is summed out. A history adds ``unit_log_spread``, ``unit_offset`` and the
+potential ``history``, the log-likelihood of its spells.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from forecast.engine.arrays import Cells, Chain
 from forecast.engine.gradient import log_likelihood_and_gradient
+from forecast.engine.history import Spans, history_log_likelihood
 from forecast.engine.jit import STAMP
 from forecast.engine.simulate import simulate_reports, simulate_start
+from forecast.evidence.history import compile_history
 from forecast.theory.spec import GRADES, log_normal
 from forecast.theory.statespace import chain_of
 
@@ -38,12 +41,14 @@ if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
     from forecast.evidence.compilation import Evidence
+    from forecast.evidence.history import History
     from forecast.theory.statespace import StateSpace
 
 
 GROUPS = {  # of the parameters, as an analyst would name them
     "rates": ("transition_log_rate",),
     "effects": ("effect_log_times",),
+    "units": ("unit_",),
     "starts": ("start_",),
     "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
     "grades": ("grade_increment", "departure_scale", "indicator_departure"),
@@ -107,20 +112,73 @@ def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any) -> Any:  
 _reports_logp = ReportsLogp()
 
 
+class HistoryLogp(Op):
+    """Log-likelihood of a history and its gradient with respect to the first input, in one pass.
+
+    Inputs: (Q,) log rates per year, then the arrays of `Spans` in their order. Outputs: the value and the gradient.
+    """
+
+    __props__ = ()
+
+    def make_node(self, *inputs: Any) -> Apply:  # noqa: ANN401 - PyTensor's signature
+        """Describe the outputs."""
+        return Apply(self, [pt.as_tensor_variable(part) for part in inputs], [pt.dscalar(), pt.dvector()])
+
+    def perform(self, node: Apply, inputs: list[NDArray[Any]], output_storage: list[list[Any]]) -> None:
+        """Compute outside a compiled graph."""
+        del node
+        log_rate, years, *rest = inputs
+        found = history_log_likelihood(Spans(float(years), *rest), log_rate)
+        for storage, part in zip(output_storage, found, strict=True):
+            storage[0] = np.asarray(part)
+
+    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
+        """Give the gradient the shape of the log rates."""
+        del node
+        return [(), shapes[0]]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:  # noqa: ANN401 - PyTensor's signature
+        """Scale the gradient, which the forward call has already computed."""
+        return [cotangents[0] * outputs[1], *(disconnected_type() for _ in inputs[1:])]
+
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
+        """Only the log rates carry a gradient."""
+        return [[k == 0] * 2 for k in range(len(node.inputs))]
+
+
+@register_funcify_default_op_cache_key(HistoryLogp)
+def _funcify_history_logp(op: HistoryLogp, node: Apply, **kwargs: Any) -> Any:  # noqa: ANN401 - PyTensor's signature
+    del op, node, kwargs
+
+    @numba.njit
+    def history_logp(log_rate, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
+        spans = Spans(rest[0].item(), rest[1], rest[2], rest[3], rest[4], rest[5])
+        found = history_log_likelihood(spans, log_rate)
+        return np.asarray(found[0]), found[1]
+
+    return history_logp, KERNEL_VERSION
+
+
+_history_logp = HistoryLogp()
+
+
 def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     """State the model of ``space`` with ``evidence`` as a plain `pm.Model`.
 
     The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_available``); `data_of` gives their
     content for other evidence.
     """
-    with pm.Model(coords=_coords(space)) as model:
+    history = compile_history(space)
+    with pm.Model(coords=_coords(space) | {"history_stage": history.stages, "unit": history.units}) as model:
         data = {name: pm.Data(name, value) for name, value in data_of(evidence).items()}
         transition = _log_normal("transition_log_rate", _intervals(space, "transitions"), "transition")
         effect = _log_normal("effect_log_times", _intervals(space, "effects"), "effect")
         start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_state")
-        log_rate = pm.Deterministic(
-            "log_rate", transition[space.rate_transition] + pt.dot(space.rate_effect, effect), dims="rate"
-        )
+        multiplied = transition[space.rate_transition] + pt.dot(space.rate_effect, effect)
+        if history.units:
+            own = history.own[space.rate_table[:, 0]]
+            multiplied += _of_units(space, history, transition, effect)[np.maximum(own, 0)] * (own >= 0)
+        log_rate = pm.Deterministic("log_rate", multiplied, dims="rate")
         log_lambda = pm.Deterministic("log_lambda", _log_lambda(space), dims="emission")
         chain = chain_of(space)
         pm.CustomDist(
@@ -208,6 +266,18 @@ def _intervals(space: StateSpace, what: str) -> list[tuple[float, float]]:
 def _log_normal(name: str, intervals: list[tuple[float, float]], dim: str) -> TensorVariable:
     mean, sd = np.array([log_normal(interval) for interval in intervals]).reshape(-1, 2).T
     return pm.Normal(name, mean, sd, dims=dim)
+
+
+def _of_units(
+    space: StateSpace, history: History, transition: TensorVariable, effect: TensorVariable
+) -> TensorVariable:
+    """(U,) what each unit's log rates depart from its stage's; the history is weighed in the ``history`` potential."""
+    spreads = [units.spread for name in history.stages if (units := space.spec.stages[name].units)]
+    spread = pt.exp(_log_normal("unit_log_spread", spreads, "history_stage"))
+    departure = spread[history.unit_stage] * pm.Normal("unit_offset", 0.0, 1.0, dims="unit")
+    log_rate = transition[history.rate_transition] + pt.dot(history.rate_effect, effect) + departure[history.rate_unit]
+    pm.Potential("history", _history_logp(log_rate, *map(pt.as_tensor_variable, history.spans))[0])
+    return departure
 
 
 def _starts(space: StateSpace) -> list[TensorVariable]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecast.engine.filtering import Evaluation, evaluate
+from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.history import compile_history
 from forecast.quantities.from_draws import possible
 from forecast.theory.assumptions import assumptions, with_grades, with_intervals
 from forecast.theory.spec import GRADES, log_normal
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
     from forecast.engine.blocks import Blocks
     from forecast.evidence.compilation import Evidence
+    from forecast.evidence.history import History
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
 
@@ -29,6 +33,7 @@ PARAMETERS = (
     "transition_log_rate", "effect_log_times", "class_log_rate", "grade_log_times", "departure_scale",
     "indicator_departure",
 )  # fmt: skip
+OF_UNITS = ("unit_log_spread", "unit_offset")  # what a fit of a model with a history has beside them
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,13 @@ class Parameters:
     values: Mapping[str, Floats]  # (S,) of each of `forecast.theory.assumptions.assumptions`, on the log scale
     grade: Floats  # (S, 4) log multipliers
     departure: Floats  # (S, I) what each indicator's departure multiplies its grade by
+    history: History
+    history_log_rate: Floats  # (S, Q) of the history's rates, per year
+
+    @cached_property
+    def history_log_likelihood(self) -> Floats:
+        """(S,) log-likelihood of the history under each draw."""
+        return history_log_likelihoods(self.history.spans, self.history_log_rate)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Moved:
     evidence: Evidence
     blocks: Blocks
     evaluation: Evaluation
-    log_ratios: Floats  # (S,) log-likelihood of the moved draws less that of the anchor's own evidence
+    log_ratios: Floats  # (S,) log-likelihood, history included, of the moved draws less that of the anchor's own
     weights: Weights
 
 
@@ -70,7 +82,17 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace) -> Parameters
         else:
             values[key] = rates[:, space.transitions.index(f"{parts[1]}.{parts[3]}")]
     departure = np.exp(flat("departure_scale") * flat("indicator_departure"))
-    return Parameters(values, flat("grade_log_times"), departure)
+    history = compile_history(space)
+    log_rate = rates[:, history.rate_transition] + effects @ history.rate_effect.T
+    if history.units:
+        spread = np.exp(flat("unit_log_spread"))[:, history.unit_stage]
+        log_rate = log_rate + (spread * flat("unit_offset"))[:, history.rate_unit]
+    return Parameters(values, flat("grade_log_times"), departure, history, np.ascontiguousarray(log_rate))
+
+
+def parameter_names(space: StateSpace) -> tuple[str, ...]:
+    """Names of the arrays of a fit that `parameters_of` reads."""
+    return PARAMETERS + OF_UNITS * bool(compile_history(space).units)
 
 
 def moved(
@@ -88,6 +110,7 @@ def moved(
     known = assumptions(space.spec)
     changed = StateSpace(with_intervals(space.spec, intervals))
     log_rate, log_lambda = np.zeros((1, len(space.rate_names))), np.zeros((1, len(space.emission_names)))
+    history, of_history = parameters.history, np.zeros((1, 1))
     for key, interval in intervals.items():
         (mean, sd), (new_mean, new_sd) = log_normal(known[key]), log_normal(interval)
         if new_sd == sd:
@@ -99,13 +122,22 @@ def moved(
             inside = space.indicator_class == space.classes.index(parts[2])
             log_lambda = log_lambda + shift * inside[space.emission_indicator]
         elif parts[2] == "effects":
-            log_rate = log_rate + shift * space.rate_effect[:, space.effects.index(f"{parts[1]}.{parts[3]}")]
+            effect = space.effects.index(f"{parts[1]}.{parts[3]}")
+            log_rate = log_rate + shift * space.rate_effect[:, effect]
+            of_history = of_history + shift * history.rate_effect[:, effect]
         else:
-            log_rate = log_rate + shift * (space.rate_transition == space.transitions.index(f"{parts[1]}.{parts[3]}"))
+            transition = space.transitions.index(f"{parts[1]}.{parts[3]}")
+            log_rate = log_rate + shift * (space.rate_transition == transition)
+            of_history = of_history + shift * (history.rate_transition == transition)
     evidence = found.evidence
     if any(key.startswith("priors.") for key in intervals):
         evidence = compile_evidence(changed, entries, evidence.as_of)
-    return _weighed(found, changed, evidence, found.anchor.blocks.shifted(_or_none(log_rate), _or_none(log_lambda)))
+    blocks = found.anchor.blocks.shifted(_or_none(log_rate), _or_none(log_lambda))
+    gained = 0.0  # by the history, which is part of what the draws were made under
+    if of_history.any():
+        there = history_log_likelihoods(history.spans, parameters.history_log_rate + of_history)
+        gained = there - parameters.history_log_likelihood
+    return _weighed(found, changed, evidence, blocks, gained)
 
 
 def grades_moved(found: Posterior, parameters: Parameters, grade: str, step: float) -> Moved:
@@ -119,14 +151,14 @@ def grades_moved(found: Posterior, parameters: Parameters, grade: str, step: flo
     lift = step * np.diff(parameters.grade, axis=1, prepend=0.0)[:, [k]] * above
     each = lift[:, space.indicator_grade] * parameters.departure
     shift = each[:, space.emission_indicator] * space.emission_points
-    return _weighed(found, changed, found.evidence, found.anchor.blocks.shifted(log_lambda=shift))
+    return _weighed(found, changed, found.evidence, found.anchor.blocks.shifted(log_lambda=shift), 0.0)
 
 
 def _or_none(shift: Floats) -> Floats | None:
     return shift if shift.any() else None
 
 
-def _weighed(found: Posterior, space: StateSpace, evidence: Evidence, blocks: Blocks) -> Moved:
+def _weighed(found: Posterior, space: StateSpace, evidence: Evidence, blocks: Blocks, gained: Floats | float) -> Moved:
     ahead = possible(space, evidence, evaluate(blocks, evidence.cells))
-    ratios = ahead.log_likelihood - found.anchor.log_likelihood
+    ratios = ahead.log_likelihood - found.anchor.log_likelihood + gained
     return Moved(space, evidence, blocks, ahead, ratios, smooth_weights(ratios, found.anchor.efficiency))

@@ -5,6 +5,8 @@ from .check import check_entries as check_entries
 from .files import export_file as export_file
 from .files import import_file as import_file
 from .files import read_rows as read_rows
+from .history import HISTORY_FILE as HISTORY_FILE
+from .history import read_history as read_history
 from .issued import Issued as Issued
 from .rows import Coverage as Coverage
 from .rows import Observation as Observation

@@ -58,9 +58,12 @@ class Dataset:
 
     def _starter_rows(self) -> list[Entry]:
         rows: list[Row] = []
-        for path in sorted(self.folder.glob("*.csv")):
+        for path in self._starter_files():
             rows += ledger.read_rows(path)
         return ledger.check_entries(rows, self.vocabulary())
+
+    def _starter_files(self) -> list[Path]:
+        return [path for path in sorted(self.folder.glob("*.csv")) if path.name != ledger.HISTORY_FILE]
 
     def entries(self, as_of: dt.date | None = None) -> tuple[Entry, ...]:
         """Rows in force, as public on ``as_of``."""
@@ -110,7 +113,7 @@ class Dataset:
     def starter_notices(self) -> tuple[str, ...]:
         """Say which starter files hold rows that the ledger never took in: they were edited after the first use."""
         found: list[str] = []
-        for path in sorted(self.folder.glob("*.csv")):
+        for path in self._starter_files():
             try:
                 differing = sum(not self._was_taken(row) for row in ledger.read_rows(path))
             except LedgerError as error:

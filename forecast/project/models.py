@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from forecast import inference, ledger, theory
+from forecast.base.clock import local_day
 from forecast.base.errors import InputError, ModelFileError, nearest
 from forecast.base.toml_text import read_bounded, read_toml
 from forecast.project.project_file import PROJECT_FILE, read_project_file
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
     from pathlib import Path
 
     from forecast.inference.model import Model
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """The model files of the project at ``root``; each is read once, on first use."""
+    """The model files of the project at ``root``, each with the history of its dataset; read once, on first use."""
 
-    def __init__(self, root: Path) -> None:
-        """Point at a project."""
+    def __init__(self, root: Path, clock: Callable[[], dt.datetime]) -> None:
+        """Point at a project; ``clock`` gives the time (aware, UTC)."""
         self.root = root
+        self._clock = clock
         self.folder = root / "models"
         self._read: dict[str, Model] = {}
 
@@ -39,6 +42,8 @@ class Models:
         ------
         ModelFileError
             If the file has faults.
+        LedgerError
+            If the history of its dataset has.
         InputError
             If there is no such model, or several and no name.
 
@@ -46,7 +51,11 @@ class Models:
         name = name or self.default
         if name not in self._read:
             self.require(name)
-            self._read[name] = inference.Model(theory.load_spec(self.folder / f"{name}.toml"))
+            spec = theory.load_spec(self.folder / f"{name}.toml")
+            path = self.root / "data" / spec.model.dataset / ledger.HISTORY_FILE
+            if path.exists() and any(stage.units for stage in spec.stages.values()):
+                spec = spec.with_history(ledger.read_history(path, local_day(self._clock())))
+            self._read[name] = inference.Model(spec)
         return self._read[name]
 
     def require(self, name: str) -> None:

@@ -56,7 +56,7 @@ class Project:
             msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
             raise InputError(msg)
         self._clock = clock
-        self.models = Models(root)
+        self.models = Models(root, clock)
         self.reports = Reports(root, lambda: self.ledger)
 
     @cached_property

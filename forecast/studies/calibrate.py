@@ -165,7 +165,8 @@ def calibration_world(model: Model, settings: Settings, seed: int, world: int) -
     with TemporaryDirectory() as name:
         folder = Path(name)
         first = model.evidence((), spec.model.start)
-        save_prior(space, model.prior(1, folder, first).blocks.draws, folder)
+        prior = model.prior(1, folder, first)
+        save_prior(space, prior.blocks.draws, prior.efficiency, folder)
         fitter = Fitter(
             _Shared(model), folder, lambda _: set(), Sampling(replace(settings, seed=fit_seed)), watermark=0, now=EPOCH
         )

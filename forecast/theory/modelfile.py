@@ -31,6 +31,7 @@ from forecast.theory.spec import (
     Source,
     Stage,
     Transition,
+    Units,
 )
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
             raw["priors"]["grades"] = grades
         case ("priors", "departure", *_):
             raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
+        case ("stages", str(name), "units", *_):
+            raw["stages"][name]["units"] = {"own": "-", "spread": [0.1, 1.0], "basis": basis}
         case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
             if not isinstance(raw["stages"].get(name), dict):
                 return False
@@ -253,9 +256,9 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
         "model": Header, "sources": Source, "stages": Stage, "transitions": Transition, "effects": Effect,
         "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
         "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior, "basis": Basis, "signs": Sign,
-        "resolves": Rule,
+        "resolves": Rule, "units": Units,
     }  # fmt: skip
-    single = {"model", "priors", "grades", "departure"}
+    single = {"model", "priors", "grades", "departure", "units"}
     if not location:
         return [*_keys(ModelSpec), "drop"]
     last = location[-1]

@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     model_validator,
 )
@@ -24,6 +25,8 @@ from forecast.base.errors import DAY, brief, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from forecast.theory.spells import Spell
 
 GRADES = ("weak", "moderate", "strong", "decisive")
 QUOTE_WORDS = 25
@@ -153,6 +156,17 @@ class Effect(_Table):
     basis: Bases
 
 
+class Units(_Table):
+    """That a stage has a history: the unit that the model itself is, and how much units differ.
+
+    ``spread`` is the 90 % interval of σ: a unit's log rates are those of the stage plus σ z, with z standard normal.
+    """
+
+    own: Text
+    spread: Spread
+    basis: Bases
+
+
 class Stage(_Table):
     """One link of the cascade: its states, how it starts and how it moves."""
 
@@ -164,6 +178,7 @@ class Stage(_Table):
     basis: Bases
     transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
     effects: dict[Name, Effect] = {}
+    units: Units | None = None
 
 
 class Sign(_Table):
@@ -355,6 +370,18 @@ class ModelSpec(_Table):
     conditionals: tuple[Conditional, ...] = ()
     priors: Priors
     experts: tuple[Expert, ...] = ()
+    _history: tuple[Spell, ...] = PrivateAttr(default=())
+
+    @property
+    def history(self) -> tuple[Spell, ...]:
+        """Spells of the dataset's history; they are not in the model file."""
+        return self._history
+
+    def with_history(self, spells: tuple[Spell, ...]) -> Self:
+        """Give the model with the history of its dataset."""
+        found = self.model_copy()
+        found._history = spells  # noqa: SLF001 - of the same class
+        return found
 
     @property
     def name(self) -> str:
@@ -376,7 +403,13 @@ class ModelSpec(_Table):
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
         clock = self.model_dump(mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}})
-        canonical = json.dumps([_numbers_and_structure(content), clock], sort_keys=False, separators=(",", ":"))
+        learned = [
+            spell[:-3]  # without the words about where it comes from
+            for spell in self.history
+            if (stage := self.stages.get(spell.stage)) is not None and stage.units is not None
+        ]
+        parts = [_numbers_and_structure(content), clock, *([learned] if learned else [])]
+        canonical = json.dumps(parts, sort_keys=False, separators=(",", ":"), default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
@@ -386,7 +419,11 @@ _WORDS = {"basis", "label", "signs", "describe"}
 def _numbers_and_structure(node: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(node, dict):
         table = cast("dict[str, Any]", node)
-        return {key: _numbers_and_structure(value) for key, value in table.items() if key not in _WORDS}
+        return {
+            key: _numbers_and_structure(value)
+            for key, value in table.items()
+            if key not in _WORDS and (key, value) != ("units", None)
+        }
     if isinstance(node, list):
         return [_numbers_and_structure(value) for value in cast("list[Any]", node)]
     return node
