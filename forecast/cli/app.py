@@ -15,6 +15,7 @@ from forecast.cli import (
     archive,
     evidence,
     forecasts,
+    history,
     models,
     questions,
     rivals,
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 
 
-for part in (models, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
+for part in (models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
     app.add_typer(part.app)
 
 

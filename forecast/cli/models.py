@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast import ledger, theory
+from forecast import evidence, ledger, theory
 from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now
-from forecast.cli.printing import print_json, shown, terminal_width
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, today, utc_now, warn
+from forecast.cli.printing import print_json, print_lines, shown, terminal_width
+from forecast.evidence.history import summary
+from forecast.project.models import load_with_history
 from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
 
@@ -62,6 +64,7 @@ def check(
 
     Example: `forecast check models/russia_azerbaijan.toml`
     """
+    given = bool(files)
     if not files:
         folder = Project(project, utc_now).root / "models"
         files = sorted(folder.glob("*.toml"))
@@ -70,13 +73,16 @@ def check(
             raise InputError(msg)
     specs: dict[str, ModelSpec] = {}
     faulty: list[FaultsError] = []
+    notices: list[str] = []
     for file in files:
         try:
-            specs[shown(file)] = theory.load_spec(file)
+            root = file.resolve().parent.parent if given else project
+            specs[shown(file)] = load_with_history(file, root, today(), notices.append)
         except FaultsError as error:
             faulty.append(error)
     if faulty:
         raise InputError("\n".join(map(str, faulty)))
+    warn(notices)
     if as_json:
         print_json([{"file": file, "model": spec.name, "hash": spec.hash} for file, spec in specs.items()])
         return
@@ -88,6 +94,8 @@ def check(
             f"  {len(spec.stages)} stages, {moves} transitions, {effects} effects, {len(spec.indicators)} indicators, "
             f"{len(spec.outcomes)} outcomes"
         )
+        if spec.history:
+            print_lines(f"  {line}" for line in summary(evidence.compile_history(theory.StateSpace(spec))))
 
 
 @app.command()

@@ -212,20 +212,18 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
                 fresh,
             )  # fmt: skip
             used = last
-        block = blocks[regime, inside]
+        block, width = blocks[regime, inside], int(inner[inside])
         if block >= 0:
             while after >> ready[block] > 0:
                 bit = ready[block]
                 if bit == 0:
-                    scale[block, 0] = _restricted(inner[inside], members[inside], matrix, power[block, 0])
+                    scale[block, 0] = _restricted(width, members[inside], matrix, power[block, 0])
                     lost[block, 0] = np.log(scale[block, 0])
                 else:
-                    scale[block, bit] = _square(inner[inside], power[block, bit - 1], power[block, bit])
+                    scale[block, bit] = _square(width, power[block, bit - 1], power[block, bit])
                     lost[block, bit] = np.log(scale[block, bit]) + 2.0 * lost[block, bit - 1]
                 ready[block] += 1
-            gained, kept = _stay(
-                after, members[inside], inner[inside], power[block], lost[block], vector, before[used:]
-            )
+            gained, kept = _stay(int(after), members[inside], width, power[block], lost[block], vector, before[used:])
             total += gained
             used += kept
         elif after > 0:

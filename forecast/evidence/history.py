@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import calendar
+import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.base.prose import count, listed, spoken
 from forecast.engine.history import Spans
 from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.ledger.admiralty import credibility
@@ -31,7 +33,8 @@ class History:
 
     The log rate of each of the Q rates of ``spans`` is that of its transition, plus its effects, plus what its unit
     departs. ``units`` are named ``<stage>.<unit>``; ``own`` (L,) is the unit that each stage of the model is, −1 for
-    none. ``left_out`` lists spells that say nothing here, with the reason.
+    none. ``left_out`` lists spells that say nothing here, with the reason. ``last`` is the last day that the history
+    names: a spell without an end lasts until then.
     """
 
     spans: Spans
@@ -44,6 +47,7 @@ class History:
     rate_unit: Ints  # (Q,)
     rate_effect: Floats  # (Q, effects)
     left_out: tuple[tuple[Spell, str], ...]
+    last: dt.date
 
 
 def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
@@ -92,6 +96,7 @@ def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
         rate_unit=np.array(rates.unit, dtype=np.int64),
         rate_effect=np.array(rates.effects, dtype=np.float64).reshape(-1, len(space.effects)),
         left_out=tuple(left_out),
+        last=last,
     )
 
 
@@ -202,9 +207,86 @@ def _possible_days(spell: Spell) -> tuple[dt.date, dt.date]:
     return day, day
 
 
-def by_unit(history: History) -> dict[str, list[tuple[Spell, ...]]]:
-    """Segments of each unit."""
-    found: dict[str, list[tuple[Spell, ...]]] = defaultdict(list)
-    for segment in history.segments:
-        found[f"{segment[0].stage}.{segment[0].unit}"].append(segment)
+# What a reader sees.
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A spell as a whole: rows of a unit that follow each other in the same states, in all conditions.
+
+    ``conditions`` holds the years under each set of conditions, in words. ``left_out`` is why it says nothing here,
+    blank if it does.
+    """
+
+    stage: str
+    unit: str
+    states: tuple[str, ...]
+    from_: dt.date
+    to: dt.date | None
+    boundary: str
+    years: float
+    conditions: tuple[tuple[str, float], ...]
+    grade: str
+    source: str
+    note: str
+    left_out: str
+
+    @property
+    def begins(self) -> str:
+        """The beginning, as exactly as it is known: ``2016-07``."""
+        return str(self.from_)[: {"day": 10, "month": 7, "year": 4}[self.boundary]]
+
+    @property
+    def under(self) -> str:
+        """Years under conditions, in words."""
+        return "; ".join(f"{years:.1f} under {name}" for name, years in self.conditions if name)
+
+    def to_dict(self) -> dict[str, object]:
+        """Give what JSON holds."""
+        return {**asdict(self), "from_": str(self.from_), "to": self.to and str(self.to)}
+
+
+def timelines(history: History) -> list[Timeline]:
+    """Spells as wholes, by stage, unit and day, those that say nothing among them."""
+    groups = [
+        list(rows)
+        for segment in history.segments
+        for _, rows in itertools.groupby(segment, key=lambda spell: spell.states)
+    ]
+    found = [_timeline(rows, history.last, "") for rows in groups]
+    found += [_timeline([spell], history.last, reason) for spell, reason in history.left_out]
+    return sorted(found, key=lambda row: (row.stage, row.unit, row.from_))
+
+
+def _timeline(rows: Sequence[Spell], last: dt.date, reason: str) -> Timeline:
+    years: dict[str, float] = defaultdict(float)
+    for row in rows:
+        name = " and ".join(f"{stage} {spoken(state)}" for stage, state in row.conditions)
+        years[name] += ((row.to or last) - row.from_).days / DAYS_PER_YEAR
+    first = rows[0]
+    return Timeline(
+        first.stage, first.unit, first.states, first.from_, rows[-1].to, first.boundary, sum(years.values()),
+        tuple(years.items()), first.grade, first.source, first.note, reason,
+    )  # fmt: skip
+
+
+def summary(history: History) -> list[str]:
+    """Say in sentences what the history holds: units, spells and years by stage, and what says nothing."""
+    found: list[str] = []
+    rows = timelines(history)
+    for stage in history.stages:
+        here = [row for row in rows if row.stage == stage and not row.left_out]
+        spells = defaultdict[str, list[Timeline]](list)
+        for row in here:
+            spells[" or ".join(map(spoken, row.states))].append(row)
+        parts = [
+            f"{count(len(some), 'spell')} of {states} ({count(round(sum(row.years for row in some)), 'year')})"
+            for states, some in spells.items()
+        ]
+        units = count(len({row.unit for row in here}), "unit")
+        found.append(f"history of {stage}: {units}, {listed(parts)}, up to {history.last}")
+    silent: dict[str, int] = defaultdict(int)
+    for _, reason in history.left_out:
+        silent[reason] += 1
+    found += [f"{count(number, 'row')} of the history left out: {reason}" for reason, number in silent.items()]
     return found

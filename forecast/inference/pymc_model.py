@@ -1,7 +1,7 @@
 # pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
 # pyright: reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportUnknownParameterType=false
-# pyright: reportMissingParameterType=false
+# pyright: reportMissingParameterType=false, reportOptionalSubscript=false
 # PyTensor, PyMC and nutpie carry types that pyright reads wrongly.
 """Spec and evidence as an ordinary `pm.Model`: the only statement of the priors.
 
@@ -14,7 +14,7 @@ potential ``history``, the log-likelihood of its spells.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numba
 import numpy as np
@@ -276,7 +276,8 @@ def _of_units(
     spread = pt.exp(_log_normal("unit_log_spread", spreads, "history_stage"))
     departure = spread[history.unit_stage] * pm.Normal("unit_offset", 0.0, 1.0, dims="unit")
     log_rate = transition[history.rate_transition] + pt.dot(history.rate_effect, effect) + departure[history.rate_unit]
-    pm.Potential("history", _history_logp(log_rate, *map(pt.as_tensor_variable, history.spans))[0])
+    value, _gradient = cast("list[TensorVariable]", _history_logp(log_rate, *map(pt.as_tensor_variable, history.spans)))
+    pm.Potential("history", value)
     return departure
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from forecast.inference.model import Model
     from forecast.ledger.check import Vocabulary
+    from forecast.theory.spec import ModelSpec
 
 
 class Models:
@@ -51,10 +52,7 @@ class Models:
         name = name or self.default
         if name not in self._read:
             self.require(name)
-            spec = theory.load_spec(self.folder / f"{name}.toml")
-            path = self.root / "data" / spec.model.dataset / ledger.HISTORY_FILE
-            if path.exists() and any(stage.units for stage in spec.stages.values()):
-                spec = spec.with_history(ledger.read_history(path, local_day(self._clock())))
+            spec = load_with_history(self.folder / f"{name}.toml", self.root, local_day(self._clock()))
             self._read[name] = inference.Model(spec)
         return self._read[name]
 
@@ -144,3 +142,23 @@ class Models:
             start=min(spec.model.start for spec in specs),
             today=today,
         )
+
+
+def load_with_history(
+    file: Path, root: Path, today: dt.date, on_notice: Callable[[str], object] = lambda _: None
+) -> ModelSpec:
+    """Read a model file, and the history of its dataset in the project at ``root`` if a stage of it has units.
+
+    Raises
+    ------
+    ModelFileError
+        If the model file has faults.
+    LedgerError
+        If the history has.
+
+    """
+    spec = theory.load_spec(file)
+    path = root / "data" / spec.model.dataset / ledger.HISTORY_FILE
+    if not path.exists() or all(stage.units is None for stage in spec.stages.values()):
+        return spec
+    return spec.with_history(ledger.read_history(path, today, on_notice))

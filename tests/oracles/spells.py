@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec
 
+    Rates = Mapping[tuple[str, str], float]
+
 STATES = ("calm", "tense", "open")
 RATES = {
     ("calm", "tense"): 3.0,
@@ -116,7 +118,7 @@ def enumerated(
     start: Mapping[str, float],
     last: dt.date,
 ) -> float:
-    """Log-likelihood of one unbroken timeline: the sum over all boundaries in their days and all paths that obey them."""
+    """Give the log-likelihood of an unbroken timeline: summed over all boundaries and all paths that obey them."""
     begin = segment[0].from_
     steps = max(math.ceil(((segment[-1].to or last) - begin).days / 7), 1)
     total = 0.0
@@ -151,7 +153,7 @@ def _boundaries(segment: Sequence[Spell], begin: dt.date, steps: int) -> Iterato
             yield entered
 
 
-def _step(rates: Mapping[tuple[str, str], float], times: float) -> dict[str, dict[str, float]]:
+def _step(rates: Rates, times: float) -> dict[str, dict[str, float]]:
     years = 7 / 365.25
     found: dict[str, dict[str, float]] = {}
     for state in STATES:

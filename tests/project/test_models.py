@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def models(tmp_path: Path) -> Models:
     """Give the models of a project with one."""
     lay_out(tmp_path)
-    return Models(tmp_path)
+    return Models(tmp_path, lambda: dt.datetime(2026, 1, 8, 12, tzinfo=dt.UTC))
 
 
 def test_a_model_is_read_once(models: Models) -> None:
