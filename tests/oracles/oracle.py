@@ -311,9 +311,10 @@ def supposed_cells(
     watched = covered_days(spec, coverage, as_of)
     for unseen_name, through in unseen.items():
         for k in range((through - as_of).days):
+            day = as_of + dt.timedelta(days=k + 1)
             for name in spec.indicators:
-                if unseen_name in (name, "*"):
-                    watched[name].add(as_of + dt.timedelta(days=k + 1))
+                if unseen_name == name or (unseen_name == "*" and _had(spec, name, day)):
+                    watched[name].add(day)
     found: list[list[Cell]] = []
     for step, dates in enumerate([*step_dates(spec, as_of), *ahead_dates(spec, as_of, [until])]):
         here: list[Cell] = [
