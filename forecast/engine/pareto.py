@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
 
 
-CONSTANT = 1e-12  # log ratios that differ by less are all the same
+CONSTANT = 1e-11  # log ratios that differ by less are all the same
 SMALL = 225  # effective draws; of fewer, a fifth is the tail
 FEWEST_TAIL = 5
 
