@@ -76,41 +76,10 @@ def test_the_archive_holds_what_the_file_shows(root: Path, content: dict[str, An
     assert next(iter(content["model"]["outcomes"])) == "deal"
 
 
-def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> None:
-    """A row is fitted and issued; withdrawing it issues the old numbers again, so that the last issue is in force."""
-    (old,) = archived(root)
-    new = call(*OBSERVE, cwd=root).out.split()[1]
-    second = run(root)
-    assert second.new
-    assert second.issued.fit != old.fit
-    assert new in {row["id"] for row in second.report["evidence"]["rows"]}
-    assert call("retract", new, "--reason", "misquoted", cwd=root).code == 0
-    third = run(root)
-    assert third.new
-    assert third.issued.fit == old.fit
-    assert third.report["forecast"] == json.loads(old.content)["forecast"]
-    assert forecast.open(root).track_record.latest() == third.report
-    assert not run(root).new
-    assert len(archived(root)) == 3
-
-
 def test_a_row_that_does_not_matter_issues_nothing(root: Path) -> None:
     """A row that became public after the date of the forecast leaves it alone."""
     assert call(*OBSERVE, "--reported-on", "2026-01-20", cwd=root).code == 0
     assert not run(root).new
-
-
-def test_a_corrected_source_is_issued(root: Path) -> None:
-    """A correction that moves no number still shows in a new issue, from the same fit."""
-    path = root / "corrected.csv"
-    head, *rows = (root / "data/russia_azerbaijan/observations.csv").read_text(encoding="utf-8").splitlines()
-    row = next(row for row in rows if row.startswith("kellogg-close"))
-    path.write_text(f"{head}\n{row.replace('CNBC', 'CNBC television')}\n", encoding="utf-8")
-    assert "superseded" in call("import", "corrected.csv", cwd=root).out
-    again = run(root)
-    assert again.new
-    assert again.issued.fit == archived(root)[0].fit
-    assert "CNBC television" in (root / REPORT / "report.md").read_text(encoding="utf-8")
 
 
 # What goes wrong.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from forecast.project.project import Issue
+    from forecast.quantities.estimate import Policy
 
 REPORT = f"reports/tiny/{START}"
 LATER = str(START + dt.timedelta(days=1))
@@ -44,16 +45,48 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def run(root: Path) -> Issue:
+def run(root: Path, refit: Policy = "auto") -> Issue:
     """Do the main job as the issued project's run did it; no fit is needed where the evidence is the same."""
     project = forecast.open(root)
     settings = Settings(draws=2000, tune=200, chains=2)
-    return project.run(project.model(), START, settings, now=NOW, accept_bad=True)
+    return project.run(project.model(), START, settings, now=NOW, accept_bad=True, refit=refit)
 
 
 def written(root: Path) -> dict[str, bytes]:
     """Give the files in the report's folder."""
     return {path.name: path.read_bytes() for path in (root / REPORT).iterdir()}
+
+
+def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> None:
+    """A row is fitted and issued; withdrawing it issues the old numbers again, so that the last issue is in force."""
+    (old,) = archived(root)
+    new = call("observe", "march", "--date", str(START), "--source", "Press", "--grade", "A1", cwd=root).out.split()[1]
+    second = run(root, refit="always")
+    assert second.new
+    assert second.issued.fit != old.fit
+    assert new in {row["id"] for row in second.report["evidence"]["rows"]}
+    assert call("retract", new, "--reason", "misquoted", cwd=root).code == 0
+    third = run(root)
+    assert third.new
+    assert third.issued.fit == old.fit
+    assert third.report["forecast"] == json.loads(old.content)["forecast"]
+    assert forecast.open(root).track_record.latest() == third.report
+    assert not run(root).new
+    assert len(archived(root)) == 3
+
+
+def test_a_corrected_source_is_issued(root: Path) -> None:
+    """A correction that moves no number still shows in a new issue, from the same fit."""
+    (old,) = archived(root)
+    (row,) = json.loads(old.content)["evidence"]["rows"]
+    columns = "id,indicator,state,date,source,grade"
+    cells = f"{row['id']},shot,,{START},Press television,B2"
+    (root / "corrected.csv").write_text(f"{columns}\n{cells}\n", encoding="utf-8")
+    assert "superseded" in call("import", "corrected.csv", cwd=root).out
+    again = run(root)
+    assert again.new
+    assert again.issued.fit == old.fit
+    assert "Press television" in (root / REPORT / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_second_run_issues_nothing_and_writes_the_same_bytes(root: Path) -> None:
