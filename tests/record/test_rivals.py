@@ -20,6 +20,7 @@ from forecast.base.errors import InputError
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import Weights
 from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import Posterior, reweigh
 from forecast.inference.shifted_prior import Parameters
@@ -337,7 +338,8 @@ def parameters(spec: ModelSpec, values: Sequence[dict]) -> Parameters:
     columns = {key: eta[:, k] for k, key in enumerate(key for key in keys if ".transitions." in key)}
     columns[CLASS] = np.array([one["mu"][0] for one in values])
     none = np.zeros((len(values), 4))
-    return Parameters({key: columns[key] for key in keys}, none, none)
+    history = compile_history(StateSpace(spec))
+    return Parameters({key: columns[key] for key in keys}, none, none, history, np.zeros((len(values), 0)))
 
 
 def own(spec: ModelSpec, one: dict, priors: Mapping[str, tuple[float, float]]) -> dict:
