@@ -29,6 +29,7 @@ from oracle_cells import (
     Told,
     _count_stories,
     _covered_cells,
+    _had,
     _records,
     _row_cells,
     _stage_of,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from modelfiles import Place, changed, put
-from worlds import tiny_spec
+from small_models import tiny_spec
 
 from forecast.base.errors import InputError, ModelFileError
 from forecast.evidence.compilation import compile_evidence
