@@ -191,7 +191,7 @@ def test_rates_have_a_cap_with_the_arithmetic() -> None:
         (f"{'a.' * 100_000}a = 1", "more than 16 deep (line 1)"),
         (f"[{'a.' * 12}a]\n{'b.' * 12}b = [[1]]", "more than 16 deep (a.a."),
         (f"format = 0x{'f' * 100_000}", "format: needs a whole number, got a number of 120,412 digits"),
-        ("x = 1\n" * 100_000, "is longer than 500,000 bytes"),
+        ("x = 1\n" * 200_000, "is longer than 1,000,000 bytes"),
         ("\n".join(f"key_{k} = 1" for k in range(30_000)), "the file: more than 1,000 faults"),
     ],
     ids=["digits", "lists", "tables", "dots", "header", "hexadecimal", "bytes", "faults"],
@@ -209,7 +209,7 @@ def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "m.toml"
     with path.open("wb") as file:
         file.truncate(2**30)
-    with pytest.raises(ModelFileError, match="is longer than 500,000 bytes; is it the right file"):
+    with pytest.raises(ModelFileError, match="is longer than 1,000,000 bytes; is it the right file"):
         load_spec(path)
 
 
