@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from docs.builder.cascade import mermaid
 from docs.builder.entries import basis, interval, median, meets, names, number
 from docs.builder.markdown import code, page, para, plain, table
-from docs.builder.places import MODEL, ROOT
+from docs.builder.places import MODEL, ROOT, spec_of
 from forecast.theory.assumptions import bases
-from forecast.theory.modelfile import load_spec
 from forecast.theory.spec import GRADES
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def model_page() -> str:
     """State every assumption of the model file."""
-    spec = load_spec(MODEL)
+    spec = spec_of(MODEL)
     header = spec.model
     path = MODEL.relative_to(ROOT)
     about = para(
@@ -96,6 +95,14 @@ def _stage_section(spec: ModelSpec, name: str) -> str:
         "Rates per year.\n",
         table(["move", "90 % interval", "median", "basis"], moves),
     ]
+    if stage.units:
+        low, high = stage.units.spread
+        parts.append(
+            para(
+                f"Units: the cascade itself is `{stage.units.own}` among the units of its history. Standard deviation of"
+                f" units' log rates, 90 % interval: {number(low)} to {number(high)}. Basis: {basis(stage.units.basis)}",
+            )
+        )
     if stage.effects:
         effects = [_effect_row(key, effect) for key, effect in stage.effects.items()]
         parts += [

@@ -145,7 +145,8 @@ def prior_page() -> str:
         "What the prior says",
         "the model file",
         para(
-            f"Before any evidence: {DRAWS} draws of the rates from the prior, seed {SEED}, each propagated exactly.",
+            f"Before any evidence and without the history: {DRAWS} draws of the rates from the intervals of the file,"
+            f" seed {SEED}, each propagated exactly.",
             "All figures start from advancing talks, open terms and a truce, as the base rates' own check does. They",
             "are means over draws, with 90 % intervals over draws. The simulation error of a mean is below one",
             "point.",
@@ -168,7 +169,8 @@ def prior_page() -> str:
         "Probability that it begins within so many weeks.\n",
         table(["event", *(f"{weeks} weeks" for weeks in CHECK_WEEKS), "base rates' check"], events),
         bullets(
-            f"*Deal*: {_against(deal[-1].mean, CHECK_DEAL[-1])}. The rates into a deal are those of the base rates.",
+            f"*Deal*: {_against(deal[-1].mean, CHECK_DEAL[-1])}. The rates into a deal have the base rates'"
+            " medians and wider intervals, for the history says how wide they are.",
             f"*Confrontation*: {_against(confrontation[-1].mean, CHECK_CONFRONTATION)}. While talks are stalled the"
             " model slows moves from truce to confrontation, which is the article's argument and not in the base rates;"
             " a strategic victory, which raises them, seldom comes within the year.",

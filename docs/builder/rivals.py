@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from docs.builder.entries import basis, interval, meets
 from docs.builder.markdown import code, page, para, plain, table
-from docs.builder.places import MODEL, ROOT
+from docs.builder.places import MODEL, ROOT, spec_of
 from forecast.theory.assumptions import assumptions
-from forecast.theory.modelfile import load_spec
 from forecast.theory.spec import ClassPrior, Effect, Transition
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 def rivals_page() -> str:
     """Set out what every rival of the reference model changes, and the voices that the reference holds."""
-    parent = load_spec(MODEL)
-    specs = [load_spec(path) for path in sorted(MODEL.parent.glob("*.toml"))]
+    parent = spec_of(MODEL)
+    specs = [spec_of(path) for path in sorted(MODEL.parent.glob("*.toml"))]
     rivals = [spec for spec in specs if spec.extends == parent.name]
     return page(
         "Rival theories",
