@@ -99,7 +99,7 @@ def _stage_section(spec: ModelSpec, name: str) -> str:
         low, high = stage.units.spread
         parts.append(
             para(
-                f"Units: the cascade itself is `{stage.units.own}` among the units of its history. Standard deviation of"
+                f"Units: the cascade itself is `{stage.units.own}` among those of its history. Standard deviation of"
                 f" units' log rates, 90 % interval: {number(low)} to {number(high)}. Basis: {basis(stage.units.basis)}",
             )
         )
