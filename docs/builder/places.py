@@ -23,4 +23,4 @@ AS_OF = dt.date(2026, 1, 8)  # the day of the article
 
 def spec_of(model: Path) -> ModelSpec:
     """Read a model file with the history beside it."""
-    return load_with_history(model, ROOT, AS_OF)
+    return load_with_history(model, ROOT, lambda: AS_OF)

@@ -77,7 +77,7 @@ def check(
     for file in files:
         try:
             root = file.resolve().parent.parent if given else project
-            specs[shown(file)] = load_with_history(file, root, today(), notices.append)
+            specs[shown(file)] = load_with_history(file, root, today, notices.append)
         except FaultsError as error:
             faulty.append(error)
     if faulty:

@@ -52,7 +52,7 @@ class Models:
         name = name or self.default
         if name not in self._read:
             self.require(name)
-            spec = load_with_history(self.folder / f"{name}.toml", self.root, local_day(self._clock()))
+            spec = load_with_history(self.folder / f"{name}.toml", self.root, lambda: local_day(self._clock()))
             self._read[name] = inference.Model(spec)
         return self._read[name]
 
@@ -145,7 +145,7 @@ class Models:
 
 
 def load_with_history(
-    file: Path, root: Path, today: dt.date, on_notice: Callable[[str], object] = lambda _: None
+    file: Path, root: Path, today: Callable[[], dt.date], on_notice: Callable[[str], object] = lambda _: None
 ) -> ModelSpec:
     """Read a model file, and the history of its dataset in the project at ``root`` if a stage of it has units.
 
@@ -161,4 +161,4 @@ def load_with_history(
     path = root / "data" / spec.model.dataset / ledger.HISTORY_FILE
     if not path.exists() or all(stage.units is None for stage in spec.stages.values()):
         return spec
-    return spec.with_history(ledger.read_history(path, today, on_notice))
+    return spec.with_history(ledger.read_history(path, today(), on_notice))

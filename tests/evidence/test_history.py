@@ -82,7 +82,7 @@ def test_short_spells_last_a_step() -> None:
 
 def test_the_reference_history_is_that_of_the_base_rates() -> None:
     """19 crises of 12 neighbours in 197 calm country-years; nothing later than the article knows."""
-    spec = load_with_history(ROOT / "models" / "russia_azerbaijan.toml", ROOT, TODAY)
+    spec = load_with_history(ROOT / "models" / "russia_azerbaijan.toml", ROOT, lambda: TODAY)
     history = compile_history(StateSpace(spec))
     rows = [row for row in timelines(history) if row.stage == "relations"]
     crises = [row for row in rows if row.states == ("confrontation",)]

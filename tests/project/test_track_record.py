@@ -36,7 +36,7 @@ def models(tmp_path: Path) -> Models:
     """Give the reference model's file."""
     (tmp_path / "models").mkdir()
     shutil.copy(FILE, tmp_path / "models")
-    return Models(tmp_path)
+    return Models(tmp_path, lambda: track.noon(later(0)))
 
 
 @pytest.fixture
