@@ -18,7 +18,7 @@ import openpyxl
 import pytest
 from places import REPORT, ROWS, TEMPLATES
 from projects import call
-from worlds import TINY
+from small_models import TINY
 from year import START, issued_tiny
 
 from forecast.base.errors import ForecastError

@@ -38,8 +38,10 @@ type Bend = Callable[[Floats, StateSpace], Floats]  # (states, I) rates of what 
 
 @cache
 def reference() -> StateSpace:
-    """Read the article's model."""
-    return StateSpace(load_spec(MODEL))
+    """Read the article's model, with a vocabulary that has everything from the start."""
+    spec = load_spec(MODEL)
+    always = {name: row.model_copy(update={"since": None}) for name, row in spec.indicators.items()}
+    return StateSpace(spec.model_copy(update={"indicators": always}))
 
 
 def pick(draws: Draws, k: int) -> Draws:

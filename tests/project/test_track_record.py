@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DEAL = Observation(
     id="signed", state="peace.fresh_deal", date=later(3), reported_on=later(3), source="Wire", grade="A1"
 )
+STILL = Observation(
+    id="holds", state="peace.settled_deal", date=later(28), reported_on=later(29), source="Wire", grade="A1"
+)
 CLOSED = later(28) + track.LAG
 
 
@@ -53,7 +56,7 @@ def issue(ledger: SqliteLedger, models: Models, as_of: dt.date, **more: Any) -> 
 
 def rows(_model: Model, day: dt.date) -> tuple[Entry, ...]:
     """Give what was public on a day."""
-    return (DEAL,) if day >= DEAL.reported_on else ()
+    return tuple(row for row in (DEAL, STILL) if row.reported_on <= day)
 
 
 def test_reports_are_found_by_model_and_day(ledger: SqliteLedger, models: Models) -> None:
@@ -118,7 +121,7 @@ def test_an_answer_by_hand_is_recorded_once(ledger: SqliteLedger, models: Models
     """It needs a question that was asked; the very same again is refused."""
     record = TrackRecord(ledger, models)
     issue(ledger, models, AS_OF)
-    how: dict[str, Any] = {"answer": "no", "reason": "Denied", "url": LINK, "since": None, "now": noon(CLOSED)}
+    how: dict[str, Any] = {"answer": "no", "reason": "Denied", "url": LINK, "since": None, "now": noon(CLOSED), "entries": rows}
     told = record.overrule(models.get(), "deal", later(28), **how)
     assert (told.answer, told.reason) == ("no", "Denied")
     with pytest.raises(InputError, match=r"has this very answer already"):
