@@ -1,12 +1,15 @@
 """The density of docs/method.md written a second time, in NumPyro and JAX, sampled with NumPyro's NUTS.
 
-It shares no code with the package: it reads the model file itself and takes the evidence as the arrays that
-`run.py fit` saves (the cells of docs/method.md). Run as ``numpyro_model.py MODEL.toml CELLS.npz DRAWS.npz``: a cold
-process that samples and saves its draws.
+It shares no code with the package: it reads the model file and the history itself, and takes the evidence as the arrays
+that `run.py fit` saves (the cells of docs/method.md). Run as ``numpyro_model.py MODEL.toml CELLS.npz DRAWS.npz``: a
+cold process that samples and saves its draws.
 """
 
 from __future__ import annotations
 
+import calendar
+import csv
+import datetime as dt
 import itertools
 import sys
 import tomllib
@@ -26,14 +29,19 @@ numpyro.enable_x64()
 GRADES = ("weak", "moderate", "strong", "decisive")
 WIDTH_90 = 3.2897  # of a standard normal's central 90 % interval, to the digits that the package uses
 COVERED, SELECTIVE, ASSESSMENT = 0, 1, 2
+RELIABLE = dict(zip("ABCDEF", (0.98, 0.9, 0.75, 0.55, 0.3, 0.5), strict=True))
+LIKELY = dict(zip("123456", (0.98, 0.9, 0.75, 0.5, 0.2, 0.5), strict=True))
+CREDIBLE = {s + i for s, a in RELIABLE.items() for i, b in LIKELY.items() if round(a * b, 2) >= 1 / 2}
 
 
 def read(model_file: str, cells_file: str) -> dict[str, Any]:
-    """Lay out the model file and the cells as plain arrays."""
+    """Lay out the model file, the history of its dataset and the cells as plain arrays."""
     spec = tomllib.loads(Path(model_file).read_text(encoding="utf-8"))
+    path = Path(model_file).parents[1] / "data" / spec["model"]["dataset"] / "history.csv"
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
     with np.load(cells_file) as saved:
         cells = {name: saved[name] for name in saved.files}
-    return {**_structure(spec), **_indicators(spec), **_cells(spec, cells)}
+    return {**_structure(spec), **_indicators(spec), **_cells(spec, cells), **_history(spec, rows)}
 
 
 def _log_normal(intervals: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +83,9 @@ def _structure(spec: dict[str, Any]) -> dict[str, Any]:
         "stage_state": stage_state,
         "transition": _log_normal([move["per_year"] for _, move in moves]),
         "effect": _log_normal([effect["times"] for _, effect in effects]),
+        "effect_move": [(name, effect["from"], effect["to"]) for name, effect in effects],
+        "move": [(name, move["from"], move["to"]) for name, move in moves],
+        "states": [stages[name]["states"] for name in names],
         "start": [
             (np.array([k for k, s in enumerate(stages[n]["states"]) if s in stages[n]["start"]]),
              np.array([stages[n]["start"][s] for s in stages[n]["states"] if s in stages[n]["start"]], float),
@@ -82,6 +93,66 @@ def _structure(spec: dict[str, Any]) -> dict[str, Any]:
             for n in names
         ],
     }  # fmt: skip
+
+
+def _history(spec: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]:
+    """Lay out timelines: each is (stage, unit, start, [(before, within, crossing, after, effects)])."""
+    stages = {name: stage for name, stage in spec["stages"].items() if "units" in stage}
+    last = max((dt.date.fromisoformat(row["to"] or row["from"]) for row in rows), default=None)
+    known = []
+    for row in rows:
+        own = row["stage"] in stages and row["unit"] == stages[row["stage"]]["units"]["own"]
+        begin, end = dt.date.fromisoformat(row["from"]), dt.date.fromisoformat(row["to"]) if row["to"] else last
+        if row["grade"] in CREDIBLE and not (own and begin >= spec["model"]["start"]):
+            known.append((row["stage"], row["unit"], begin, min(end, spec["model"]["start"]) if own else end, row))
+    known.sort(key=lambda one: one[:3])
+    timelines: list[list[Any]] = []
+    for one in known:
+        if timelines and timelines[-1][-1][:2] == one[:2] and timelines[-1][-1][3] == one[2]:
+            timelines[-1].append(one)
+        else:
+            timelines.append([one])
+    units = sorted({one[:2] for one in known}, key=lambda one: (list(stages).index(one[0]), one[1]))
+    own = [
+        units.index((name, stage["units"]["own"])) if name in stages else -1 for name, stage in spec["stages"].items()
+    ]
+    return {
+        "timelines": [_timeline(spec, rows, units) for rows in timelines],
+        "unit_stage": np.array([list(stages).index(stage) for stage, _ in units], int),
+        "unit_spread": _log_normal([stage["units"]["spread"] for stage in stages.values()]),
+        "own_unit": np.array(own),
+    }
+
+
+def _timeline(spec: dict[str, Any], rows: list[Any], units: list[tuple[str, str]]) -> tuple[Any, ...]:
+    name, unit, begin = rows[0][:3]
+    stage, steps = spec["stages"][name], spec["model"]["step_days"]
+    inside = [np.array([float(state in row["state"].split("|")) for state in stage["states"]]) for *_, row in rows]
+    weights = np.array([float(stage["start"].get(state, 0)) for state in stage["states"]]) * inside[0]
+    weights = weights if weights.any() else inside[0]
+    entered = [(0, -1)]
+    for k, (_, _, day, _, row) in enumerate(rows[1:], 1):
+        first = final = day
+        if (inside[k] != inside[k - 1]).any() and row["boundary"] == "month":
+            first, final = day.replace(day=1), day.replace(day=calendar.monthrange(day.year, day.month)[1])
+        if (inside[k] != inside[k - 1]).any() and row["boundary"] == "year":
+            first, final = day.replace(month=1, day=1), day.replace(month=12, day=31)
+        low = max((first - begin).days // steps, entered[-1][0] + (k > 1))
+        entered.append((low, (final - begin).days // steps))
+    end = max(-(-(rows[-1][3] - begin).days // steps), 1)
+    effects = [(up, effect) for up, own in spec["stages"].items() for effect in own.get("effects", {}).values()]
+    parts = []
+    for k, (*_, row) in enumerate(rows):
+        first, final = entered[k]
+        until = entered[k + 1][0] if k + 1 < len(rows) else max(end, first + 1)
+        given = dict(part.strip().split(".") for part in row["conditions"].split(";") if part.strip())
+        active = [
+            float(up == name and all(given.get(s) in allowed for s, allowed in effect["when"].items()))
+            for up, effect in effects
+        ]
+        crossing = max(min(final, until - 1) - first + 1, 1) if k and (inside[k] != inside[k - 1]).any() else 0
+        parts.append((inside[max(k - 1, 0)], inside[k], crossing, until - first - crossing, np.array(active)))
+    return list(spec["stages"]).index(name), units.index((name, unit)), weights / weights.sum(), parts
 
 
 def _indicators(spec: dict[str, Any]) -> dict[str, Any]:
@@ -158,12 +229,58 @@ def model(data: dict[str, Any]) -> None:
     alpha = mu[data["class_of"]] + jnp.exp(log_sigma[data["class_of"]]) * z
     beta = grade[data["grade_of"]] * jnp.exp(tau * zeta)
     rate = jnp.exp(alpha[:, None] + beta[:, None] * data["points"])
-    numpyro.factor("reports", log_likelihood(data, eta, delta, starts, rate))
+    shift = jnp.zeros(len(data["stages"]))
+    if data["timelines"]:
+        spread = sample("unit_log_spread", dist.Normal(*data["unit_spread"]).to_event(1))
+        offset = sample("unit_offset", dist.Normal(0.0, 1.0).expand([len(data["unit_stage"])]).to_event(1))
+        shift = own_shift(data, spread, offset)
+        numpyro.factor("history", history(data, eta, delta, jnp.exp(spread[data["unit_stage"]]) * offset))
+    numpyro.factor("reports", log_likelihood(data, eta, delta, starts, rate, shift))
 
 
-def log_likelihood(data: dict[str, Any], eta: jax.Array, delta: jax.Array, starts: list, rate: jax.Array) -> jax.Array:
+def own_shift(data: dict[str, Any], spread: jax.Array, offset: jax.Array) -> jax.Array:
+    """(L,) what the log rates of each stage of the cascade depart, as one of its units."""
+    departure = jnp.exp(spread[data["unit_stage"]]) * offset
+    return jnp.where(data["own_unit"] >= 0, departure[jnp.maximum(data["own_unit"], 0)], 0.0)
+
+
+def history(data: dict[str, Any], eta: jax.Array, delta: jax.Array, departure: jax.Array) -> jax.Array:
+    """Log-likelihood of the timelines: masked powers of their step matrices."""
+    total = 0.0
+    for level, unit, start, parts in data["timelines"]:
+        vector = jnp.asarray(start)
+        for before, within, crossing, after, active in parts:
+            matrix = _of_stage(data, level, eta + departure[unit], delta * active)
+            if crossing:
+                waiting, done = vector, jnp.zeros_like(vector)
+                for _ in range(crossing):
+                    done, waiting = ((waiting + done) @ matrix) * within, (waiting @ matrix) * before
+                vector = done
+            if after:
+                vector = vector @ jnp.linalg.matrix_power(matrix * within[:, None] * within[None, :], after)
+            total += jnp.log(vector.sum())
+            vector /= vector.sum()
+    return total
+
+
+def _of_stage(data: dict[str, Any], level: int, eta: jax.Array, delta: jax.Array) -> jax.Array:
+    """Matrix of a step of a week of one stage, with the effects in ``delta`` in force."""
+    name, states = data["stages"][level], data["states"][level]
+    rate = jnp.zeros((len(states), len(states)))
+    for m, (stage, a, b) in enumerate(data["move"]):
+        if stage == name:
+            lifted = [delta[e] for e, move in enumerate(data["effect_move"]) if move == (stage, a, b)]
+            rate = rate.at[states.index(a), states.index(b)].set(jnp.exp(eta[m] + sum(lifted)))
+    out = rate.sum(axis=1, keepdims=True)
+    years = 7 / 365.25
+    return rate / out * -jnp.expm1(-years * out) + jnp.eye(len(states)) * jnp.exp(-years * out)
+
+
+def log_likelihood(  # noqa: PLR0913, PLR0917 - the parameters
+    data: dict[str, Any], eta: jax.Array, delta: jax.Array, starts: list, rate: jax.Array, shift: jax.Array
+) -> jax.Array:
     """Sum over hidden paths by the forward recursion."""
-    matrices = jnp.stack([_matrix(data, eta, delta, years) for years in data["years"]])
+    matrices = jnp.stack([_matrix(data, eta, delta, years, shift) for years in data["years"]])
     emission = _emission(data, rate)
     first = jnp.ones(matrices.shape[1])
     for start, own in zip(starts, data["stage_state"], strict=True):
@@ -178,10 +295,10 @@ def log_likelihood(data: dict[str, Any], eta: jax.Array, delta: jax.Array, start
     return lax.scan(step, first, (matrices[data["which"]], emission))[1].sum()
 
 
-def _matrix(data: dict[str, Any], eta: jax.Array, delta: jax.Array, years: float) -> jax.Array:
+def _matrix(data: dict[str, Any], eta: jax.Array, delta: jax.Array, years: float, shift: Any = None) -> jax.Array:
     product = 1.0
-    for there, move_of, switched, context_of, own_of in data["tables"]:
-        q = there * jnp.exp(eta[move_of] + switched @ delta)
+    for level, (there, move_of, switched, context_of, own_of) in enumerate(data["tables"]):
+        q = there * jnp.exp(eta[move_of] + switched @ delta + (0.0 if shift is None else shift[level]))
         total = q.sum(axis=2, keepdims=True)
         safe = jnp.where(total > 0, total, 1.0)
         table = q / safe * -jnp.expm1(-years * total) + jnp.eye(q.shape[1]) * jnp.exp(-years * total)

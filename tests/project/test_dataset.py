@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = dt.datetime(2025, 3, 1, 12, tzinfo=dt.UTC)
-VOCABULARY = Vocabulary({"shot": ("A shot",), "march": ("A march",)}, {"near": ("calm", "tense")}, dt.date(2025, 1, 1), NOW.date())
+VOCABULARY = Vocabulary(
+    {"shot": ("A shot",), "march": ("A march",)}, {"near": ("calm", "tense")}, dt.date(2025, 1, 1), NOW.date()
+)
 HEADER = "id,indicator,state,date,reported_on,source,grade\n"
 STARTER = HEADER + "first,shot,,2025-01-05,2025-01-06,Press,B2\n"
 

@@ -121,7 +121,14 @@ def test_an_answer_by_hand_is_recorded_once(ledger: SqliteLedger, models: Models
     """It needs a question that was asked; the very same again is refused."""
     record = TrackRecord(ledger, models)
     issue(ledger, models, AS_OF)
-    how: dict[str, Any] = {"answer": "no", "reason": "Denied", "url": LINK, "since": None, "now": noon(CLOSED), "entries": rows}
+    how: dict[str, Any] = {
+        "answer": "no",
+        "reason": "Denied",
+        "url": LINK,
+        "since": None,
+        "now": noon(CLOSED),
+        "entries": rows,
+    }
     told = record.overrule(models.get(), "deal", later(28), **how)
     assert (told.answer, told.reason) == ("no", "Denied")
     with pytest.raises(InputError, match=r"has this very answer already"):

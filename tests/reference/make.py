@@ -97,7 +97,7 @@ def main() -> None:
             }
         )
     content = {
-        "model_hash": spec.hash,
+        "model_hash": spec.with_history(()).hash,
         "evidence": evidence.hash,
         "as_of": as_of.isoformat(),
         "weeks": WEEKS,

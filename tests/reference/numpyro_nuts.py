@@ -43,7 +43,8 @@ def filtered(data: dict, draw: dict) -> tuple[jax.Array, jax.Array]:
     alpha = mu[data["class_of"]] + sigma[data["class_of"]] * draw["indicator_offset"]
     beta = grade[data["grade_of"]] * jnp.exp(draw["departure_scale"] * draw["indicator_departure"])
     emission = second._emission(data, jnp.exp(alpha[:, None] + beta[:, None] * data["points"]))
-    matrices = jnp.stack([second._matrix(data, eta, delta, years) for years in data["years"]])
+    shift = second.own_shift(data, draw["unit_log_spread"], draw["unit_offset"])
+    matrices = jnp.stack([second._matrix(data, eta, delta, years, shift) for years in data["years"]])
     first = jnp.ones(matrices.shape[1])
     for start, own in zip(starts, data["stage_state"], strict=True):
         first *= start[own]
@@ -58,8 +59,10 @@ def filtered(data: dict, draw: dict) -> tuple[jax.Array, jax.Array]:
 
 def ahead(data: dict, draw: dict, now: jax.Array, durations: list[float]) -> jax.Array:
     """Bring joint probabilities forward over steps of so many days."""
+    shift = second.own_shift(data, draw["unit_log_spread"], draw["unit_offset"])
     for days in sorted(set(durations), key=durations.index):
-        matrix = second._matrix(data, draw["transition_log_rate"], draw["effect_log_times"], days / DAYS_PER_YEAR)
+        years = days / DAYS_PER_YEAR
+        matrix = second._matrix(data, draw["transition_log_rate"], draw["effect_log_times"], years, shift)
         now = now @ jnp.linalg.matrix_power(matrix, durations.count(days))
     return now
 
