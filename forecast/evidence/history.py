@@ -94,7 +94,7 @@ def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
         ),
         rate_transition=np.array(rates.transition, dtype=np.int64),
         rate_unit=np.array(rates.unit, dtype=np.int64),
-        rate_effect=np.array(rates.effects, dtype=np.float64).reshape(-1, len(space.effects)),
+        rate_effect=np.array(rates.effects, dtype=np.float64).reshape(len(rates.effects), len(space.effects)),
         left_out=tuple(left_out),
         last=last,
     )

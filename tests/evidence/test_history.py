@@ -23,6 +23,15 @@ def test_without_units_or_spells_there_is_no_history() -> None:
     assert summary(history) == []
 
 
+def test_a_theory_without_effects_can_have_a_history() -> None:
+    """No effect multiplies any of its rates."""
+    spec = toy_spec(spell("calm", "2020-01-01", "2020-02-01"))
+    plain = spec.stages["mood"].model_copy(update={"effects": {}})
+    history = compile_history(StateSpace(spec.model_copy(update={"stages": {**spec.stages, "mood": plain}})))
+    assert history.rate_effect.shape == (history.rate_unit.size, 0)
+    assert history.rate_unit.size > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
