@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from docs.builder.commands import cli_page
 from docs.builder.credibility import credibility_page
+from docs.builder.history import history_page
 from docs.builder.model import model_page
 from docs.builder.passages import passages_page
 from docs.builder.places import DOCS
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "prior.md": prior_page,
     "rivals.md": rivals_page,
     "vocabulary.md": vocabulary_page,
+    "history.md": history_page,
     **SCHEMAS,
 }
 

@@ -1,0 +1,34 @@
+"""Score the history's spells, a unit left out at a time, and its durations; writes the figures and ``docs/history.md``.
+
+It takes some minutes on two processors. The figures are kept beside this module, and `docs.build` sets them out.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from benchmarks.history.study import TASKS, durations_scored, effects_of_victory, scored
+from docs.builder.history import FIGURES, history_page, reference
+from docs.builder.places import DOCS
+
+
+def main() -> None:
+    """Run everything, write."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        effects = pool.submit(effects_of_victory)
+        durations = pool.submit(durations_scored)
+        found = {
+            "version": reference().hash,
+            "scored": list(pool.map(scored, TASKS)),
+            "effects": effects.result(),
+            "durations": durations.result(),
+        }
+    rounded = json.loads(json.dumps(found), parse_float=lambda text: float(f"{float(text):.6g}"))
+    FIGURES.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "history.md").write_text(history_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
