@@ -10,8 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from benchmarks.history.study import TASKS, durations_scored, effects_of_victory, scored
-from docs.builder.history import FIGURES, history_page, reference
-from docs.builder.places import DOCS
+from docs.builder.history import FIGURES, history_page
+from docs.builder.places import DOCS, MODEL, spec_of
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         effects = pool.submit(effects_of_victory)
         durations = pool.submit(durations_scored)
         found = {
-            "version": reference().hash,
+            "version": spec_of(MODEL).hash,
             "scored": list(pool.map(scored, TASKS)),
             "effects": effects.result(),
             "durations": durations.result(),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.engine.history import Spans
     from forecast.theory.spec import ModelSpec
 
-NODES = 15  # of the integral over a unit's offset
+NODES = 25  # of the integral over a unit's offset
 CHAINS, TUNE, DRAWS = 4, 500, 2000
 ACCEPT = 0.95  # of the sampler's proposals
 PRIOR_DRAWS = 100_000

@@ -9,7 +9,8 @@ import numpy as np
 from benchmarks.history.durations import exponential, left_out, left_out_of_best, prior, two_phases
 from benchmarks.history.scores import Shared
 from benchmarks.history.variants import SLOWER, only, with_one_state, with_phases, without_effects
-from docs.builder.history import crises, reference
+from docs.builder.history import crises
+from docs.builder.places import MODEL, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,9 @@ TASKS = [
 ]  # fmt: skip
 
 
-def spec_of(task: Task) -> ModelSpec:
+def variant_of(task: Task) -> ModelSpec:
     """Give the reference model as a task reads it."""
-    spec = only(reference(), task.stage)
+    spec = only(spec_of(MODEL), task.stage)
     if task.phases == 2:
         spec = with_phases(spec, task.stage, "confrontation", PHASES)
     return spec if task.effects else without_effects(spec, task.stage)
@@ -50,7 +51,7 @@ def spec_of(task: Task) -> ModelSpec:
 
 def scored(task: Task) -> dict[str, Any]:
     """Give the score of every unit of a task, and what its posterior says of the parameters."""
-    shared = Shared(spec_of(task), task.stage, spread=task.sharing == "partial")
+    shared = Shared(variant_of(task), task.stage, spread=task.sharing == "partial")
     found: dict[str, Any] = task._asdict()
     if task.sharing == "unpooled":
         scores = {unit: shared.alone(unit, SEED) for unit in shared.units}
@@ -97,7 +98,7 @@ def onset_multiplier(names: tuple[str, ...], log_values: Floats) -> Floats:
 def effects_of_victory() -> list[dict[str, Any]]:
     """Say how much the history narrows the victory's effect on onsets, with hidden calm states and without."""
     found: list[dict[str, Any]] = []
-    spec = only(reference(), "relations")
+    spec = only(spec_of(MODEL), "relations")
     readings = {
         "truce and cooperation hidden": spec,
         "the same, confrontation in two phases": with_phases(spec, "relations", "confrontation", PHASES),
@@ -122,7 +123,7 @@ def durations_scored() -> dict[str, Any]:
     rows = crises()
     years = np.array([row.years for row in rows])
     over = np.array([row.to is not None for row in rows])
-    stage = reference().stages["relations"]
+    stage = spec_of(MODEL).stages["relations"]
     late = [(low / SLOWER, high) for low, high in out_of(stage)]
     found: dict[str, Any] = {"units": [row.unit for row in rows], "years": years.tolist(), "over": over.tolist()}
     readings: dict[str, tuple[list[tuple[float, float]], Callable[[Floats], Floats]]] = {

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import math
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from docs.builder.markdown import bullets, code, page, para, plain, table
-from docs.builder.places import MODEL, ROOT
+from docs.builder.places import MODEL, ROOT, spec_of
 from forecast.base.prose import count, listed, spoken
 from forecast.evidence.history import compile_history, timelines
-from forecast.project.models import load_with_history
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.evidence.history import Timeline
-    from forecast.theory.spec import ModelSpec
 
 FIGURES = ROOT / "benchmarks" / "history" / "figures.json"
-TODAY = dt.date(2026, 1, 8)
 SHARINGS = ("unpooled", "pooled", "partial")
 ONSET, STRAIN = "victory_brings_confrontation", "victory_strains_cooperation"
 
@@ -44,14 +40,9 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Difference:
     return Difference(math.fsum(gaps), math.sqrt(len(gaps)) * statistics.stdev(gaps))
 
 
-def reference() -> ModelSpec:
-    """Read the reference model with its history."""
-    return load_with_history(MODEL, ROOT, TODAY)
-
-
 def spells() -> list[Timeline]:
     """Give every spell of the reference model's history."""
-    return timelines(compile_history(StateSpace(reference())))
+    return timelines(compile_history(StateSpace(spec_of(MODEL))))
 
 
 def crises() -> list[Timeline]:
@@ -91,8 +82,7 @@ def _introduction(found: Mapping[str, Any]) -> str:
     ) + "\n" + para(
         "The scores are measured by `python -m benchmarks.history`, which takes some minutes and keeps them in",
         f"`benchmarks/history/figures.json`; they are of model version `{found['version']}`. The table of spells",
-        "follows from `data/russia_azerbaijan/history.csv`. How the likelihood of a spell is computed stands in",
-        "`forecast/engine/history.py`.",
+        "follows from `data/russia_azerbaijan/history.csv`. [The method](method.md) says how they enter the model.",
     )  # fmt: skip
 
 
