@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 
-from forecast.base.errors import ForecastError
+from forecast.base.errors import ForecastError, InputError
 from forecast.base.sanitise import visible
 from forecast.cli import (
     archive,
@@ -45,6 +46,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a dash gets a question mark
             stream.reconfigure(errors="replace")
     try:
+        _require_folder()
         app()
         sys.stdout.flush()
     except BrokenPipeError:
@@ -64,6 +66,14 @@ def main() -> None:
         except BrokenPipeError:
             _unheard()
         raise
+
+
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        msg = "the folder in which this was run is gone; change to one that is there (cd) and run it again"
+        raise InputError(msg) from None
 
 
 def _unheard() -> NoReturn:

@@ -10,6 +10,7 @@ import typer
 from forecast import record
 from forecast.base import prose
 from forecast.base.errors import FaultsError
+from forecast.base.sanitise import one_line
 from forecast.cli.options import HERE, JsonOption, ProjectOption, date_of, utc_now
 from forecast.cli.printing import print_json, shown
 from forecast.project.project import Project
@@ -81,10 +82,13 @@ def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
             print(f"  the first {found.before:,} rows were there before the chain, and are as they were then found")
         print(f"archive: {prose.count(found.issues, 'issued forecast')}")
         print(f"fits: {prose.count(found.fits, 'file')}; reports: {found.reports}")
+        if found.older:
+            print("  of an older version, without a digest; delete them, and what is needed is made again:")
+            print("\n".join(f"    {one_line(path)}" for path in found.older))
     if found.faults:
         raise FaultsError(shown(project), found.faults)
     if not as_json:
-        print("all is as it was written")
+        print("all that has a digest is as it was written" if found.older else "all is as it was written")
 
 
 @app.command()

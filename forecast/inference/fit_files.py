@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 ABOUT_DIGEST = "about_sha256"  # of what a file says about itself, for HDF5 has no checksums of that
-DIGEST_BYTES = 71
+DIGEST_MARK = b"sha256 "
+DIGEST_BYTES = len(DIGEST_MARK) + 64
 UNREADABLE = (
     OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
@@ -85,7 +86,7 @@ def _write(dataset: xr.Dataset, folder: Path, name: str) -> Path:
 
 
 def _digest(content: bytes) -> bytes:
-    return b"sha256 " + hashlib.sha256(content).hexdigest().encode()
+    return DIGEST_MARK + hashlib.sha256(content).hexdigest().encode()
 
 
 def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
@@ -116,8 +117,10 @@ def _read(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], dict[str,
     return found
 
 
-def read_whole(path: Path) -> None:
+def read_whole(path: Path) -> bool:
     """Read everything in the file of a fit, or of draws from the prior, and hold it against its digest.
+
+    Whether it has one: older versions wrote none, and then only HDF5's own checksums of the numbers were looked at.
 
     Raises
     ------
@@ -129,7 +132,8 @@ def read_whole(path: Path) -> None:
         content = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    if content[-DIGEST_BYTES:] != _digest(content[:-DIGEST_BYTES]):
+    sound = content[-DIGEST_BYTES:] == _digest(content[:-DIGEST_BYTES])
+    if not sound and (DIGEST_MARK in content[-DIGEST_BYTES:] or not _is_older(path)):
         msg = f"{path}: its digest is missing or another; delete the file, and it is made again when it is needed"
         raise InputError(msg)
     try:
@@ -139,9 +143,21 @@ def read_whole(path: Path) -> None:
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
     _read(path, names)
+    if not sound:
+        return False
     if not path.stem.startswith("prior-") and _record(path, about).id != path.stem:
         msg = f"{path}: holds another fit; delete the file and run the command again"
         raise InputError(msg)
+    return True
+
+
+def _is_older(path: Path) -> bool:
+    """Whether a file was written before there were digests; a version that writes them says so within, too."""
+    try:
+        with h5py.File(path) as file:
+            return "about" in file.attrs and ABOUT_DIGEST not in file.attrs
+    except UNREADABLE:
+        return False
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -14,7 +14,7 @@ from forecast import theory
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
-from forecast.ledger.keys import KEYS, clean_key, is_error, is_mangled, is_placeholder
+from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
 from forecast.ledger.rows import Coverage, Entry, Observation, with_id
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 MAX_TEXT = 10_000
-FORMULA = "\0="  # a cell whose value was never worked out
 DAY_ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}  # places of year, month, day
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
@@ -156,7 +155,7 @@ class _Check:
             value = clean_key(text) if column in KEYS else text.replace("\r\n", "\n").replace("\r", "\n")
             cells[column] = str(shared.setdefault(value, value)) if column != "id" else value
             if text == FORMULA:
-                self._fault(column, "a formula without a stored value; save it in a spreadsheet, or type the value")
+                self._fault(column, UNSOLVED)
                 continue
             self._characters(column, text)
             if is_error(value.strip()) or (column != "note" and is_placeholder(value.strip())):

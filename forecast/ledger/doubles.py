@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from forecast.base.prose import count
-from forecast.ledger.keys import clean_key, look_alikes
+from forecast.ledger.keys import look_alikes, skeleton
 from forecast.ledger.rows import Observation, make_id
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def at_most(lines: Iterable[str], rest: str) -> Iterator[str]:
 
 
 def _event(row: Observation) -> tuple[str, dt.date, str]:
-    return row.indicator or row.state or "", row.date, clean_key(row.source).casefold()
+    return row.indicator or row.state or "", row.date, skeleton(row.source)
 
 
 def _same_events(kept: Sequence[Observation], seen: Sequence[Observation], new: set[str]) -> Iterator[str]:

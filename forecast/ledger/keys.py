@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,12 +27,17 @@ def clean_key(text: str) -> str:
 
 # Placeholders.
 
+FORMULA = "\0="  # a cell whose value was never worked out
+UNSOLVED = "a formula without a stored value; save it in a spreadsheet, or type the value"
+
 WORDS = {
-    "nan", "none", "null", "nil", "nat", "na", "n/a", "n.a.", "<na>", "<null>", "undefined", "-", "--", "---", "–", "—",
-    "?", "??", "???", ".", "..", "...", "…", "_", "/", "*", "n/d", "k.a.", "н/д", "tbd", "xxx",
+    "nan", "none", "null", "nil", "nat", "na", "n/a", "n.a", "undefined", "n/d", "k.a", "н/д", "tbd", "tba", "xxx",
+    "blank", "empty", "not available", "not applicable",
 }  # fmt: skip
-ERRORS = {"#n/a", "#nv", "#n/d", "#n/b", "#h/d", "#н/д", "#yok", "#getting_data", "#busy"}
-ERROR = re.compile(r"#[A-ZА-ЯÇĞİÖŞÜÉÈÑ][A-ZА-ЯÇĞİÖŞÜÉÈÑ0-9/_ ]*[!?]|#+", re.IGNORECASE)
+ERRORS = {"#n/a", "#na", "#n/a n/a", "#nv", "#n/d", "#n/b", "#h/d", "#н/д", "#yok", "#getting_data", "#busy"}
+NO_NUMBER = re.compile(r"-?1\.#[A-Z]+", re.IGNORECASE)  # as C prints it: -1.#IND, 1.#QNAN
+AROUND = "()[]{}<>\"'.-"
+ERROR = re.compile(r"#¡?[A-ZА-ЯÇĞİÖŞÜÉÈÑ][A-ZА-ЯÇĞİÖŞÜÉÈÑ0-9/_ ]*[!?]|#+", re.IGNORECASE)
 
 
 def is_error(text: str) -> bool:
@@ -40,13 +46,22 @@ def is_error(text: str) -> bool:
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text stands for nothing: an error of a spreadsheet, or a word such as ``nan``, ``None`` and ``-``."""
-    return text.casefold() in WORDS or is_error(text)
+    """Whether a text stands for nothing: an error of a spreadsheet, ``nan``, ``(None)`` and such words, or a ``-``."""
+    if not text or is_error(text):
+        return bool(text)
+    if not any(map(str.isalnum, text)):
+        return all(unicodedata.category(char)[0] in "PS" and unicodedata.category(char) != "So" for char in text)
+    return NO_NUMBER.fullmatch(text) is not None or text.strip(AROUND).casefold() in WORDS
 
 
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+MONTHS = (  # as Excel writes them in English, German, French, Russian and Turkish, but for what ids begin with
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrz|mär|mai|okt|dez|fév|avr|jui|aoû|déc"
+    "|янв|фев|мар|апр|май|мая|июн|июл|авг|сен|окт|ноя|дек|oca|şub|nis|haz|ağu|eyl|kas"
+)
+LETTERS = r"[^\W\d_]*"
 MANGLED = re.compile(
-    rf"\d+(?:[.,]\d+)?E[+-]?\d+|\d{{1,2}}[-. ](?:{MONTHS})[a-z]*(?:[-. ]\d{{2,4}})?|(?:{MONTHS})[a-z]*[-. ]\d{{1,4}}"
+    rf"\d+(?:[.,]\d+)?E[+-]?\d+|\d{{1,2}}[-. ]{{1,2}}(?:{MONTHS}){LETTERS}(?:[-. ]{{1,2}}\d{{2,4}})?"
+    rf"|(?:{MONTHS}){LETTERS}[-. ]{{1,2}}\d{{1,4}}"
     r"|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}-\d{2}-\d{2}(?: [\d:]+)?",
     re.IGNORECASE,
 )
@@ -79,8 +94,7 @@ def look_alikes(new: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str,
     first: dict[str, str] = {}
     near: dict[str, list[str]] = defaultdict(list)
     for key in every:
-        skeleton = _skeleton(key)
-        alike = first.setdefault(skeleton, key)
+        alike = first.setdefault(skeleton(key), key)
         if alike == key and slips:
             for signature in _signatures(key):
                 close = (one for one in near[signature] if one != key and _one_letter_apart(one, key))
@@ -90,7 +104,8 @@ def look_alikes(new: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str,
             yield key, alike
 
 
-def _skeleton(key: str) -> str:
+@lru_cache(maxsize=2**12)
+def skeleton(key: str) -> str:
     """Give a key without case, marks, blanks and punctuation, in Latin letters where they look the same."""
     plain = unicodedata.normalize("NFKD", key.casefold().replace("ı", "i"))
     return "".join(char for char in plain.translate(TWINS) if char.isalnum()) or key

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from forecast.base.errors import nearest
-from forecast.ledger.keys import clean_key
+from forecast.ledger.keys import FORMULA, UNSOLVED, clean_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,13 +78,16 @@ def read_header(names: list[str]) -> Header:
     faults: list[str] = []
     ignored: list[str] = []
     for name, raw in zip(given, names, strict=False):
-        if name in columns or not name:
+        if name in columns or not name or raw == FORMULA:
             continue
         absent = [column for column in columns if column not in given]
         if difflib.get_close_matches(name, absent, n=1, cutoff=CLOSE):
             faults.append(f"there is no column {raw.strip()[:80]!r}; {nearest(name, absent)}")
         else:
             ignored.append(raw.strip())
+    faults += [
+        f"the name of column {k + 1} is {UNSOLVED}" for k, raw in enumerate(names[: len(given)]) if raw == FORMULA
+    ]
     faults += [f"column {name!r} is given twice" for name in columns if given.count(name) > 1]
     faults += [f"column {name!r} is missing" for name in columns if name not in OPTIONAL and name not in given]
     return Header(kind, tuple(name if name in columns else "" for name in given), tuple(ignored), tuple(faults))
@@ -96,9 +99,13 @@ LAYOUTS = (
     ("ACLED", "an ACLED export", {"event_id_cnty", "event_date", "event_type"}),
     ("ACLED", "an ACLED export", {"event_id_cnty", "sub_event_type", "actor1"}),
     ("ACLED", "an ACLED export", {"data_id", "event_date", "event_type", "actor1"}),
+    ("ACLED", "an ACLED table of counts", {"sub_event_type", "disorder_type", "events"}),
     ("UCDP", "UCDP's Georeferenced Event Dataset", {"type_of_violence", "side_a", "date_start"}),
     ("UCDP", "a UCDP list of conflicts", {"conflict_id", "side_a", "intensity_level"}),
     ("UCDP", "a UCDP list of dyads", {"dyad_id", "conflict_id", "side_a"}),
+    ("UCDP", "a UCDP list of deaths in battle", {"conflict_id", "bd_best"}),
+    ("UCDP", "a UCDP list of dyads", {"dyad_id", "conflict_id", "side_a_name"}),
+    ("UCDP", "a UCDP list of actors", {"conflict_id", "actor_id", "actor_name"}),
     ("GDELT", "a GDELT table of events", {"globaleventid", "sqldate"}),
     ("GDELT", "a GDELT table of mentions", {"globaleventid", "mentiontimedate"}),
     ("GDELT", "a GDELT knowledge graph", {"gkgrecordid", "v2themes"}),
@@ -106,6 +113,7 @@ LAYOUTS = (
 GDELT_FILE = re.compile(r"\d{8}(?:\d{6})?(?:\.translation)?\.(export|mentions|gkg)\.csv", re.IGNORECASE)
 GDELT_EVENTS = range(57, 62)  # columns of its event tables, which have no header
 GDELT_MENTIONS = range(14, 17)
+GDELT_GRAPH = range(27, 28)
 
 
 def foreign_layout(file: str, cells: list[str]) -> str:
@@ -118,6 +126,13 @@ def foreign_layout(file: str, cells: list[str]) -> str:
         found = "a GDELT table of events"
     elif not found and len(cells) in GDELT_MENTIONS and first[0].isdigit() and all(map(number.fullmatch, first[1:3])):
         found = "a GDELT table of mentions"
+    elif (
+        not found
+        and len(cells) in GDELT_GRAPH
+        and re.fullmatch(r"\d{14}-T?\d+", first[0])
+        and first[0][:14] == first[1]
+    ):
+        found = "a GDELT knowledge graph"
     elif not found and GDELT_FILE.fullmatch(file) and not names & {"indicator", "state"}:
         found = "a GDELT table"
     if not found:

@@ -13,8 +13,7 @@ from xml.etree import ElementTree as ET
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.prose import listed
 from forecast.base.sanitise import bare_text
-from forecast.ledger.check import FORMULA
-from forecast.ledger.keys import clean_key
+from forecast.ledger.keys import FORMULA, clean_key
 from forecast.ledger.layout import known_columns
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def _delimiter(start: str) -> str:
     if said := re.match(r'\ufeff?"?sep=(.)', start):
         return said[1]
     lines = start.splitlines()[:20] or [""]
-    candidates = (",", ";", "\t")
+    candidates = (",", ";", "\t", "|")
     first = next(filter(str.strip, lines), "")
     return max(
         candidates,

@@ -115,14 +115,18 @@ class Dataset:
         found: list[str] = []
         for path in self._starter_files():
             try:
-                differing = sum(not self._was_taken(row) for row in ledger.read_rows(path))
+                rows = ledger.read_rows(path)
+                fault = next((f"line {row.line}: {row.fault}" for row in rows if row.fault), "")
             except LedgerError as error:
-                found.append(f"{path} cannot be read any more, and the ledger is used as it is: {error.faults[0]}")
+                rows, (fault, *_) = (), error.faults
+            if fault:
+                found.append(f"{path} cannot be read any more, and the ledger is used as it is: {fault}")
                 continue
+            differing = sum(not self._was_taken(row) for row in rows)
             if differing:
-                rows = "1 row that differs" if differing == 1 else f"{differing:,} rows that differ"
+                which = "1 row that differs" if differing == 1 else f"{differing:,} rows that differ"
                 found.append(
-                    f"{path} was edited after its first use and has {rows} from the ledger, which is what counts;"
+                    f"{path} was edited after its first use and has {which} from the ledger, which is what counts;"
                     f" `forecast import {path}` takes it in"
                 )
         return tuple(found)

@@ -23,19 +23,21 @@ if TYPE_CHECKING:
 class Verified:
     """What was looked at, and every fault: of the ``ledger``, of fits and of reports.
 
-    ``head`` is the end of the ledger's chain; its first ``before`` rows were there before there was a chain.
+    ``head`` is the end of the ledger's chain; its first ``before`` rows were there before there was a chain. Of the
+    ``fits``, those that are ``older`` were written by a version that kept no digest, so that they can only be read.
     """
 
     head: Head
     before: int
     issues: int
     fits: int
+    older: tuple[str, ...]
     reports: int
     faults: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
-        return {**asdict(self), "head": self.head._asdict(), "faults": list(self.faults)}
+        return {**asdict(self), "head": self.head._asdict(), "older": list(self.older), "faults": list(self.faults)}
 
 
 def verify(root: Path, store: Ledger) -> Verified:
@@ -52,8 +54,10 @@ def verify(root: Path, store: Ledger) -> Verified:
     issues = store.forecasts()
     fits = sorted(root.glob("data/*/fits/*.nc"))
     reports = _folders(root)
-    found = [*_fit_faults(root, fits), *_orphans(root, issues), *_report_faults(root, issues)]
-    return Verified(store.head(), store.before_chain(), len(issues), len(fits), len(reports), tuple(found))
+    older, faults = _read_fits(root, fits)
+    faults += [*_orphans(root, issues), *_report_faults(root, issues)]
+    before = store.before_chain()
+    return Verified(store.head(), before, len(issues), len(fits), tuple(older), len(reports), tuple(faults))
 
 
 def require_begun(root: Path) -> None:
@@ -120,9 +124,14 @@ def _report_faults(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
             )
 
 
-def _fit_faults(root: Path, fits: list[Path]) -> Iterator[str]:
+def _read_fits(root: Path, fits: list[Path]) -> tuple[list[str], list[str]]:
+    """Read all fits, and give those of older versions, which have no digest, and what is wrong with others."""
+    older: list[str] = []
+    faults: list[str] = []
     for path in fits:
         try:
-            inference.read_whole(path)
+            if not inference.read_whole(path):
+                older.append(str(path.relative_to(root)))
         except InputError as error:
-            yield str(error).removeprefix(f"{root}/")
+            faults.append(str(error).removeprefix(f"{root}/"))
+    return older, faults

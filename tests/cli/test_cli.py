@@ -32,7 +32,7 @@ from projects import (
 )
 
 from forecast.base.prose import figure
-from forecast.cli.app import app
+from forecast.cli.app import app, main
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
@@ -368,3 +368,23 @@ def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "forecast" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [("log",), ("log", "-C", "/"), ("init", "new")])
+def test_a_folder_that_is_gone_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A command run where somebody deleted the folder gives one line and code 2."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.setattr(sys, "argv", ["forecast", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "forecast: the folder in which this was run is gone; change to one that is there (cd) and run it again\n"
+    )

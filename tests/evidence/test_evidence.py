@@ -414,6 +414,17 @@ def test_month_row_leaves_the_rest_of_its_month_unsaid(reference: StateSpace) ->
     assert found == {step: "" for step in range(7, 19) if step not in touching} | {12: "m", 13: "s"}
 
 
+@pytest.mark.parametrize(("best", "counts"), [(11, ["m"]), (12, []), (31, [])])
+def test_a_month_row_that_does_not_count_is_named(reference: StateSpace, best: int, counts: list[str]) -> None:
+    """Public already, but with a best day that is yet to come, it is left out with the reason and the remedy."""
+    as_of, day = dt.date(2025, 3, 11), dt.date(2025, 3, best)
+    row = dataclasses.replace(sighting("m", "entry_ban", day, precision="month"), reported_on=dt.date(2025, 3, 4))
+    evidence = compile_evidence(reference, [row], as_of)
+    reason = f"dated to the month, and its best day, {day}, is after {as_of}; give an earlier best day"
+    assert evidence.left_out == (() if counts else (("m", reason),))
+    assert list(evidence.used) == counts
+
+
 # What the vocabulary had on the day.
 
 

@@ -305,7 +305,17 @@ def test_without_a_named_sheet_the_first_is_read(tmp_path: Path) -> None:
         ({"note": "#N/A"}, "note: '#N/A' stands for nothing"),
         *(
             ({"id": name}, f"id: {name!r} is what a spreadsheet makes of an id; write it as it was, as text")
-            for name in ("3-Jan", "1.9E+18", "Mar-25", "2025-01-03", "03.01.2025")
+            for name in (
+                "3-Jan",
+                "3. Jan",
+                "1.9E+18",
+                "Mar-25",
+                "Mrz 25",
+                "янв.25",
+                "3-Şub",
+                "2025-01-03",
+                "03.01.2025",
+            )
         ),
     ],
 )

@@ -44,7 +44,14 @@ def test_equal_rows_are_not_one_silently() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"note": "."}, {"grade": "A1"}, {"source": "apa"}, {"url": "https://x.org/"}, {"reported_on": day(3, 1)}],
+    [
+        {"note": "."},
+        {"grade": "A1"},
+        {"source": "apa"},
+        {"source": "APA."},
+        {"url": "https://x.org/"},
+        {"reported_on": day(3, 1)},
+    ],
 )
 def test_a_retyped_row_is_named_with_the_first(ledger: SqliteLedger, changes: dict[str, object]) -> None:
     """Same indicator, date and source: both ids and the way out are said; `distinct` says it is another event."""
@@ -99,6 +106,26 @@ def test_keys_that_look_alike_are_warned(ledger: SqliteLedger, known: str, new: 
     ledger.add("d", [sighting("1", story=known)], now=NOW)
     notices = ledger.add("d", [sighting("2", story=new, date=day(2, 21))], now=NOW).notices
     assert notices == (f"story {new!r} looks like {known!r}; if they are the same, write both in one way",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["#N/A", "#N/A N/A", "#REF!", "#¡REF!", "#ЗНАЧ!", "nan", "-NaN", "-1.#IND", "1.#QNAN", "None", "(none)", "[null]",
+     "<NA>", "n.a", "N.A.", "(blank)", "not available", "TBA", "-", "–", "***", "[]", '""', "?!"],
+)  # fmt: skip
+def test_a_placeholder_is_a_fault_of_its_cell(text: str) -> None:
+    """What programs and people write where nothing is known joins no events into one story."""
+    with pytest.raises(LedgerError, match=r"rows.csv:2: story: .* stands for nothing"):
+        check_entries([row(story=text)], VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    "text", ["Nana", "No. 1", "-5", "raid (blank)", "NATO", "Nonesuch", "#raid", "🚀", "1.#INDIA 2"]
+)
+def test_a_word_that_only_begins_like_a_placeholder_is_none(text: str) -> None:
+    """Names are kept, whatever stands within them."""
+    (found,) = check_entries([row(story=text)], VOCABULARY)
+    assert found.story == text  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
 
 from forecast.base.errors import LedgerError
+from forecast.ledger import sheets
 from forecast.ledger.files import read_rows
 
 if TYPE_CHECKING:
@@ -28,6 +31,53 @@ def workbook(folder: Path, *lines: list[str | None], merged: str = "", title: st
     path = folder / "rows.xlsx"
     book.save(path)
     return path
+
+
+def test_a_formula_in_the_header_is_said(tmp_path: Path) -> None:
+    """A column whose name was never worked out is a fault, with its place."""
+    path = workbook(tmp_path, ROW)
+    book = openpyxl.load_workbook(path)
+    book.active["E1"] = '="grade"'
+    book.save(path)
+    faults = [row.fault for row in read_rows(path) if row.fault]
+    assert faults[0].startswith("the name of column 5 is a formula without a stored value")
+    assert faults[1:] == ["column 'grade' is missing"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        ("MAX_BYTES", 2_000, "MB when it is unpacked, at most"),
+        ("MAX_CELLS", 12, "has more than 12 cells down to line 3"),
+    ],
+)
+def test_a_workbook_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, told: str
+) -> None:
+    """By what it takes when it is unpacked, and by rows times columns."""
+    path = workbook(tmp_path, ROW, ROW)
+    assert len(read_rows(path)) == 2
+    monkeypatch.setattr(sheets, limit, value)
+    with pytest.raises(LedgerError, match=told):
+        read_rows(path)
+
+
+@pytest.mark.parametrize(("line", "column"), [(2**20, 2**14), (2**20, 1), (2, 2**14)])
+def test_one_far_cell_costs_nothing(tmp_path: Path, line: int, column: int) -> None:
+    """A small workbook whose last cell is used is read as what stands in it, in a moment and little memory."""
+    path = workbook(tmp_path, ROW)
+    book = openpyxl.load_workbook(path)
+    book.active.cell(line, column, "x")
+    book.save(path)
+    tracemalloc.start()
+    begun = time.process_time()
+    found = read_rows(path)
+    taken = time.process_time() - begun
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [row.line for row in found] == ([2] if line == 2 else [2, line])
+    assert taken < 60
+    assert peak < 100e6
 
 
 def text(folder: Path, content: str) -> Path:
@@ -80,7 +130,9 @@ def test_our_sheets_are_found_in_any_case(tmp_path: Path, title: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize(("first", "mark"), [("", ","), ("", ";"), ("", "\t"), ("sep=;", ";"), ("sep=|", "|")])
+@pytest.mark.parametrize(
+    ("first", "mark"), [("", ","), ("", ";"), ("", "\t"), ("", "|"), ("sep=;", ";"), ("sep=|", "|")]
+)
 def test_cells_are_told_apart(tmp_path: Path, first: str, mark: str, end: str) -> None:
     """Commas, semicolons, tabs and what `sep=` says separate cells, with any line ends."""
     lines = [*([first] if first else []), mark.join(HEADER), mark.join(cell or "" for cell in ROW), ""]
@@ -110,6 +162,11 @@ def test_headers_are_read_in_any_case_and_unknown_columns_named(tmp_path: Path) 
         ("GKGRECORDID,V2Themes", "GDELT"),
         ("id,type_of_violence,side_a,date_start", "UCDP"),
         ("dyad_id,conflict_id,side_a", "UCDP"),
+        ("conflict_id,dyad_id,org,side_a_name,side_b_name", "UCDP"),
+        ("conflict_id,dyad_id,actor_id,actor_name,year", "UCDP"),
+        ("conflict_id,location_inc,side_a,bd_best", "UCDP"),
+        ("WEEK,REGION,COUNTRY,EVENT_TYPE,SUB_EVENT_TYPE,EVENTS,DISORDER_TYPE", "ACLED"),
+        ("\t".join(["20260105120000-1", "20260105120000", "1", "x.org", "https://x.org", *[""] * 22]), "GDELT"),
     ],
 )
 def test_known_layouts_are_named(tmp_path: Path, header: str, name: str) -> None:

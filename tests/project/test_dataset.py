@@ -54,9 +54,23 @@ def test_starter_files_are_taken_in_once(dataset: Dataset) -> None:
     assert ids(dataset) == {"first"}
     (told,) = dataset.starter_notices()
     assert told.startswith(f"{path} was edited after its first use and has 1 row that differs")
-    path.write_bytes(b"\xff\n")
+    assert f"`forecast import {path}` takes it in" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"\xff\n", "line 1 is not UTF-8 text"),
+        (b"id,indicator,state,date,source\nfirst,shot,,2025-01-05,Press\n", "line 1: column 'grade' is missing"),
+        (STARTER.encode() + b"second,march,,2025-01-07\n", "line 3: has 4 cells, the header has 7"),
+    ],
+)
+def test_a_starter_file_that_cannot_be_read_any_more_is_said(dataset: Dataset, content: bytes, fault: str) -> None:
+    """Text, header or row: it is named with its fault, not as rows that differ."""
+    path = dataset.folder / "rows.csv"
+    path.write_bytes(content)
     (told,) = dataset.starter_notices()
-    assert told.startswith(f"{path} cannot be read any more")
+    assert told.startswith(f"{path} cannot be read any more, and the ledger is used as it is: {fault}")
 
 
 def test_rows_count_from_the_day_they_were_reported(dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import pytest
 from projects import call, strict_json
 from tampering import flipped, flips, tampered
@@ -131,6 +132,40 @@ def test_what_lies_beside_the_ledger_is_held_against_it(root: Path, tamper: Call
     done = call("verify", cwd=root)
     assert done.code == 2
     assert told in " ".join(done.err.split())
+
+
+def _as_of_before_digests(path: Path) -> None:
+    """Write a fit again as older versions did: without digests, in the file and behind it."""
+    path.write_bytes(path.read_bytes()[:-71])
+    with h5py.File(path, "r+") as file:
+        del file.attrs["about_sha256"]
+
+
+def test_a_fit_of_an_older_version_is_named_and_is_no_fault(root: Path) -> None:
+    """It has no digest to be held against; what is damaged in it is a fault all the same."""
+    (path,) = (path for path in root.glob("data/tiny/fits/*.nc") if not path.name.startswith("prior-"))
+    _as_of_before_digests(path)
+    done = call("verify", cwd=root)
+    assert (done.code, done.err) == (0, "")
+    told = "of an older version, without a digest; delete them, and what is needed is made again:"
+    assert f"  {told}\n    {path.relative_to(root)}\n" in done.out
+    assert done.out.endswith("all that has a digest is as it was written\n")
+    assert strict_json(call("verify", "--json", cwd=root).out)["older"] == [str(path.relative_to(root))]
+    with h5py.File(path) as file:
+        offset = next(part.id.get_chunk_info(0).byte_offset for part in file.values() if part.chunks)
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 4
+    path.write_bytes(content)
+    done = call("verify", cwd=root)
+    assert (done.code, f"{path.relative_to(root)}: is not a readable fit" in done.err) == (2, True)
+
+
+def test_a_fit_that_lost_its_digest_is_no_older_one(root: Path) -> None:
+    """What a version with digests wrote says so within, so that a shortened file is a fault."""
+    (path,) = (path for path in root.glob("data/tiny/fits/*.nc") if not path.name.startswith("prior-"))
+    path.write_bytes(path.read_bytes()[:-71])
+    done = call("verify", cwd=root)
+    assert (done.code, f"{path.relative_to(root)}: its digest is missing or another" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(400, marks=pytest.mark.slow)])
