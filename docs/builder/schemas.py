@@ -166,6 +166,19 @@ REPORT = _object(
             )
         ),
     ),
+    rests_on=_object(
+        "How much of what is known of each link and each probability is prior, history and reports: shares that add up "
+        "to one; without a history, prior and reports.",
+        format={"const": 1}, model=TEXT, as_of=DATE, history=YES_OR_NO,
+        links=_rows("A rate or an effect.", name=TEXT, kind=TEXT, prior=PROBABILITY, history=PROBABILITY,
+                    reports=PROBABILITY),
+        numbers=_rows(
+            "An outcome or a condition at the longest horizon: by the model file alone, informed by the history, now.",
+            **NAME, prior=PROBABILITY, history=PROBABILITY, reports=PROBABILITY, alone=ESTIMATE, informed=ESTIMATE,
+            now=ESTIMATE,
+        ),
+        sentences=TEXTS | {"description": "What the links rest on, and what the history changed; none without one."},
+    ),
     covered=_object(
         "The same forecast if everything had been looked for all the time.",
         quantities=_rows("One probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
@@ -195,7 +208,7 @@ REPORT = _object(
     ),
     headline=SENTENCES,
     skill=_object(
-        "Whether the track record shows skill; while it does not, a sentence says what the forecast rests on.",
+        "Whether the track record shows skill; and what the links rest on, without a history only while it does not.",
         shown=YES_OR_NO, sentences=TEXTS,
     ),
     track={

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
+from forecast.answers.rests_on import Priors, find_rests_on
 from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
@@ -20,6 +21,7 @@ from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.fit import LINKS
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import PARAMETERS, parameter_names, parameters_of
 from forecast.quantities.forecast import Forecast
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from forecast.answers.baseline import Baseline
     from forecast.answers.drivers import Drivers
     from forecast.answers.experts import Experts
+    from forecast.answers.rests_on import RestsOn
     from forecast.answers.rule_probability import Rules
     from forecast.answers.sensitivity import Sensitivity
     from forecast.answers.sightings import Sightings
@@ -220,6 +223,13 @@ class LiveForecast(Forecast):
         nothing = compile_evidence(found.space, (), found.evidence.as_of)
         few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
         return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
+
+    def rests_on(self, *, refit: Policy | None = None) -> RestsOn:
+        """Say how much of what is known of each link and each probability is prior, history and reports."""
+        found, model, folder = self.fitted(refit or self.refit), self.fitter.model, self.fitter.folder
+        kept = model.kept_prior(1, folder, found.evidence)
+        priors = Priors(model.prior_alone(folder, found.evidence), self.prior(), kept.narrowing)
+        return find_rests_on(found, self.fitter.arrays(found.anchor, LINKS), priors)
 
     def alarm(self, *, weeks: int = WEEKS, refit: Policy | None = None) -> Alarm:
         """Say whether the last ``weeks`` contradict what the model expected of them.

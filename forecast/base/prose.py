@@ -67,6 +67,15 @@ def chance(value: float, mcse: float = 0.0) -> str:
     return f"{'about ' if unit > 1 else ''}{rounded}%"
 
 
+def percents(shares: Sequence[float]) -> list[int]:
+    """Round shares of a whole to percent so that they add up to 100."""
+    whole = [math.floor(100 * share) for share in shares]
+    rest = sorted(range(len(shares)), key=lambda k: whole[k] - 100 * shares[k])
+    for k in rest[: 100 - sum(whole)]:
+        whole[k] += 1
+    return whole
+
+
 def figure(value: float, mcse: float = 0.0) -> str:
     """Write a probability for a cell or a tile: as `chance` does, without the word."""
     return chance(value, mcse).removeprefix("about ")

@@ -1,6 +1,7 @@
 from .anchor import PRIOR as PRIOR
 from .anchor import Anchor as Anchor
 from .fit import fit_model as fit_model
+from .fit_files import Prior as Prior
 from .fit_files import load_cells as load_cells
 from .fit_files import load_fit as load_fit
 from .fit_files import load_prior as load_prior

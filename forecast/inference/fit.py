@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,17 +19,18 @@ from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import xarray as xr
 
-    from forecast.engine.arrays import Cells
+    from forecast.engine.arrays import Cells, Floats
     from forecast.evidence.compilation import Evidence
     from forecast.inference.sampler import Sampler
     from forecast.inference.settings import Settings
     from forecast.theory.statespace import StateSpace
 
 
+LINKS = ("transition_log_rate", "effect_log_times")  # arrays of a fit
 PACKAGES = ("scenario-cascade", "pymc", "pytensor", "nutpie", "numba", "numpy")
 
 
@@ -110,16 +111,24 @@ def _diagnose(posterior: xr.Dataset, divergences: int, published: tuple[float, f
     )
 
 
-def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:
+def links_of(space: StateSpace) -> Iterator[tuple[str, str, tuple[float, float]]]:
+    """Give name, kind and prior interval of every rate and effect, in the order of the arrays `LINKS` end to end."""
     stages = space.spec.stages.values()
     rates = [move.per_year for stage in stages for move in stage.transitions]
     times = [effect.times for stage in stages for effect in stage.effects.values()]
-    for kind, names, intervals, variable in (
-        ("transition", space.transitions, rates, "transition_log_rate"),
-        ("effect", space.effects, times, "effect_log_times"),
-    ):
-        values = posterior[variable].to_numpy().reshape(-1, len(names))
-        for k, (name, interval) in enumerate(zip(names, intervals, strict=True)):
-            low, high = np.exp(np.quantile(values[:, k], [0.05, 0.95]))
-            narrowing = float(values[:, k].std() / log_normal(interval)[1])
-            yield Learned(name, kind, interval, (float(low), float(high)), narrowing)
+    for kind, names, intervals in (("transition", space.transitions, rates), ("effect", space.effects, times)):
+        for name, interval in zip(names, intervals, strict=True):
+            yield name, kind, interval
+
+
+def link_values(arrays: Mapping[str, Any] | xr.Dataset) -> Floats:
+    """(S, links) logarithms of the links from the arrays `LINKS` (chains, draws, …) of a fit, chains end to end."""
+    parts = [np.asarray(arrays[name]) for name in LINKS]
+    return np.concatenate([part.reshape(part.shape[0] * part.shape[1], -1) for part in parts], axis=1)
+
+
+def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:
+    for (name, kind, interval), values in zip(links_of(space), link_values(posterior).T, strict=True):
+        low, high = np.exp(np.quantile(values, [0.05, 0.95]))
+        narrowing = float(values.std() / log_normal(interval)[1])
+        yield Learned(name, kind, interval, (float(low), float(high)), narrowing)

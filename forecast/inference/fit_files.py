@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -33,6 +33,7 @@ DIGEST_BYTES = len(DIGEST_MARK) + 64
 UNREADABLE = (
     OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
+ALONE = ("alone_log_rate", "alone_start")  # draws of a prior file that know of no history
 KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 
@@ -46,23 +47,47 @@ def save_fit(fit: Fit, folder: Path) -> Path:
     return _write(fit.posterior.assign(cells).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
 
 
-def save_prior(space: StateSpace, draws: Draws, efficiency: float, folder: Path) -> Path:
-    """Write draws from the prior, each worth ``efficiency`` independent ones; returns the path."""
+class Prior(NamedTuple):
+    """Draws from the prior, or with a history from prior × history, each worth ``efficiency`` independent ones.
+
+    With a history ``alone`` holds draws from the prior without it, and ``narrowing`` by name of each link the standard
+    deviation with the history over the one without; without a history they are none and empty. Of ``alone`` only log
+    rates and starts are kept in the file: where there are no reports, no rate of an indicator matters.
+    """
+
+    draws: Draws
+    efficiency: float
+    alone: Draws | None
+    narrowing: dict[str, float]
+
+
+def save_prior(space: StateSpace, prior: Prior, folder: Path) -> Path:
+    """Write draws from the prior; returns the path."""
     import xarray as xr  # noqa: PLC0415 - slow to import
 
-    about = json.dumps({"model": space.spec.name, "model_hash": space.spec.hash, "efficiency": efficiency})
-    arrays = {name: _array(name, part) for name, part in draws._asdict().items()}
-    return _write(xr.Dataset(arrays, attrs={"about": about}), folder, _prior_name(space))
+    about = {"efficiency": prior.efficiency, "narrowing": prior.narrowing}
+    arrays = {name: _array(name, part) for name, part in prior.draws._asdict().items()}
+    if prior.alone is not None:
+        kept = zip(ALONE, (prior.alone.log_rate, prior.alone.start), strict=True)
+        arrays |= {name: _array(name, part) for name, part in kept}
+    attributes = {"about": json.dumps({"model": space.spec.name, "model_hash": space.spec.hash, **about})}
+    return _write(xr.Dataset(arrays, attrs=attributes), folder, _prior_name(space))
 
 
-def load_prior(space: StateSpace, folder: Path) -> tuple[Draws, float] | None:
-    """Read what `save_prior` wrote, the draws and what each is worth; None if there are none that can be read."""
+def load_prior(space: StateSpace, folder: Path) -> Prior | None:
+    """Read what `save_prior` wrote; None if there is nothing that can be read."""
     path = folder / f"{_prior_name(space)}.nc"
     try:
         about, arrays = _read(path, Draws._fields)
-        return Draws(**arrays), float(about["efficiency"])
+        efficiency, narrowing = float(about["efficiency"]), dict(about["narrowing"])
+        kept = _read(path, ALONE)[1] if narrowing else None
     except (InputError, KeyError):
         return None
+    alone = None
+    if kept is not None:
+        log_rate, start = (kept[name] for name in ALONE)
+        alone = Draws(log_rate, np.zeros((len(log_rate), len(space.emission_names))), start)
+    return Prior(Draws(**arrays), efficiency, alone, narrowing)
 
 
 def _prior_name(space: StateSpace) -> str:

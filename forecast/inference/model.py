@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from forecast.engine.blocks import Draws
     from forecast.evidence.compilation import Evidence
     from forecast.evidence.history import History
     from forecast.inference.anchor import Anchor
+    from forecast.inference.fit_files import Prior
     from forecast.inference.sampler import Sampler
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 16_000
 PRIOR_SEED = 1
+ALONE_DRAWS = 8_000  # from the prior without its history
 LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
 
 
@@ -48,6 +49,7 @@ class Model:
         self._sampler: Sampler | None = None
         self._anchors: dict[str, Anchor | None] = {}  # by file name; None for what is no fit of this version
         self._prior: Anchor | None = None
+        self._kept: Prior | None = None
         self._lock = RLock()
         self.fitting = Lock()  # held by the thread that makes a fit, so that others find it made
 
@@ -123,25 +125,42 @@ class Model:
     def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
         """Give at least ``count`` draws from the prior, or with a history from prior × history; kept in ``folder``."""
         with self._lock:
+            kept = self.kept_prior(count, folder, evidence)
             if self._prior is None or self._prior.blocks.size < count:
-                found = inference.load_prior(self.space, folder)
-                if found is None or found[0].size < count:
-                    found = self._draw_prior(max(count, PRIOR_DRAWS), evidence)
-                    with suppress(InputError):  # where nothing may be written, they are drawn again next time
-                        inference.save_prior(self.space, *found, folder)
-                draws, efficiency = found
-                self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: draws, efficiency=efficiency)
+                draws = kept.draws
+                self._prior = inference.Anchor(self.space, inference.PRIOR, lambda: draws, efficiency=kept.efficiency)
             return self._prior
 
-    def _draw_prior(self, count: int, any_evidence: Evidence) -> tuple[Draws, float]:
-        """Draw from the prior, directly without a history and else by NUTS; and what a draw is worth."""
+    def kept_prior(self, count: int, folder: Path, evidence: Evidence) -> Prior:
+        """Give what `prior` rests on; read from ``folder``, or drawn and kept there."""
+        with self._lock:
+            if self._kept is None or self._kept.draws.size < count:
+                found = inference.load_prior(self.space, folder)
+                if found is None or found.draws.size < count:
+                    found = self._draw_prior(max(count, PRIOR_DRAWS), evidence)
+                    with suppress(InputError):  # where nothing may be written, they are drawn again next time
+                        inference.save_prior(self.space, found, folder)
+                self._kept = found
+            return self._kept
+
+    def prior_alone(self, folder: Path, evidence: Evidence) -> Anchor:
+        """Give draws from the prior without its history, to be asked without reports; kept in ``folder``."""
+        alone = self.kept_prior(1, folder, evidence).alone
+        if alone is None:
+            return self.prior(1, folder, evidence)
+        return inference.Anchor(self.space, inference.PRIOR, lambda: alone)
+
+    def _draw_prior(self, count: int, any_evidence: Evidence) -> Prior:
+        """Draw from the prior, directly without a history and else by NUTS."""
         sampler = self.sampler(any_evidence)
         if not self.history.units:
-            return sampler.prior(count, PRIOR_SEED), 1.0
+            return inference.Prior(sampler.prior(count, PRIOR_SEED), 1.0, None, {})
         settings = inference.Settings(seed=PRIOR_SEED)
         settings = replace(settings, draws=-(-count // settings.chains))
         nothing = self.evidence((), self.spec.model.start)
         found = inference.fit_model(
             self.space, nothing, sampler, settings, watermark=0, now=dt.datetime.fromtimestamp(0, dt.UTC)
         )
-        return found.draws, found.diagnostics.efficiency
+        alone = sampler.prior(ALONE_DRAWS, PRIOR_SEED)
+        narrowing = {row.name: row.narrowing for row in found.learned}
+        return inference.Prior(found.draws, found.diagnostics.efficiency, alone, narrowing)

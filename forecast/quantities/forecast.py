@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-QUESTIONS = frozenset({"alarm", "do", "drivers", "experts", "rules", "sensitivity", "sightings", "watch", "what_if"})
+QUESTIONS = frozenset(
+    {"alarm", "do", "drivers", "experts", "rests_on", "rules", "sensitivity", "sightings", "watch", "what_if"}
+)
 
 
 @dataclass(frozen=True)

@@ -109,19 +109,23 @@ def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str,
 
 
 def _skill(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
-    """Say whether skill was shown, and as long as it was not, what the forecast rests on instead."""
+    """Say whether skill was shown, and what the forecast rests on: without a history, as long as it was not."""
+    rests = report.get("rests_on") or {}
+    counted = list(rests["sentences"][:1]) if rests.get("history") else []
     live = next((part for part in record.parts if part.live), None)
     naive = [row for row in live.total.against if row.name in NAIVE] if live else []
     if naive and all(row.verdict == "better" for row in naive):
-        return {"shown": True, "sentences": []}
+        return {"shown": True, "sentences": counted}
     links = report["sensitivity"]["links"]
     resting = sum(link["narrowing"] >= LEARNED_LITTLE for link in links)
     rest = "rests" if resting == 1 else "rest"
     sentence = (
         f"No skill shown yet: {_resolved(record, live, naive)}; no back-test is kept with the forecasts (forecast "
-        f"backtest makes one); {resting} of {prose.count(len(links), 'link')} of the theory {rest} on the prior."
+        f"backtest makes one)"
     )
-    return {"shown": False, "sentences": [sentence]}
+    if not counted:
+        sentence += f"; {resting} of {prose.count(len(links), 'link')} of the theory {rest} on the prior"
+    return {"shown": False, "sentences": [f"{sentence}.", *counted]}
 
 
 def _resolved(record: Score, live: Part | None, naive: Sequence[Against]) -> str:

@@ -6,7 +6,7 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, spread
+from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread
 from forecast.base.sanitise import one_line
 from forecast.report.views import begins, issued_words, views
 
@@ -65,9 +65,27 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     if any(row["rests_on_prior"] for row in data["conditionals"]):
         words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
         lines += textwrap.wrap(words, prose, subsequent_indent="  ")
+    lines += _rests_on(data, width)
     for note in data["notes"]:
         lines += ["", *textwrap.wrap(f"Note: {one_line(note)}", prose, subsequent_indent="  ")]
     return "\n".join(lines)
+
+
+def _rests_on(data: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Say what outcomes and conditions rest on, where the model has a history, and what that has changed."""
+    part = data.get("rests_on") or {}
+    if not part.get("history"):
+        return
+    groups: dict[str, list[tuple[str, list[str]]]] = {}
+    for row in part["numbers"]:
+        given = row["given"]
+        words = "on the day" if given is None else f"{'' if begins(given) else 'given '}{given.replace('_', ' ')}"
+        shares = [f"{share} %" for share in percents([row[name] for name in ("prior", "history", "reports")])]
+        groups.setdefault(data["model"]["outcomes"][row["outcome"]]["label"], []).append((words, shares))
+    weeks = max(row["horizon_weeks"] for row in data["forecast"]["quantities"] if row["kind"] == "at")
+    yield from ["", f"What the numbers for {weeks} weeks rest on"]
+    yield from _grid([("model file",), ("history",), ("reports",)], list(groups.items()), width)
+    yield from ["", *textwrap.wrap(one_line(part["sentences"][1]), min(width, READABLE))]
 
 
 def _warnings(data: Mapping[str, Any]) -> Sequence[str]:

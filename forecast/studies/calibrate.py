@@ -165,8 +165,7 @@ def calibration_world(model: Model, settings: Settings, seed: int, world: int) -
     with TemporaryDirectory() as name:
         folder = Path(name)
         first = model.evidence((), spec.model.start)
-        prior = model.prior(1, folder, first)
-        save_prior(space, prior.blocks.draws, prior.efficiency, folder)
+        save_prior(space, model.kept_prior(1, folder, first), folder)
         fitter = Fitter(
             _Shared(model), folder, lambda _: set(), Sampling(replace(settings, seed=fit_seed)), watermark=0, now=EPOCH
         )

@@ -16,6 +16,7 @@ from forecast.report.sections.outcomes import (
     rules_table,
     what_if_table,
 )
+from forecast.report.sections.rests_on import rests_on_table
 from forecast.report.sections.sensitivity import learned_table, sensitivity_chart, sensitivity_table
 from forecast.report.sections.track import track_chart, track_table
 from forecast.report.sections.watch import watch_chart, watch_table
@@ -44,6 +45,7 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
         "known": known_table, "states": states_table, "reached": reached_table, "drivers": drivers_table,
         "support": support_table,
         "watch": watch_table, "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,
+        "rests_on": rests_on_table,
         "covered": covered_table,
         "track": track_table,
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
+from forecast.report.sections.rests_on import shares_by_condition
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
 from forecast.report.views import begins
 
@@ -68,6 +69,7 @@ def changes_table(data: Mapping[str, Any]) -> Table:
 def conditionals_table(data: Mapping[str, Any]) -> Table:
     """Table of conditional probabilities."""
     by, weeks = estimates_of(data["forecast"]["quantities"]), horizons(data)
+    shares = shares_by_condition(data)
     rows: list[list[str]] = []
     for row in data["conditionals"]:
         name, given = row["outcome"], row["given"]
@@ -75,7 +77,7 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
         cells = [spread(one) if (one := by.get((name, kind, given, week))) else missing for week in weeks]
         if not any(cells):
             cells = [TOO_RARE] * len(cells)
-        rests = "the prior" if row["rests_on_prior"] else "prior and evidence"
+        rests = shares.get((name, given)) or ("the prior" if row["rests_on_prior"] else "prior and evidence")
         rows.append([data["model"]["outcomes"][name]["label"], spoken(given), *cells, rests])
     rare = f"; {RARE}" if any(TOO_RARE in row for row in rows) else ""
     return Table(

@@ -26,6 +26,7 @@ from forecast.report.chart_marks import (
     x_axis,
     y_axis,
 )
+from forecast.report.sections.rests_on import HEADS, IN_PERCENT, link_shares
 from forecast.report.table_cells import Table, ranked
 
 if TYPE_CHECKING:
@@ -138,16 +139,20 @@ def learned_table(data: Mapping[str, Any]) -> Table:
     def interval(row: Mapping[str, Any], key: str) -> str:
         return f"{number(row[key][0])} to {number(row[key][1])}"
 
+    shares = link_shares(data)
+    learned = "after history and reports" if shares else "after the evidence"
+    more = f"; what is known of each rests on the model file, the history and the reports {IN_PERCENT}"
     return Table(
-        "Rates per year and multipliers: the 90 % interval of the model file, and after the evidence; narrowing 1 "
-        "means that nothing was learned",
-        ["link", "prior", "now", "narrowing"],
+        f"Rates per year and multipliers: the 90 % interval of the model file, and {learned}; narrowing 1 "
+        f"means that nothing was learned{more if shares else ''}",
+        ["link", "prior", "now", "narrowing", *(HEADS if shares else ())],
         [
             [
                 row["name"] + (" (times)" if row["kind"] == "effect" else ""),
                 interval(row, "prior"),
                 interval(row, "posterior"),
                 f"{row['narrowing']:.2f}",
+                *(shares[row["name"]] if shares else ()),
             ]
             for row in data["learned"]
         ],

@@ -1,0 +1,211 @@
+"""What a forecast rests on: shares of prior, history and reports, and what the history has changed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from forecast import base
+from forecast.base import prose
+from forecast.engine.filtering import evaluate
+from forecast.inference.fit import link_values, links_of
+from forecast.quantities.estimate import FORMAT, text_or_none
+from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
+from forecast.quantities.shares import log_odds_variance, shares_of, variance
+from forecast.theory.spec import log_normal
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+    from forecast.engine.arrays import Floats
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
+    from forecast.inference.reweighting import Posterior
+    from forecast.quantities.estimate import Estimate, Key
+    from forecast.quantities.from_draws import Answers
+    from forecast.theory.statespace import StateSpace
+
+
+WORDS = ("the judgement in the model file", "the history of other countries", "the reports")
+
+
+@dataclass(frozen=True)
+class LinkShares:
+    """Shares of what is known of a rate or an effect, on the log scale; named as in the model's axes."""
+
+    name: str
+    kind: str
+    prior: float
+    history: float
+    reports: float
+
+
+@dataclass(frozen=True)
+class NumberShares:
+    """Shares of what is known of a published probability, on the scale of log odds.
+
+    ``alone`` is the probability by the model file alone, ``informed`` with the history, both without any report;
+    ``now`` is what is published.
+    """
+
+    outcome: str
+    kind: str
+    given: str | None
+    horizon_weeks: int | None
+    date: dt.date | None
+    prior: float
+    history: float
+    reports: float
+    alone: Estimate
+    informed: Estimate
+    now: Estimate
+
+    @property
+    def moved(self) -> str | None:
+        """Say how far the history has moved it; None where that is not told from not at all."""
+        return prose.points_apart(*self._before_and_after, math.hypot(self.alone.mcse, self.informed.mcse))
+
+    @property
+    def _before_and_after(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return (self.alone.mean, self.alone.mcse), (self.informed.mean, self.informed.mcse)
+
+
+@dataclass(frozen=True)
+class RestsOn:
+    """What every link, and every outcome and condition at the longest horizon, rests on.
+
+    ``history`` says whether the model has one; where it has none, nothing rests on it.
+    """
+
+    model: str
+    as_of: dt.date
+    history: bool
+    links: tuple[LinkShares, ...]
+    numbers: tuple[NumberShares, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say of how many links most is prior, history or reports, and what the history changed; without one, none."""
+        return (self._links_counted, self._changed) if self.history else ()
+
+    @property
+    def _links_counted(self) -> str:
+        most = [int(np.argmax((row.prior, row.history, row.reports))) for row in self.links]
+        counts = [most.count(k) for k in range(len(WORDS))]
+        parts = [f"{number or 'none'} on {words}" for number, words in zip(counts, WORDS, strict=True)]
+        rest = "rest" if counts[0] > 1 else "rests"
+        parts[0] = f"{counts[0] or 'none'} {rest} mostly on {WORDS[0]}"
+        return f"Of its {prose.count(len(self.links), 'link')} {prose.listed(parts)}."
+
+    @property
+    def _changed(self) -> str:
+        """Say what the history changed of the outcomes, the most first."""
+        rows = sorted(
+            (row for row in self.numbers if row.kind == "at"),
+            key=lambda row: -abs(row.informed.mean - row.alone.mean) * (row.moved is not None),
+        )
+        return f"What {WORDS[1]} changed: {' '.join(map(_sentence, rows))}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row a link, with the columns of `LinkShares`."""
+        return base.frame(map(asdict, self.links))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "as_of": self.as_of.isoformat(),
+            "history": self.history,
+            "links": [asdict(row) for row in self.links],
+            "numbers": [{**asdict(row), "date": text_or_none(row.date)} for row in self.numbers],
+            "sentences": list(self.sentences),
+        }
+
+
+def _sentence(row: NumberShares) -> str:
+    alone, informed, now = (prose.chance(one.mean, one.mcse) for one in (row.alone, row.informed, row.now))
+    name, moved = prose.spoken(row.outcome), row.moved
+    date = f" on {prose.day(row.date)}" if row.date else ""
+    start = f"{name[:1].upper()}{name[1:]}{date} stands at {alone} by the model file alone, at {informed} with it"
+    if moved is None:
+        difference = "no difference that the draws could tell"
+    else:
+        difference = f"{moved} {'more' if row.informed.mean > row.alone.mean else 'less'}"
+    return f"{start} ({difference}), and at {now} with the reports too."
+
+
+class Priors(NamedTuple):
+    """Draws from the prior without and with the history, and by link how much the history has narrowed it."""
+
+    alone: Anchor
+    informed: Anchor
+    narrowing: Mapping[str, float]
+
+
+def find_rests_on(found: Posterior, arrays: Mapping[str, Floats], priors: Priors) -> RestsOn:
+    """Hold the draws of ``found`` against those of the prior; ``arrays`` are `LINKS` of its fit."""
+    space = found.space
+    return RestsOn(
+        model=space.spec.name,
+        as_of=found.evidence.as_of,
+        history=bool(priors.narrowing),
+        links=tuple(_links(space, arrays, found.weights.values, priors.narrowing)),
+        numbers=tuple(_numbers(found, priors)),
+    )
+
+
+# Links.
+
+
+def _links(
+    space: StateSpace, arrays: Mapping[str, Floats], weights: Floats, narrowing: Mapping[str, float]
+) -> Iterator[LinkShares]:
+    for (name, kind, interval), values in zip(links_of(space), link_values(arrays).T, strict=True):
+        alone = log_normal(interval)[1] ** 2
+        informed = alone * narrowing.get(name, 1.0) ** 2
+        yield LinkShares(name, kind, *shares_of(alone, informed, variance(values, weights)))
+
+
+# Published probabilities.
+
+
+def _numbers(found: Posterior, priors: Priors) -> Iterator[NumberShares]:
+    """Hold three sets of draws against each other; what is too rare to be said under one of them is left out."""
+    longest = max(found.space.spec.model.horizons_weeks)
+    sides = [
+        _said(_without_reports(priors.alone, found.evidence), _equal(priors.alone), priors.alone.efficiency),
+        _said(_without_reports(priors.informed, found.evidence), _equal(priors.informed), priors.informed.efficiency),
+        _said(found.answers, found.weights.values, found.anchor.efficiency),
+    ]
+    for key in sides[-1]:
+        wanted = key[1] == "after" or (key[1] in {"at", "given"} and key[3] == longest)
+        if wanted and all(key in side for side in sides):
+            spreads, each = zip(*(side[key] for side in sides), strict=True)
+            yield NumberShares(*key, *shares_of(*spreads), *each)
+
+
+def _said(found: Answers, weights: Floats, efficiency: float) -> dict[Key, tuple[float, Estimate]]:
+    """Give the variance of its log odds and the estimate of everything that can be said."""
+    found = sayable(found, weights)
+    spreads = [log_odds_variance(part, whole, weights) for part, whole in zip(found.part, found.whole, strict=True)]
+    rows = estimates(found, weights, efficiency)
+    return {row.key: (spread, row.estimate) for row, spread in zip(rows, spreads, strict=True)}
+
+
+def _equal(anchor: Anchor) -> Floats:
+    return np.full(anchor.blocks.size, 1.0 / anchor.blocks.size)
+
+
+def _without_reports(anchor: Anchor, evidence: Evidence) -> Answers:
+    """Answer by the theory alone: the steps pass, and nothing is known of any of them."""
+    cells = evidence.cells
+    nothing = cells._replace(what=cells.what[:0], value=cells.value[:0], observed=cells.observed[:0])
+    states = evaluate(anchor.blocks, nothing).states
+    return answers(anchor.space, evidence.as_of, anchor.ahead(horizons_of(anchor.space, evidence.as_of)), states)

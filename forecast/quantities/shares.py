@@ -1,0 +1,53 @@
+"""What a number rests on: shares of prior, history and reports, by how much each has narrowed it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from forecast.engine.arrays import Floats
+
+
+CERTAIN = 1e-12  # a probability that lies nearer to 0 or 1 counts as this far from it
+
+
+class Shares(NamedTuple):
+    """Shares that add up to one."""
+
+    prior: float
+    history: float
+    reports: float
+
+
+def shares_of(alone: float, informed: float, now: float) -> Shares:
+    """Give the shares from the variance under the prior ``alone``, with the history, and ``now``, with the reports too.
+
+    The prior has what is left of its variance. The rest goes to history and reports in proportion to the logarithms of
+    what each has divided the variance by; whoever has widened it gets none.
+    """
+    if alone <= 0 or now >= alone:
+        return Shares(1.0, 0.0, 0.0)
+    left = now / alone
+    if informed <= 0:
+        return Shares(left, 1.0 - left, 0.0)
+    if now <= 0:
+        return Shares(0.0, 0.0, 1.0)
+    history, reports = (max(math.log(ratio), 0.0) for ratio in (alone / informed, informed / now))
+    part = history / (history + reports)
+    return Shares(left, (1.0 - left) * part, (1.0 - left) * (1.0 - part))
+
+
+def variance(values: Floats, weights: Floats) -> float:
+    """Variance of (S,) ``values`` with weights that sum to one."""
+    return float(weights @ np.square(values - weights @ values))
+
+
+def log_odds_variance(part: Floats, whole: Floats, weights: Floats) -> float:
+    """Variance of the log odds of (S,) ``part`` over ``whole``; a draw counts by weight times ``whole``."""
+    some = whole > 0
+    each = np.clip(part[some] / whole[some], CERTAIN, 1.0 - CERTAIN)
+    counts = weights[some] * whole[some]
+    return variance(np.log(each) - np.log1p(-each), counts / counts.sum())
