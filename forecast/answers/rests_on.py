@@ -69,11 +69,16 @@ class NumberShares:
     @property
     def moved(self) -> str | None:
         """Say how far the history has moved it; None where that is not told from not at all."""
-        return prose.points_apart(*self._before_and_after, math.hypot(self.alone.mcse, self.informed.mcse))
+        before, after = (self.alone.mean, self.alone.mcse), (self.informed.mean, self.informed.mcse)
+        return prose.points_apart(before, after, math.hypot(before[1], after[1]))
 
     @property
-    def _before_and_after(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        return (self.alone.mean, self.alone.mcse), (self.informed.mean, self.informed.mcse)
+    def said(self) -> tuple[str, str, str]:
+        """Write the three probabilities, the second with what the history moved."""
+        alone, informed, now = (prose.chance(one.mean, one.mcse) for one in (self.alone, self.informed, self.now))
+        if self.moved is None:
+            return alone, f"{informed} (no difference that the draws can tell)", now
+        return alone, f"{informed} ({self.moved} {'more' if self.informed.mean > self.alone.mean else 'less'})", now
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,19 @@ class RestsOn:
             (row for row in self.numbers if row.kind == "at"),
             key=lambda row: -abs(row.informed.mean - row.alone.mean) * (row.moved is not None),
         )
-        return f"What {WORDS[1]} changed: {' '.join(map(_sentence, rows))}"
+        if not rows:
+            return f"What {WORDS[1]} changed: no outcome has a number to compare."
+        first, *others = rows
+        alone, informed, now = first.said
+        date = f"on {prose.day(first.date)} " if first.date else ""
+        start = (
+            f"What {WORDS[1]} changed: {date}{prose.spoken(first.outcome)} stands at {alone} by the model file alone"
+        )
+        lines = [f"{start}, at {informed} with that history, and at {now} with the reports too."]
+        if others:
+            each = [f"{prose.spoken(row.outcome)} {', '.join(row.said[:2])} and {row.said[2]}" for row in others]
+            lines.append(f"In the same order: {'; '.join(each)}.")
+        return " ".join(lines)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row a link, with the columns of `LinkShares`."""
@@ -127,18 +144,6 @@ class RestsOn:
             "numbers": [{**asdict(row), "date": text_or_none(row.date)} for row in self.numbers],
             "sentences": list(self.sentences),
         }
-
-
-def _sentence(row: NumberShares) -> str:
-    alone, informed, now = (prose.chance(one.mean, one.mcse) for one in (row.alone, row.informed, row.now))
-    name, moved = prose.spoken(row.outcome), row.moved
-    date = f" on {prose.day(row.date)}" if row.date else ""
-    start = f"{name[:1].upper()}{name[1:]}{date} stands at {alone} by the model file alone, at {informed} with it"
-    if moved is None:
-        difference = "no difference that the draws could tell"
-    else:
-        difference = f"{moved} {'more' if row.informed.mean > row.alone.mean else 'less'}"
-    return f"{start} ({difference}), and at {now} with the reports too."
 
 
 class Priors(NamedTuple):

@@ -35,7 +35,8 @@ def shares_of(alone: float, informed: float, now: float) -> Shares:
         return Shares(left, 1.0 - left, 0.0)
     if now <= 0:
         return Shares(0.0, 0.0, 1.0)
-    history, reports = (max(math.log(ratio), 0.0) for ratio in (alone / informed, informed / now))
+    logs = [math.log(spread) for spread in (alone, informed, now)]
+    history, reports = max(logs[0] - logs[1], 0.0), max(logs[1] - logs[2], 0.0)
     part = history / (history + reports)
     return Shares(left, (1.0 - left) * part, (1.0 - left) * (1.0 - part))
 

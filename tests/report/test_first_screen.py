@@ -115,6 +115,54 @@ def test_no_skill_yet_is_said_with_what_it_rests_on() -> None:
         assert "29 of 29 links of the theory rest on the prior." in text.replace("\\", "")[:9000], form
 
 
+def resting(*, history: bool) -> dict[str, Any]:
+    """Make what a report of a model says that it rests on: everything in the same three shares."""
+    estimate = {"mean": 0.4, "low": 0.1, "high": 0.8, "mcse": 0.002}
+    shares = {"prior": 0.505, "history": 0.333, "reports": 0.162}
+    row = {"outcome": "deal", "horizon_weeks": 52, "date": "2027-01-07", **shares}
+    row |= {"alone": estimate, "informed": estimate, "now": estimate}
+    return {
+        "history": history,
+        "links": [{"name": one["name"], **shares} for one in report(rings=False)["learned"]],
+        "numbers": [row | {"kind": "at", "given": None}, row | {"kind": "given", "given": "strategic_victory"}],
+        "sentences": ["Of its 29 links 29 rest mostly on the file.", "What the history changed: nothing."] * history,
+    }
+
+
+def test_with_a_history_the_first_screen_counts_three_shares() -> None:
+    """The sentence with three shares takes the place of the one on the prior, whether skill is shown or not."""
+    data = report(rings=False) | {"rests_on": resting(history=True)}
+    data |= sum_up(data, None, NO_RECORD)
+    first, second = data["skill"]["sentences"]
+    assert first.endswith("no back-test is kept with the forecasts (forecast backtest makes one).")
+    assert second == "Of its 29 links 29 rest mostly on the file."
+    for form, text in pages(data).items():
+        plain = " ".join(text.replace("\\", "").split())
+        assert second in plain[:9000], form
+        assert "29 of 29 links of the theory rest on the prior." not in plain, form
+        assert "What the history changed: nothing." in plain, form
+    shown = sum_up(data, None, Score("russia_azerbaijan", 3, 0, None, (), (part(10, *BETTER),)))["skill"]
+    assert shown == {"shown": True, "sentences": [second]}
+
+
+def test_with_a_history_every_form_tells_the_shares_in_full() -> None:
+    """Percents that add up to 100 stand beside each link and number; on the terminal beside the numbers."""
+    data = report(rings=False) | {"rests_on": resting(history=True)}
+    texts = pages(data)
+    label, plain = data["model"]["outcomes"]["deal"]["label"], texts["markdown"].replace("\\", "")
+    assert f"| {label}, given strategic victory | 40% | 40% | 40% | 51 | 33 | 16 |" in plain
+    assert len(re.findall(r"\| 51 \| 33 \| 16 \|\n", plain)) == 29 + 2
+    assert "What the numbers for 52 weeks rest on" in texts["terminal"]
+    assert re.search(r"given strategic victory +51 % +33 % +16 %\n", texts["terminal"])
+
+
+def test_without_a_history_the_report_speaks_of_the_prior_as_before() -> None:
+    """A model without one has the same words as an older report that knows no shares."""
+    data = report(rings=False)
+    told = data | {"rests_on": resting(history=False)}
+    assert pages(told | sum_up(told, None, NO_RECORD)) == pages(data)
+
+
 def against(name: str, difference: float) -> Against:
     """Compare with a naive forecaster in many clusters."""
     return Against(name, 40, 10, 0.2, 0.6, difference, 0.01, difference, 0.01)
