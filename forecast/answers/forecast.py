@@ -285,7 +285,8 @@ class LiveForecast(Forecast):
         found = self.fitted(refit)
         arrays = self.fitter.arrays(found.anchor, parameter_names(found.space))
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
-        of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]))
+        informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
+        of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]), informed)
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,

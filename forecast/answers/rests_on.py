@@ -14,12 +14,12 @@ from forecast.engine.filtering import evaluate
 from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
 from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
-from forecast.quantities.shares import log_odds_variance, shares_of, variance
+from forecast.quantities.shares import Shares, log_odds_variance, shares_of, variance
 from forecast.theory.spec import log_normal
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-WORDS = ("the judgement in the model file", "the history of other countries", "the reports")
+WORDS = ("the judgement in the model file", "the history of other countries", "the reports")  # of `Shares`
+
+
+def links_counted(most: Sequence[str]) -> str:
+    """Say how many links rest mostly on what, from the field of `Shares` that is the largest of each."""
+    counts = [most.count(name) for name in Shares._fields]
+    parts = [f"{number or 'none'} on {words}" for number, words in zip(counts, WORDS, strict=True)]
+    rest = "rest" if counts[0] > 1 else "rests"
+    parts[0] = f"{counts[0] or 'none'} {rest} mostly on {WORDS[0]}"
+    return f"Of its {prose.count(len(most), 'link')} {prose.listed(parts)}."
 
 
 @dataclass(frozen=True)
@@ -76,9 +85,12 @@ class NumberShares:
     def said(self) -> tuple[str, str, str]:
         """Write the three probabilities, the second with what the history moved."""
         alone, informed, now = (prose.chance(one.mean, one.mcse) for one in (self.alone, self.informed, self.now))
-        if self.moved is None:
-            return alone, f"{informed} (no difference that the draws can tell)", now
-        return alone, f"{informed} ({self.moved} {'more' if self.informed.mean > self.alone.mean else 'less'})", now
+        moved, side = self.moved, "more" if self.informed.mean > self.alone.mean else "less"
+        if moved is None:
+            told = "no difference that the draws can tell"
+        else:
+            told = f"{moved} {'apart' if moved.startswith('less') else side}"
+        return alone, f"{informed} ({told})", now
 
 
 @dataclass(frozen=True)
@@ -101,12 +113,7 @@ class RestsOn:
 
     @property
     def _links_counted(self) -> str:
-        most = [int(np.argmax((row.prior, row.history, row.reports))) for row in self.links]
-        counts = [most.count(k) for k in range(len(WORDS))]
-        parts = [f"{number or 'none'} on {words}" for number, words in zip(counts, WORDS, strict=True)]
-        rest = "rest" if counts[0] > 1 else "rests"
-        parts[0] = f"{counts[0] or 'none'} {rest} mostly on {WORDS[0]}"
-        return f"Of its {prose.count(len(self.links), 'link')} {prose.listed(parts)}."
+        return links_counted([Shares(row.prior, row.history, row.reports).most for row in self.links])
 
     @property
     def _changed(self) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast import base
+from forecast.answers.rests_on import links_counted
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
@@ -26,6 +27,7 @@ from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import grades_moved, moved
 from forecast.ledger.rows import Coverage, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
+from forecast.quantities.shares import shares_of, variance
 from forecast.theory.assumptions import assumptions
 from forecast.theory.spec import GRADES, log_normal
 
@@ -72,14 +74,20 @@ class Shift:
 
 @dataclass(frozen=True)
 class Link:
-    """How much evidence has narrowed a rate or an effect: posterior over prior standard deviation, on the log scale."""
+    """How much has narrowed a rate or an effect: posterior over prior standard deviation, on the log scale.
+
+    ``most`` is what it mostly rests on where the model has a history: ``prior``, ``history`` or ``reports``.
+    """
 
     name: str
     narrowing: float
+    most: str | None = None
 
     @property
     def rests_on(self) -> str:
         """Say what the link rests on."""
+        if self.most:
+            return f"rests mostly on the {self.most}"
         if self.narrowing >= LEARNED_LITTLE:
             return "rests on the prior"
         return "rests mostly on the prior" if self.narrowing >= MOSTLY else "is narrowed by the evidence"
@@ -126,14 +134,21 @@ class Sensitivity:
         lines += [
             f"{self._clause(row)}." for row in self.shifts if row.trusted and row.kind in {"credibility", "coverage"}
         ]
-        resting = [row for row in self.links if row.narrowing >= LEARNED_LITTLE]
-        rest = "rests" if len(resting) == 1 else "rest"
-        lines.append(f"{len(resting)} of {prose.count(len(self.links), 'link')} of the cascade {rest} on the prior.")
+        lines.append(self._resting)
         shut = sum(not row.trusted for row in self.shifts)
         if shut:
             are = "is" if shut == 1 else "are"
             lines.append(f"{shut} of {prose.count(len(self.shifts), 'change')} {are} out of reach of these draws.")
         return tuple(lines)
+
+    @property
+    def _resting(self) -> str:
+        most = [row.most for row in self.links if row.most]
+        if most:
+            return links_counted(most)
+        resting = [row for row in self.links if row.narrowing >= LEARNED_LITTLE]
+        rest = "rests" if len(resting) == 1 else "rest"
+        return f"{len(resting)} of {prose.count(len(self.links), 'link')} of the cascade {rest} on the prior."
 
     def there(self, row: Shift) -> tuple[float, float]:
         """Where the probability would stand, and the error to which that is known."""
@@ -172,12 +187,14 @@ class Sensitivity:
 class OfFit:
     """What is needed of the fit whose draws are asked, beside them.
 
-    ``log_prior`` holds (S,) densities by group of parameters; without any, nothing is power-scaled.
+    ``log_prior`` holds (S,) densities by group of parameters; without any, nothing is power-scaled. ``informed`` says
+    by name of each link how much the history alone has narrowed it; empty without one.
     """
 
     parameters: Parameters
     log_prior: Mapping[str, Floats]
     chains: int
+    informed: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
@@ -211,7 +228,7 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
         prior_only=_prior_only(question, found.evidence, prior),
         shifts=tuple(shifts),
         scaling=tuple(_scaling(look.here, found, of_fit)) if of_fit.log_prior else (),
-        links=tuple(_links(space, of_fit.parameters, found.weights.values)),
+        links=tuple(_links(space, of_fit, found.weights.values)),
         trust=look.here.trust,
     )
 
@@ -345,12 +362,14 @@ def _prior_only(question: Question, evidence: Evidence, prior: Anchor) -> Estima
     return Reading(question.key, part, equal_weights(prior.blocks.size), prior).quantity.estimate
 
 
-def _links(space: StateSpace, parameters: Parameters, weights: Floats) -> Iterator[Link]:
+def _links(space: StateSpace, of_fit: OfFit, weights: Floats) -> Iterator[Link]:
     for key, interval in assumptions(space.spec).items():
         if key.startswith("stages."):
-            values = parameters.values[key]
-            spread = math.sqrt(float(weights @ np.square(values - weights @ values)))
-            yield Link(key, spread / log_normal(interval)[1])
+            _, stage, _, label = key.split(".", 3)
+            narrowing = math.sqrt(variance(of_fit.parameters.values[key], weights)) / log_normal(interval)[1]
+            informed = of_fit.informed.get(f"{stage}.{label}")
+            most = None if informed is None else shares_of(1.0, informed**2, narrowing**2).most
+            yield Link(key, narrowing, most)
 
 
 def _scaling(here: Reading, found: Posterior, of_fit: OfFit) -> Iterator[Scaling]:

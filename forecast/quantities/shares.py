@@ -21,6 +21,11 @@ class Shares(NamedTuple):
     history: float
     reports: float
 
+    @property
+    def most(self) -> str:
+        """Name the largest."""
+        return max(self._fields, key=lambda name: getattr(self, name))
+
 
 def shares_of(alone: float, informed: float, now: float) -> Shares:
     """Give the shares from the variance under the prior ``alone``, with the history, and ``now``, with the reports too.

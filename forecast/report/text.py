@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread
 from forecast.base.sanitise import one_line
-from forecast.report.views import begins, issued_words, views
+from forecast.report.views import begins, given_words, issued_words, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
         lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], conditions, width)]
         if any(TOO_RARE in text for _, rows in conditions for label, cells in rows for text in (label, *cells)):
             lines += textwrap.wrap(RARE, prose, subsequent_indent="  ")
-    if any(row["rests_on_prior"] for row in data["conditionals"]):
+    if not _has_history(data) and any(row["rests_on_prior"] for row in data["conditionals"]):
         words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
         lines += textwrap.wrap(words, prose, subsequent_indent="  ")
     lines += _rests_on(data, width)
@@ -71,19 +71,24 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     return "\n".join(lines)
 
 
+def _has_history(data: Mapping[str, Any]) -> bool:
+    """Whether shares of prior, history and reports are told in place of what rests on the prior."""
+    return (data.get("rests_on") or {}).get("history", False)
+
+
 def _rests_on(data: Mapping[str, Any], width: int) -> Iterator[str]:
     """Say what outcomes and conditions rest on, where the model has a history, and what that has changed."""
-    part = data.get("rests_on") or {}
-    if not part.get("history"):
+    if not _has_history(data):
         return
+    part = data["rests_on"]
     groups: dict[str, list[tuple[str, list[str]]]] = {}
     for row in part["numbers"]:
         given = row["given"]
-        words = "on the day" if given is None else f"{'' if begins(given) else 'given '}{given.replace('_', ' ')}"
+        words = "on the day" if given is None else given_words(given)
         shares = [f"{share} %" for share in percents([row[name] for name in ("prior", "history", "reports")])]
         groups.setdefault(data["model"]["outcomes"][row["outcome"]]["label"], []).append((words, shares))
     weeks = max(row["horizon_weeks"] for row in data["forecast"]["quantities"] if row["kind"] == "at")
-    yield from ["", f"What the numbers for {weeks} weeks rest on"]
+    yield from ["", f"What is known of the numbers for {weeks} weeks rests on"]
     yield from _grid([("model file",), ("history",), ("reports",)], list(groups.items()), width)
     yield from ["", *textwrap.wrap(one_line(part["sentences"][1]), min(width, READABLE))]
 
@@ -131,7 +136,7 @@ def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[
     groups: dict[str, list[tuple[str, list[str]]]] = {}
     for row in data["conditionals"]:
         name, given = row["outcome"], row["given"]
-        words, star = given.replace("_", " "), " *" if row["rests_on_prior"] else ""
+        words, star = given.replace("_", " "), " *" if row["rests_on_prior"] and not _has_history(data) else ""
         rows = groups.setdefault(data["model"]["outcomes"][name]["label"], [])
         if begins(given):
             after = next((by[key] for key in by if key[:3] == (name, "after", given)), None)

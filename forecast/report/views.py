@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import count
+from forecast.base.prose import count, spoken
 from forecast.ledger.issued import PROMPT
 
 if TYPE_CHECKING:
@@ -44,3 +44,8 @@ def views(data: Mapping[str, Any]) -> dict[str, Any]:
 def begins(given: str) -> bool:
     """Whether a condition is one that has begun some weeks before, and not one of the same date."""
     return " weeks after " in given
+
+
+def given_words(given: str) -> str:
+    """Write a condition: ``given strategic victory``, ``26 weeks after strategic victory began``."""
+    return f"{spoken(given)} began" if begins(given) else f"given {spoken(given)}"

@@ -41,6 +41,7 @@ def test_shares_add_up(alone: float, informed: float, now: float) -> None:
     shares = shares_of(alone, informed, now)
     assert min(shares) >= 0
     assert sum(shares) == pytest.approx(1.0)
+    assert getattr(shares, shares.most) == max(shares)
     shown = percents(shares)
     assert sum(shown) == 100
     assert all(abs(percent - 100 * share) < 1 + 1e-9 for percent, share in zip(shown, shares, strict=True))

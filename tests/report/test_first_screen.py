@@ -152,7 +152,7 @@ def test_with_a_history_every_form_tells_the_shares_in_full() -> None:
     label, plain = data["model"]["outcomes"]["deal"]["label"], texts["markdown"].replace("\\", "")
     assert f"| {label}, given strategic victory | 40% | 40% | 40% | 51 | 33 | 16 |" in plain
     assert len(re.findall(r"\| 51 \| 33 \| 16 \|\n", plain)) == 29 + 2
-    assert "What the numbers for 52 weeks rest on" in texts["terminal"]
+    assert "What is known of the numbers for 52 weeks rests on" in texts["terminal"]
     assert re.search(r"given strategic victory +51 % +33 % +16 %\n", texts["terminal"])
 
 

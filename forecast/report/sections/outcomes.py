@@ -83,7 +83,12 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
     return Table(
         "Probability of the outcome given the condition, both on the date; weeks after counts from the day the "
         f"condition begins{rare}",
-        ["outcome", "condition", *(f"{week} weeks" for week in weeks), "the link rests on"],
+        [
+            "outcome",
+            "condition",
+            *(f"{week} weeks" for week in weeks),
+            "rests on file / history / reports, %" if shares else "the link rests on",
+        ],
         rows,
     )
 

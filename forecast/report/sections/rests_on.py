@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import figure, on_day, percents, spoken
+from forecast.base.prose import figure, on_day, percents
 from forecast.report.table_cells import Table
-from forecast.report.views import begins
+from forecast.report.views import given_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,16 +27,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     return [str(share) for share in percents([row[name] for name in SHARES])]
 
 
-def _condition(row: Mapping[str, Any]) -> str:
-    given = row["given"]
-    return "" if given is None else f", {'' if begins(given) else 'given '}{spoken(given)}"
-
-
 def shares_by_condition(data: Mapping[str, Any]) -> dict[tuple[str, str | None], str]:
-    """Say what each probability at the longest horizon rests on, by outcome and condition; none without a history."""
+    """Write the shares of each probability at the longest horizon by outcome and condition; none without a history."""
     part: Mapping[str, Any] = data.get("rests_on") or {}
     return {
-        (row["outcome"], row["given"]): "prior {} %, history {} %, reports {} %".format(*_cells(row))
+        (row["outcome"], row["given"]): " / ".join(_cells(row))
         for row in part.get("numbers", ()) if part["history"]
     }  # fmt: skip
 
@@ -52,7 +47,8 @@ def rests_on_table(data: Mapping[str, Any]) -> Table:
         ["probability of", "file alone", "with history", "with reports", *HEADS],
         [
             [
-                data["model"]["outcomes"][row["outcome"]]["label"] + _condition(row),
+                data["model"]["outcomes"][row["outcome"]]["label"]
+                + (f", {given_words(row['given'])}" if row["given"] else ""),
                 *(figure(row[name]["mean"], row[name]["mcse"]) for name in ("alone", "informed", "now")),
                 *_cells(row),
             ]
