@@ -65,10 +65,11 @@ def look(  # noqa: PLR0913 - what there is to look at
     anchor: Anchor, parameters: Parameters, rows: Sequence[Entry], as_of: dt.date, *, outcome: str = "very_tense",
     weeks: int | None = None, without: Sequence[str] = (), prior: Anchor | None = None,
     bring: Callable[[Evidence], Posterior] | None = None, log_prior: dict[str, np.ndarray] | None = None,
+    informed: dict[str, float] | None = None,
 ) -> Sensitivity:  # fmt: skip
     """Look at a forecast from draws of any kind."""
     found = reweigh(anchor, compile_evidence(anchor.space, rows, as_of))
-    of_fit = OfFit(parameters, log_prior or {}, 1)
+    of_fit = OfFit(parameters, log_prior or {}, 1, informed or {})
     question = Question(anchor.space, outcome, weeks, as_of)
     bring = bring or (lambda evidence: reweigh(anchor, evidence))
     return find_sensitivity(question, found, rows, of_fit, prior or anchor, bring, without)
@@ -407,6 +408,26 @@ def test_links_compare_posterior_with_prior() -> None:
     assert {row.rests_on for row in found.links} <= {
         "rests on the prior", "rests mostly on the prior", "is narrowed by the evidence",
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("no_scaling")
+def test_links_of_a_model_with_a_history_rest_on_one_of_three() -> None:
+    """What evidence says nothing of rests on the prior, or where that had narrowed it, on the history; all counted."""
+    spec, anchor, parameters = plain(3000)
+    names = [".".join(key.split(".", 3)[1::2]) for key in assumptions(spec) if key.startswith("stages.")]
+    halved = {key: 0.3 * values for key, values in parameters.values.items()}
+    for values, history, most in (
+        (parameters.values, 1.0, "prior"),
+        (halved, 0.3, "history"),
+        (halved, 1.0, "reports"),
+    ):
+        informed = dict.fromkeys(names, history)
+        found = look(
+            anchor, dataclasses.replace(parameters, values=values), plain_rows(), START + 37 * DAY, informed=informed
+        )
+        told = {row.name: row.rests_on for row in found.links}
+        assert told["stages.after.transitions.no>yes"] == f"rests mostly on the {most}"
+        assert any(line.startswith(f"Of its {len(names)} links ") for line in found.sentences)
 
 
 def test_scaling_finds_what_matters() -> None:
