@@ -116,6 +116,8 @@ class Scene:
             {key: part[turns] for key, part in everything.values.items()},
             everything.grade[turns],
             everything.departure[turns],
+            everything.history,
+            everything.history_log_rate[turns],
         )
 
     @property

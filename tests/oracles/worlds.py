@@ -15,6 +15,7 @@ from small_models import BASIS
 
 from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.history import compile_history
 from forecast.inference.anchor import Anchor
 from forecast.inference.shifted_prior import Parameters as Moving
 from forecast.ledger import admiralty
@@ -416,4 +417,4 @@ def moving_of(spec: ModelSpec, values: Sequence[dict[str, np.ndarray | float]]) 
         for kind, names in keys.items()
         for k, key in enumerate(names)
     }
-    return Moving(by_key, grade, departure)
+    return Moving(by_key, grade, departure, compile_history(StateSpace(spec)), np.zeros((len(values), 0)))
