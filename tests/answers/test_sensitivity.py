@@ -380,8 +380,9 @@ def test_errors_are_as_large_as_the_scatter() -> None:
         part = slice(k * size, (k + 1) * size)
         draws = Draws(*(array[part] for array in pool))
         parameters = type(moving)(
-            {key: array[part] for key, array in moving.values.items()}, moving.grade[part], moving.departure[part]
-        )
+            {key: array[part] for key, array in moving.values.items()}, moving.grade[part], moving.departure[part],
+            moving.history, moving.history_log_rate[part],
+        )  # fmt: skip
         anchor = Anchor(space, "prior", lambda draws=draws: draws)
         rows.append(look(anchor, parameters, plain_rows(), START + 37 * DAY, weeks=2))
     ratios: list[float] = []
