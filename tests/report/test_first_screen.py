@@ -124,7 +124,10 @@ def resting(*, history: bool) -> dict[str, Any]:
     return {
         "history": history,
         "links": [{"name": one["name"], **shares} for one in report(rings=False)["learned"]],
-        "numbers": [row | {"kind": "at", "given": None}, row | {"kind": "given", "given": "strategic_victory"}],
+        "numbers": [
+            row | {"kind": "at", "given": None},
+            row | {"outcome": "confrontation", "kind": "given", "given": "strategic_victory"},
+        ],
         "sentences": ["Of its 29 links 29 rest mostly on the file.", "What the history changed: nothing."] * history,
     }
 
@@ -149,9 +152,10 @@ def test_with_a_history_every_form_tells_the_shares_in_full() -> None:
     """Percents that add up to 100 stand beside each link and number; on the terminal beside the numbers."""
     data = report(rings=False) | {"rests_on": resting(history=True)}
     texts = pages(data)
-    label, plain = data["model"]["outcomes"]["deal"]["label"], texts["markdown"].replace("\\", "")
+    label, plain = data["model"]["outcomes"]["confrontation"]["label"], texts["markdown"].replace("\\", "")
     assert f"| {label}, given strategic victory | 40% | 40% | 40% | 51 | 33 | 16 |" in plain
-    assert len(re.findall(r"\| 51 \| 33 \| 16 \|\n", plain)) == 29 + 2
+    assert len(re.findall(r"\| 51 \| 33 \| 16 \|\n", plain)) == 2
+    assert len(re.findall(r"\| 51 / 33 / 16 \|\n", plain)) == 29 + 1  # every link, and the condition that is told
     assert "What is known of the numbers for 52 weeks rests on" in texts["terminal"]
     assert re.search(r"given strategic victory +51 % +33 % +16 %\n", texts["terminal"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
-from forecast.report.sections.rests_on import shares_by_condition
+from forecast.report.sections.rests_on import TOGETHER, shares_by_condition
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
 from forecast.report.views import begins
 
@@ -87,7 +87,7 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
             "outcome",
             "condition",
             *(f"{week} weeks" for week in weeks),
-            "rests on file / history / reports, %" if shares else "the link rests on",
+            TOGETHER if shares else "the link rests on",
         ],
         rows,
     )

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 HEADS = ("on the file", "on history", "on reports")
+TOGETHER = "rests on file / history / reports, %"  # the three in one cell
 IN_PERCENT = "in these shares, in percent"
 SHARES = ("prior", "history", "reports")
 
 
-def link_shares(data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Cells of `HEADS` by name of each link; none where the model has no history."""
+def link_shares(data: Mapping[str, Any]) -> dict[str, str]:
+    """Write the shares of each link by its name, as `TOGETHER` heads them; none where the model has no history."""
     part: Mapping[str, Any] = data.get("rests_on") or {}
-    return {row["name"]: _cells(row) for row in part["links"]} if part.get("history") else {}
+    return {row["name"]: " / ".join(_cells(row)) for row in part["links"]} if part.get("history") else {}
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ from forecast.report.chart_marks import (
     x_axis,
     y_axis,
 )
-from forecast.report.sections.rests_on import HEADS, IN_PERCENT, link_shares
+from forecast.report.sections.rests_on import IN_PERCENT, TOGETHER, link_shares
 from forecast.report.table_cells import Table, ranked
 
 if TYPE_CHECKING:
@@ -145,14 +145,14 @@ def learned_table(data: Mapping[str, Any]) -> Table:
     return Table(
         f"Rates per year and multipliers: the 90 % interval of the model file, and {learned}; narrowing 1 "
         f"means that nothing was learned{more if shares else ''}",
-        ["link", "prior", "now", "narrowing", *(HEADS if shares else ())],
+        ["link", "prior", "now", "narrowing", *([TOGETHER] if shares else ())],
         [
             [
                 row["name"] + (" (times)" if row["kind"] == "effect" else ""),
                 interval(row, "prior"),
                 interval(row, "posterior"),
                 f"{row['narrowing']:.2f}",
-                *(shares[row["name"]] if shares else ()),
+                *([shares.get(row["name"], "")] if shares else ()),
             ]
             for row in data["learned"]
         ],
