@@ -83,9 +83,6 @@ def _structure(spec: dict[str, Any]) -> dict[str, Any]:
         "stage_state": stage_state,
         "transition": _log_normal([move["per_year"] for _, move in moves]),
         "effect": _log_normal([effect["times"] for _, effect in effects]),
-        "effect_move": [(name, effect["from"], effect["to"]) for name, effect in effects],
-        "move": [(name, move["from"], move["to"]) for name, move in moves],
-        "states": [stages[name]["states"] for name in names],
         "start": [
             (np.array([k for k, s in enumerate(stages[n]["states"]) if s in stages[n]["start"]]),
              np.array([stages[n]["start"][s] for s in stages[n]["states"] if s in stages[n]["start"]], float),
@@ -116,12 +113,45 @@ def _history(spec: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]
     own = [
         units.index((name, stage["units"]["own"])) if name in stages else -1 for name, stage in spec["stages"].items()
     ]
+    spans = [(k == 0, *timeline[:3], *part) for timeline in (_timeline(spec, rows, units) for rows in timelines)
+             for k, part in enumerate(timeline[3])]  # fmt: skip
+    widest = max(len(stage["states"]) for stage in spec["stages"].values())
+
+    def padded(column: int) -> np.ndarray:
+        return np.array([np.pad(span[column], (0, widest - len(span[column]))) for span in spans]).reshape(-1, widest)
+
     return {
-        "timelines": [_timeline(spec, rows, units) for rows in timelines],
+        "reset": np.array([span[0] for span in spans], bool),
+        "span_unit": np.array([span[2] for span in spans], int),
+        "span_start": padded(3),
+        "span_before": padded(4),
+        "span_within": padded(5),
+        "crossing": np.array([span[6] for span in spans], int),
+        "after": np.array([span[7] for span in spans], int),
+        **_span_rates(spec, [(span[1], span[8]) for span in spans], widest),
         "unit_stage": np.array([list(stages).index(stage) for stage, _ in units], int),
         "unit_spread": _log_normal([stage["units"]["spread"] for stage in stages.values()]),
         "own_unit": np.array(own),
     }
+
+
+def _span_rates(spec: dict[str, Any], spans: list[tuple[int, np.ndarray]], widest: int) -> dict[str, Any]:
+    """Which transition and which effects stand behind each entry of a span's matrix."""
+    names = list(spec["stages"])
+    moves = [(name, move) for name in names for move in spec["stages"][name]["transitions"]]
+    effects = [(name, effect) for name in names for effect in spec["stages"][name].get("effects", {}).values()]
+    there = np.zeros((len(spans), widest, widest))
+    move_of, switched = np.zeros(there.shape, int), np.zeros((*there.shape, len(effects)))
+    for k, (level, active) in enumerate(spans):
+        states = spec["stages"][names[level]]["states"]
+        for m, (stage, move) in enumerate(moves):
+            if stage == names[level]:
+                a, b = states.index(move["from"]), states.index(move["to"])
+                there[k, a, b], move_of[k, a, b] = 1, m
+                for e, (up, effect) in enumerate(effects):
+                    same = (up, effect["from"], effect["to"]) == (stage, move["from"], move["to"])
+                    switched[k, a, b, e] = same * active[e]
+    return {"span_there": there, "span_move": move_of, "span_switched": switched}
 
 
 def _timeline(spec: dict[str, Any], rows: list[Any], units: list[tuple[str, str]]) -> tuple[Any, ...]:
@@ -230,7 +260,7 @@ def model(data: dict[str, Any]) -> None:
     beta = grade[data["grade_of"]] * jnp.exp(tau * zeta)
     rate = jnp.exp(alpha[:, None] + beta[:, None] * data["points"])
     shift = jnp.zeros(len(data["stages"]))
-    if data["timelines"]:
+    if len(data["reset"]):
         spread = sample("unit_log_spread", dist.Normal(*data["unit_spread"]).to_event(1))
         offset = sample("unit_offset", dist.Normal(0.0, 1.0).expand([len(data["unit_stage"])]).to_event(1))
         shift = own_shift(data, spread, offset)
@@ -245,35 +275,30 @@ def own_shift(data: dict[str, Any], spread: jax.Array, offset: jax.Array) -> jax
 
 
 def history(data: dict[str, Any], eta: jax.Array, delta: jax.Array, departure: jax.Array) -> jax.Array:
-    """Log-likelihood of the timelines: masked powers of their step matrices."""
-    total = 0.0
-    for level, unit, start, parts in data["timelines"]:
-        vector = jnp.asarray(start)
-        for before, within, crossing, after, active in parts:
-            matrix = _of_stage(data, level, eta + departure[unit], delta * active)
-            if crossing:
-                waiting, done = vector, jnp.zeros_like(vector)
-                for _ in range(crossing):
-                    done, waiting = ((waiting + done) @ matrix) * within, (waiting @ matrix) * before
-                vector = done
-            if after:
-                vector = vector @ jnp.linalg.matrix_power(matrix * within[:, None] * within[None, :], after)
-            total += jnp.log(vector.sum())
-            vector /= vector.sum()
-    return total
+    """Log-likelihood of the timelines: one matrix for each span, and a scan over them."""
+    rate = data["span_there"] * jnp.exp(eta[data["span_move"]] + data["span_switched"] @ delta)
+    rate *= jnp.exp(departure[data["span_unit"]])[:, None, None]
+    out, years, eye = rate.sum(axis=2, keepdims=True), 7 / 365.25, jnp.eye(rate.shape[1])
+    safe = jnp.where(out > 0, out, 1.0)
+    step = rate / safe * -jnp.expm1(-years * out) + eye * jnp.exp(-years * out)
+    before, within = data["span_before"][:, None, :], data["span_within"][:, None, :]
+    waiting, done = eye + jnp.zeros_like(step), jnp.zeros_like(step)
+    for k in range(max(data["crossing"])):
+        still = (k < data["crossing"])[:, None, None]
+        entered, stayed = ((waiting + done) @ step) * within, (waiting @ step) * before
+        done, waiting = jnp.where(still, entered, done), jnp.where(still, stayed, waiting)
+    whole = jnp.where((data["crossing"] > 0)[:, None, None], done, eye)
+    power = step * within * jnp.swapaxes(within, 1, 2)
+    for bit in range(int(max(data["after"])).bit_length()):
+        whole = jnp.where(((data["after"] >> bit) & 1 == 1)[:, None, None], whole @ power, whole)
+        power = power @ power
 
+    def follow(vector, inputs):
+        reset, start, matrix = inputs
+        now = jnp.where(reset, start, vector) @ matrix
+        return now / now.sum(), jnp.log(now.sum())
 
-def _of_stage(data: dict[str, Any], level: int, eta: jax.Array, delta: jax.Array) -> jax.Array:
-    """Matrix of a step of a week of one stage, with the effects in ``delta`` in force."""
-    name, states = data["stages"][level], data["states"][level]
-    rate = jnp.zeros((len(states), len(states)))
-    for m, (stage, a, b) in enumerate(data["move"]):
-        if stage == name:
-            lifted = [delta[e] for e, move in enumerate(data["effect_move"]) if move == (stage, a, b)]
-            rate = rate.at[states.index(a), states.index(b)].set(jnp.exp(eta[m] + sum(lifted)))
-    out = rate.sum(axis=1, keepdims=True)
-    years = 7 / 365.25
-    return rate / out * -jnp.expm1(-years * out) + jnp.eye(len(states)) * jnp.exp(-years * out)
+    return lax.scan(follow, data["span_start"][0], (data["reset"], data["span_start"], whole))[1].sum()
 
 
 def log_likelihood(  # noqa: PLR0913, PLR0917 - the parameters
