@@ -164,14 +164,15 @@ def _findings(readings: Mapping[tuple[int, bool], Mapping[str, Mapping[str, Any]
         f" {_interval(learned['acute>lingering'][1:])}; a lingering one ends in a truce at"
         f" {_interval(learned['lingering>truce'][1:])} (medians and 90 % intervals, here and below).",
         f"**Sharing seems to help once there are phases** ({help_} against each country alone) **and to harm**"
-        f" before ({harm}), each by about one standard error: with one rate, short crises elsewhere say that a long one is all but impossible.",
+        f" before ({harm}), each by about one standard error: with one rate,"
+        " short crises elsewhere say that a long one is all but impossible.",
         f"**Countries then hardly differ**: the spread of their log rates is {_interval(spreads[0][1:])} with one phase"
         f" and {_interval(spreads[1][1:])} with two, where pooling scores the same as"
         " partial pooling. Much of what looked like differences between countries was a matter of phases.",
         f"**The victory's effects are not borne out**: with them the spells are less probable ({effects}), whatever the"
         " reading. They stand in the model because the article argues them, not because the record shows them.",
-        "Twelve countries are few: a difference of one or two standard errors is no proof, and the list of crises is not"
-        " exhaustive.",
+        "Twelve countries are few: a difference of one or two standard errors is no proof, and the list of crises"
+        " is not exhaustive.",
     )
 
 
