@@ -6,7 +6,7 @@ import calendar
 import datetime as dt
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -15,13 +15,14 @@ from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
-from forecast.ledger.rows import Coverage, Entry, Observation, with_id
+from forecast.ledger.rows import Coverage, Entry, Observation, make_id, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
 MAX_TEXT = 10_000
+LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
 DAY_ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}  # places of year, month, day
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
@@ -98,9 +99,12 @@ def check_entries(
         if entry is None:
             continue
         first, file, line = seen.setdefault(entry.id, (entry, row.file, row.line))
+        given = clean_key(row.cells.get("id", ""))
+        if first != entry and not given:
+            entry = replace(entry, id=make_id(entry, LONG_ID))
+            first, file, line = seen.setdefault(entry.id, (entry, row.file, row.line))
         if first is entry:
             continue
-        given = clean_key(row.cells.get("id", ""))
         both = f"lines {line} and {row.line}" if file == row.file and line else f"{file}:{line} and {row.place}"
         if first != entry:
             where = f"{file}:{line}" if line else file

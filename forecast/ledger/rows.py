@@ -55,13 +55,16 @@ class Coverage:
 Entry = Observation | Coverage
 
 
-def make_id(entry: Entry) -> str:
-    """Build an id from the whole content of an entry except its id, such as ``cyberattack-2026-01-08-3fa9c1``."""
+def make_id(entry: Entry, digits: int = 6) -> str:
+    """Build an id from the whole content of an entry except its id, such as ``cyberattack-2026-01-08-3fa9c1``.
+
+    Among thousands of rows of one day two may share six ``digits``.
+    """
     values = columns_of(dataclasses.replace(entry, id=""))
     name = values["indicator"] or values["state"]
     prefix = name if isinstance(entry, Observation) else f"coverage-{'all' if name == '*' else name}"
     content = repr(sorted((column, str(value)) for column, value in values.items()))
-    return f"{prefix}-{values['date']}-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:6]}"
+    return f"{prefix}-{values['date']}-{hashlib.sha256(content.encode('utf-8', 'replace')).hexdigest()[:digits]}"
 
 
 def with_id[Row: Entry](entry: Row) -> Row:

@@ -159,7 +159,8 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
             faults += [_fault(_place(raw, item["loc"]), item) for item in found[:MOST_FAULTS]]
             return None, list(dict.fromkeys([*faults, MORE_FAULTS])), dropped
         found = [item for item in found if not _follows_from(item, found)]
-        faults += [_fault(_place(raw, item["loc"]), item) for item in found]
+        said = [item for item in found if not _was_emptied(item, dropped)]
+        faults += [_fault(_place(raw, item["loc"]), item) for item in said]
         places = {item["loc"]: _entry(raw, item["loc"]) for item in found}
         if not all(place or _stand_in(raw, location) for location, place in places.items()):
             return None, list(dict.fromkeys(faults)), dropped
@@ -175,6 +176,12 @@ def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydant
     return item["type"] == "too_short" and any(
         len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
     )
+
+
+def _was_emptied(item: Any, dropped: set[str]) -> bool:  # noqa: ANN401 - pydantic's dict
+    """Whether a list or table is only too short because its faulty entries were set aside."""
+    place = ".".join(map(str, item["loc"]))
+    return item["type"] == "too_short" and any(entry.startswith(f"{place}.") for entry in dropped)
 
 
 def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:

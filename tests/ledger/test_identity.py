@@ -11,6 +11,7 @@ from entries import NOW, day, sighting
 from forecast.base.errors import LedgerError
 from forecast.ledger.check import Reading, Row, Vocabulary, check_entries
 from forecast.ledger.keys import clean_key
+from forecast.ledger.rows import make_id
 from forecast.ledger.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ def test_other_rows_are_not_named(ledger: SqliteLedger, changes: dict[str, objec
     ledger.add("d", [sighting("first")], now=NOW)
     assert ledger.add("d", [sighting("second", **changes)], now=NOW).notices == ()
     assert ledger.add("d", [sighting("first", grade="A1")], now=NOW).notices == ()
+
+
+def test_rows_that_share_a_made_up_id_are_two_rows() -> None:
+    """Two of thousands of rows of a day share six digits, by chance: both are kept, whatever the rest is."""
+    rows = [row(k + 2, note=str(k)) for k in range(9_000)]
+    found = check_entries(rows, VOCABULARY)
+    assert len({make_id(entry) for entry in found}) < len(rows), "the premise: some ids collide"
+    assert len({entry.id for entry in found}) == len(rows)
 
 
 def test_a_correction_shows_as_one(ledger: SqliteLedger) -> None:

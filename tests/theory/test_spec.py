@@ -235,6 +235,18 @@ def test_fault_of_the_header_hides_no_other(place: Place, value: object) -> None
     assert found == ["indicators.entry_ban.class", ".".join(map(str, place))]
 
 
+@pytest.mark.parametrize(("table", "key"), [((*PEACE, "transitions"), "per_year"), (("outcomes",), "title")])
+def test_a_table_of_which_every_entry_is_faulty_is_not_called_empty(table: Place, key: str) -> None:
+    """Each entry's own fault is said, and nothing that only follows from setting them aside."""
+    raw = copy.deepcopy(REFERENCE)
+    entries = at(raw, table)
+    for entry in entries.values() if isinstance(entries, dict) else entries:
+        entry[key] = 3
+    found = faults(to_toml(raw))
+    assert len(found) == len(entries)
+    assert all(fault.partition(":")[0].endswith(f".{key}") for fault in found)
+
+
 def test_two_faults_in_what_is_replaced() -> None:
     """Of several faults in one basis of [priors.grades], which no model can do without, each is told."""
     found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": "-"})))
