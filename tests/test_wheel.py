@@ -88,6 +88,7 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
         ROOT / "forecast.toml",
         *ROOT.glob("models/*.toml"),
         *ROOT.glob("reports/templates/*"),
+        ROOT / "data" / "russia_azerbaijan" / "history.csv",
         ROOT / "data" / "russia_azerbaijan" / "observations.csv",
     ]
     assert packed == {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in expected}
@@ -105,6 +106,7 @@ def test_the_first_commands_work(installed: Installed, tmp_path: Path) -> None:
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert set(files) >= {
         "models/russia_azerbaijan.toml",
+        "data/russia_azerbaijan/history.csv",
         "data/russia_azerbaijan/observations.csv",
         "reports/templates/report.md.jinja",
     }
