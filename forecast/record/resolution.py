@@ -123,16 +123,9 @@ class _Days:
             date = dt.date.fromordinal(day)
             clauses = self._space.spec.outcomes[outcome].resolves
             holds = [evidence.clause_holds(self._space, self._entries, rule, date) for rule in clauses]
-            # stories that were told need no further word; that a record stands, or that a clause fails, does
-            silent = [
-                until < date and not (held and rule.observable is None)
-                for rule, held, until in zip(clauses, holds, self._heard[outcome], strict=True)
-            ]
-            if all(holds):
-                self._known[key] = None if any(silent) else True
-            else:
-                sound = any(not held and not quiet for held, quiet in zip(holds, silent, strict=True))
-                self._known[key] = False if sound else None
+            # told stories, and a record that nothing has ended, need no further word; that a clause fails does
+            failed = [until for held, until in zip(holds, self._heard[outcome], strict=True) if not held]
+            self._known[key] = False if any(date <= until for until in failed) else None if failed else True
         return self._known[key]
 
 

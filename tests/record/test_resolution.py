@@ -215,7 +215,7 @@ def test_silence_ends_when_everything_that_a_rule_names_was_looked_for(unwatched
 
 
 def test_a_failed_clause_that_somebody_looked_for_answers_a_rule_of_several(unwatched: World) -> None:
-    """Without a deal there is no victory, whatever was told of the terms; a deal on record is no word of today."""
+    """Without a deal there is no victory, whatever was told of the terms; a deal on record stands until it ends."""
     unwatched.issue(AS_OF, {("strategic_victory", "at", 13): 0.2, ("deal", "at", 13): 0.2, ("deal", "by", 13): 0.2})
     unwatched.see("peace.advancing", later(92))
     assert {row.answer for row in unwatched.resolve(later(91) + LAG).recorded} == {"no"}
@@ -224,7 +224,9 @@ def test_a_failed_clause_that_somebody_looked_for_answers_a_rule_of_several(unwa
         MODEL, next(row.id for row in rows_in(unwatched) if row.date == later(92)), reason="wrong", now=noon(TODAY)
     )
     found = unwatched.resolve(later(91) + LAG)
-    assert {row.question[1:]: row.answer for row in found.recorded} == {("deal", AS_OF, later(91)): "yes"}
+    assert {row.question[1:]: row.answer for row in found.recorded} == {
+        ("deal", AS_OF, later(91)): "yes", ("deal", None, later(91)): "yes",
+    }  # fmt: skip
     assert {row.outcome for row in found.silent} == set()  # what is on record stays until it is answered anew
 
 
