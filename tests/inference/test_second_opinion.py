@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.inference.reweighting import Posterior
     from forecast.quantities.forecast import Forecast
 
+pytestmark = pytest.mark.slow  # statistical, and the values take a quarter of an hour to make
 MANY_ERRORS = 4.5  # one false alarm in some 3,000 runs over all that is compared
 
 
