@@ -94,7 +94,9 @@ def csv_rows(folder: Path) -> Reader:
     """Rows as CSV."""
     lines = ROWS.read_text(encoding="utf-8").splitlines(keepends=True)
     states = {"peace": ("stalled", "fresh_deal"), "relations": ("truce", "confrontation", "cooperation")}
-    vocabulary = Vocabulary(frozenset({"presidents_meeting", "cyberattack"}), states, START, START.replace(year=2027))
+    vocabulary = Vocabulary(
+        {"presidents_meeting": ("A meeting",), "cyberattack": ("An attack",)}, states, START, START.replace(year=2027)
+    )
     path = folder / "rows.csv"
 
     def read(rng: random.Random) -> None:

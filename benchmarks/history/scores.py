@@ -75,7 +75,7 @@ class Shared:
     @property
     def units(self) -> tuple[str, ...]:
         """Names of the units that have spells, without their stage."""
-        return tuple(sorted({segment[0].unit for segment in self.history.segments}))
+        return tuple(sorted({segment[0].unit for segment in self.history.told.segments}))
 
     def log_rates(self, draws: Floats) -> Floats:
         """(S, Q) log rates of units that do not depart, under (S, P) draws."""
@@ -106,7 +106,7 @@ class Shared:
         return spans._replace(sizes=spans.sizes[regimes], rate_table=table, spans=rows), rates
 
     def _rows(self, spans: Spans, keep: Callable[[str], bool]) -> Ints:
-        kept = [k for k, segment in enumerate(self.history.segments) if keep(segment[0].unit)]
+        kept = [k for k, segment in enumerate(self.history.told.segments) if keep(segment[0].unit)]
         return spans.spans[np.isin(spans.spans[:, 0], kept)].copy()
 
     def density(self, leave_out: str | None = None) -> Callable[[Floats], tuple[float, Floats]]:

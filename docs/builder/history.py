@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from docs.builder.markdown import bullets, code, page, para, plain, table
 from docs.builder.places import MODEL, ROOT, spec_of
 from forecast.base.prose import count, listed, spoken
-from forecast.evidence.history import compile_history, timelines
-from forecast.theory.statespace import StateSpace
+from forecast.evidence.spell_timelines import read_spells, timelines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecast.evidence.history import Timeline
+    from forecast.evidence.spell_timelines import Timeline
 
 FIGURES = ROOT / "benchmarks" / "history" / "figures.json"
 SHARINGS = ("unpooled", "pooled", "partial")
@@ -42,7 +41,7 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Difference:
 
 def spells() -> list[Timeline]:
     """Give every spell of the reference model's history."""
-    return timelines(compile_history(StateSpace(spec_of(MODEL))))
+    return timelines(read_spells(spec_of(MODEL)))
 
 
 def crises() -> list[Timeline]:

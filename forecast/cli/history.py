@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from forecast import evidence
 from forecast.base import prose
 from forecast.base.errors import InputError, nearest
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model
 from forecast.cli.printing import print_json, print_lines, print_table
-from forecast.evidence.history import summary, timelines
 
 app = typer.Typer()
 
@@ -27,7 +27,8 @@ def history(
     Example: `forecast history --unit azerbaijan`
     """
     _, of = open_model(project, model)
-    rows = timelines(of.history)
+    told = evidence.read_spells(of.spec)
+    rows = evidence.timelines(told)
     known = sorted({row.unit for row in rows})
     if unit is not None and unit not in known:
         msg = f"the history has no unit {unit!r}; {nearest(unit, known)}"
@@ -52,4 +53,4 @@ def history(
             ],
             prose.spoken(stage),
         )  # fmt: skip
-    print_lines(["", *summary(of.history)])
+    print_lines(["", *evidence.summary(told)])

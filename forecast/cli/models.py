@@ -15,7 +15,6 @@ from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, today, utc_now, warn
 from forecast.cli.printing import print_json, print_lines, shown, terminal_width
-from forecast.evidence.history import summary
 from forecast.project.models import load_with_history
 from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
@@ -95,7 +94,7 @@ def check(
             f"{len(spec.outcomes)} outcomes"
         )
         if spec.history:
-            print_lines(f"  {line}" for line in summary(evidence.compile_history(theory.StateSpace(spec))))
+            print_lines(f"  {line}" for line in evidence.summary(evidence.read_spells(spec)))
 
 
 @app.command()

@@ -3,3 +3,6 @@ from .history import compile_history as compile_history
 from .resolution_rules import clause_holds as clause_holds
 from .resolution_rules import heard_until as heard_until
 from .resolution_rules import what_it_records as what_it_records
+from .spell_timelines import read_spells as read_spells
+from .spell_timelines import summary as summary
+from .spell_timelines import timelines as timelines

@@ -88,7 +88,8 @@ def _rests_on(data: Mapping[str, Any], width: int) -> Iterator[str]:
         shares = [f"{share} %" for share in percents([row[name] for name in ("prior", "history", "reports")])]
         groups.setdefault(data["model"]["outcomes"][row["outcome"]]["label"], []).append((words, shares))
     weeks = max(row["horizon_weeks"] for row in data["forecast"]["quantities"] if row["kind"] == "at")
-    yield from ["", f"What is known of the numbers for {weeks} weeks rests on"]
+    head = f"What is known of the numbers for {weeks} weeks rests on"
+    yield from ["", *textwrap.wrap(head, min(width, READABLE))]
     yield from _grid([("model file",), ("history",), ("reports",)], list(groups.items()), width)
     yield from ["", *textwrap.wrap(one_line(part["sentences"][1]), min(width, READABLE))]
 

@@ -61,7 +61,7 @@ def test_it_is_the_sum_over_all_paths(name: str) -> None:
     space = StateSpace(toy_spec(*spells, spell("calm", "2020-01-01", "2020-02-26", unit="elsewhere")))
     history = compile_history(space)
     total = 0.0
-    for segment in history.segments:
+    for segment in history.told.segments:
         first = segment[0].states
         start = START if START.keys() & set(first) else dict.fromkeys(first, 1 / len(first))
         total += enumerated(segment, RATES, SUPPORT, start, dt.date(2020, 2, 26))

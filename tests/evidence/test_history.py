@@ -9,7 +9,8 @@ import pytest
 from places import ROOT
 from spells import spell, toy_spec
 
-from forecast.evidence.history import compile_history, summary, timelines
+from forecast.evidence.history import compile_history
+from forecast.evidence.spell_timelines import read_spells, summary, timelines
 from forecast.project.models import load_with_history
 from forecast.theory.statespace import StateSpace
 
@@ -20,7 +21,7 @@ def test_without_units_or_spells_there_is_no_history() -> None:
     """A theory without a history has no units, spans or rates."""
     history = compile_history(StateSpace(toy_spec()))
     assert (history.units, len(history.spans.spans), history.rate_unit.size) == ((), 0, 0)
-    assert summary(history) == []
+    assert summary(history.told) == []
 
 
 def test_a_theory_without_effects_can_have_a_history() -> None:
@@ -50,10 +51,10 @@ def test_what_says_nothing_is_named_with_the_reason(changes: dict[str, object], 
     """It is left out, and the other spell stays."""
     row = spell("calm", "2020-01-01", "2020-02-01")
     history = compile_history(StateSpace(toy_spec(row, spell("open", "2021-01-01", "2021-02-01")._replace(**changes))))
-    ((_, found),) = history.left_out
+    ((_, found),) = history.told.left_out
     assert found.startswith(reason)
-    assert [len(segment) for segment in history.segments] == [1]
-    assert sorted(line.left_out == "" for line in timelines(history)) == [False, True]
+    assert [len(segment) for segment in history.told.segments] == [1]
+    assert sorted(line.left_out == "" for line in timelines(history.told)) == [False, True]
 
 
 def test_the_own_unit_ends_where_the_evidence_begins() -> None:
@@ -75,7 +76,7 @@ def test_a_unit_that_is_left_out_is_still_a_unit() -> None:
     )
     history = compile_history(space, leave_out="mood.b")
     assert history.units == ("mood.away", "mood.b", "mood.home")
-    assert len(history.segments) == 1
+    assert len(history.told.segments) == 1
 
 
 def test_short_spells_last_a_step() -> None:
@@ -93,7 +94,7 @@ def test_the_reference_history_is_that_of_the_base_rates() -> None:
     """19 crises of 12 neighbours in 197 calm country-years; nothing later than the article knows."""
     spec = load_with_history(ROOT / "models" / "russia_azerbaijan.toml", ROOT, lambda: TODAY)
     history = compile_history(StateSpace(spec))
-    rows = [row for row in timelines(history) if row.stage == "relations"]
+    rows = [row for row in timelines(history.told) if row.stage == "relations"]
     crises = [row for row in rows if row.states == ("confrontation",)]
     assert (len(crises), len({row.unit for row in rows})) == (19, 12)
     assert [row.unit for row in crises if row.left_out] == ["azerbaijan"]
@@ -112,6 +113,6 @@ def test_a_summary_counts_units_spells_and_years() -> None:
         spell("calm|tense", "2020-01-01", "2021-01-01"),
         spell("open", "2021-01-01", "2021-07-01", grade="E5", unit="b"),
     ]
-    first, second = summary(compile_history(StateSpace(toy_spec(*rows))))
+    first, second = summary(read_spells(toy_spec(*rows)))
     assert first == "history of mood: 1 unit, 1 spell of calm or tense (1 year), up to 2021-07-01"
     assert second == "1 row of the history left out: graded E5, below even odds"

@@ -156,8 +156,8 @@ def test_a_condition_that_is_too_rare_is_said_to_be_so(data: dict[str, Any]) -> 
     rare = [row[2:-1] for row in conditions[1:] if "too rare" in row]
     assert [row.count("too rare") for row in rare] == [1, 1, 4]
     text = render_text(data, 200)
-    assert text.count("given strategic victory *  too rare ") == 2
-    assert "26 weeks after strategic victory began *: too rare" in text
+    assert text.count("given strategic victory  too rare ") == 2
+    assert "26 weeks after strategic victory began: too rare" in text
     assert "too rare: the condition is less likely than 1%" in text
 
 

@@ -68,9 +68,9 @@ def test_two_phases_have_the_likelihood_of_all_their_paths(spells: list[object])
     assert names.keys() == {name for name in space.transitions if name.startswith("mood")}
     log_rate = np.log([names[space.transitions[k]] for k in history.rate_transition])
     total = 0.0
-    for segment in history.segments:
+    for segment in history.told.segments:
         start = {"calm": 1.0} if segment[0].states == ("calm",) else {"tense": 1.0}
-        total += enumerated(segment, {way: RATES[way] for way in used}, 1.0, start, history.last)
+        total += enumerated(segment, {way: RATES[way] for way in used}, 1.0, start, history.told.last)
     found, _ = history_log_likelihood(history.spans, log_rate)
     assert found == pytest.approx(total, abs=1e-11)
 
@@ -126,7 +126,7 @@ def test_a_unit_is_scored_over_all_its_offsets() -> None:
     draw = np.array([[0.4, -0.3, 1.0]])
     found = model.log_predictive(draw, "home")[0]
     sigma = math.exp(model.mean[2] + model.sd[2])
-    rows = np.array([row for row in model.history.spans.spans if model.history.segments[row[0]][0].unit == "home"])
+    rows = np.array([row for row in model.history.spans.spans if model.history.told.segments[row[0]][0].unit == "home"])
     spans = model.history.spans._replace(spans=rows)
     rates = model.log_rates(draw)[0]
 
