@@ -76,19 +76,19 @@ def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
     found = Project(project, utc_now).verify()
     if as_json:
         print_json(found.to_dict())
-    else:
-        print(f"ledger: {prose.count(found.head.links, 'link')} on its chain, the last is {found.head.digest}")
-        if found.before:
-            print(f"  the first {found.before:,} rows were there before the chain, and are as they were then found")
-        print(f"archive: {prose.count(found.issues, 'issued forecast')}")
-        print(f"fits: {prose.count(found.fits, 'file')}; reports: {found.reports}")
-        if found.older:
-            print("  of an older version, without a digest; delete them, and what is needed is made again:")
-            print("\n".join(f"    {one_line(path)}" for path in found.older))
     if found.faults:
         raise FaultsError(shown(project), found.faults)
-    if not as_json:
-        print("all that has a digest is as it was written" if found.older else "all is as it was written")
+    if as_json:
+        return
+    print(f"ledger: {prose.count(found.head.links, 'link')} on its chain, the last is {found.head.digest}")
+    if found.before:
+        print(f"  the first {found.before:,} rows were there before the chain, and are as they were then found")
+    print(f"archive: {prose.count(found.issues, 'issued forecast')}")
+    print(f"fits: {prose.count(found.fits, 'file')}; reports: {found.reports}")
+    if found.older:
+        print("  of an older version, without a digest; delete them, and what is needed is made again:")
+        print("\n".join(f"    {one_line(path)}" for path in found.older))
+    print("all that has a digest is as it was written" if found.older else "all is as it was written")
 
 
 @app.command()

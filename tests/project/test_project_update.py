@@ -311,7 +311,7 @@ def test_json_follows_the_schemas(root: Path) -> None:
     """What the command line prints is what the schemas describe, and the schemas refuse what is not."""
     for name, command in (
         ("forecast.schema.json", ("update",)),
-        ("what-if.schema.json", ("what-if", "cyberattack")),
+        ("what-if.schema.json", ("what-if", "presidents_meeting")),
         ("what-if.schema.json", ("what-if", "--do", "peace=fresh_deal", "--on", "2026-03-01")),
     ):
         content = strict_json(call(*command, "--as-of", "2026-01-08", "--json", cwd=root).out)
@@ -339,7 +339,7 @@ def test_several_threads_see_the_same(project: Project) -> None:
     """Threads that update and ask at once get what one alone gets."""
     ask: tuple[Callable[[], Any], ...] = (
         lambda: project.update(as_of=AS_OF, now=NOW),
-        lambda: project.update(as_of=AS_OF, now=NOW).what_if("cyberattack"),
+        lambda: project.update(as_of=AS_OF, now=NOW).what_if("leaders_call"),
         lambda: project.update(as_of=AS_OF, now=NOW).what_if("presidents_meeting", on="2026-02-02"),
         lambda: project.update(as_of=AS_OF, now=NOW).do({"peace": "fresh_deal"}, on="2026-02-01"),
     )
