@@ -103,7 +103,7 @@ class Shared:
         table[:, 0] = np.searchsorted(regimes, table[:, 0])
         rows = self._rows(spans, lambda name: name == unit)
         rows[:, 1] = np.searchsorted(regimes, rows[:, 1])
-        return spans._replace(sizes=spans.sizes[regimes], rate_table=table, spans=rows), rates
+        return spans._replace(rate_table=table, spans=rows), rates
 
     def _rows(self, spans: Spans, keep: Callable[[str], bool]) -> Ints:
         kept = [k for k, segment in enumerate(self.history.told.segments) if keep(segment[0].unit)]

@@ -283,10 +283,15 @@ class LiveForecast(Forecast):
     ) -> Sensitivity:
         """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
         found = self.fitted(refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space))
+        arrays = self.fitter.arrays(found.anchor, parameter_names(self.fitter.model.history))
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
         informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
-        of_fit = OfFit(parameters_of(arrays, found.space), log_prior, len(arrays[PARAMETERS[0]]), informed)
+        of_fit = OfFit(
+            parameters_of(arrays, found.space, self.fitter.model.history),
+            log_prior,
+            len(arrays[PARAMETERS[0]]),
+            informed,
+        )
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
@@ -302,8 +307,8 @@ class LiveForecast(Forecast):
 
         """
         found = self.fitted(refit or self.refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space))
-        return pool_experts(found, parameters_of(arrays, found.space), self.entries)
+        arrays = self.fitter.arrays(found.anchor, parameter_names(self.fitter.model.history))
+        return pool_experts(found, parameters_of(arrays, found.space, self.fitter.model.history), self.entries)
 
     def prior(self) -> Anchor:
         """Give draws from the prior."""

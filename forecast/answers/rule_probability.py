@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from forecast import base
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.engine.simulate import choose, simulate_paths
-from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.evidence.hypothetical import closed_one_offs
 from forecast.evidence.resolution_rules import met, told_stories
 from forecast.quantities.estimate import FORMAT

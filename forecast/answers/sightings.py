@@ -11,11 +11,11 @@ import numpy as np
 from forecast import base
 from forecast.answers.watch import SEED, advance, error_of
 from forecast.base import prose
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import InputError
 from forecast.engine.arrays import steps_between
 from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
-from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of

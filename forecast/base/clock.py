@@ -1,4 +1,4 @@
-"""Days as people have them: the day of a moment where the caller is."""
+"""Days as people have them: the day of a moment where the caller is, and days in a year."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import datetime as dt
+
+
+DAYS_PER_YEAR = 365.25
 
 
 def local_day(now: dt.datetime) -> dt.date:

@@ -30,8 +30,7 @@ class Spans(NamedTuple):
     """
 
     years: float  # of a step
-    sizes: Ints  # (regimes,) states of the regime's stage
-    rate_table: Ints  # (Q, 3)
+    rate_table: Ints  # (Q, 3), in the order of the regimes
     sets: Floats  # (sets, n) 1 where a state is in it
     start: Floats  # (segments, n) probabilities at the segment's beginning, within the set of its first span
     spans: Ints  # (N, 6)
@@ -50,13 +49,14 @@ class Steps(NamedTuple):
 def _step_matrices(spans: Spans, log_rate: Floats) -> Steps:
     """Give the step matrices of all regimes."""
     n = spans.sets.shape[1]
-    matrix, rate = np.zeros((spans.sizes.size, n, n)), np.exp(log_rate)
+    regimes = spans.rate_table[-1, 0] + 1 if log_rate.size else 0
+    matrix, rate = np.zeros((regimes, n, n)), np.exp(log_rate)
     out, moves, slope = np.zeros(matrix.shape[:2]), np.zeros(matrix.shape[:2]), np.zeros(matrix.shape[:2])
     for q in range(log_rate.size):
         regime, a, b = spans.rate_table[q]
         matrix[regime, a, b] += rate[q]
         out[regime, a] += rate[q]
-    for regime in range(spans.sizes.size):
+    for regime in range(regimes):
         for a in range(n):
             stay, move = stay_and_move(out[regime, a], spans.years)
             for b in range(n):
@@ -112,12 +112,12 @@ def _members(sets: Floats) -> tuple[Ints, Ints]:
 
 
 @kernel
-def _powers_of(spans: Spans, inner: Ints) -> tuple[Ints, int]:
+def _powers_of(spans: Spans, regimes: int, inner: Ints) -> tuple[Ints, int]:
     """(regimes, sets) number of the block of powers of a regime in a set, −1 for none; and how many there are.
 
     A set of one state needs none.
     """
-    blocks = np.full((spans.sizes.size, spans.sets.shape[0]), -1)
+    blocks = np.full((regimes, spans.sets.shape[0]), -1)
     count = 0
     for k in range(spans.spans.shape[0]):
         regime, inside = spans.spans[k, 1], spans.spans[k, 3]
@@ -191,7 +191,7 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
     n = spans.sets.shape[1]
     steps = _step_matrices(spans, log_rate)
     members, inner = _members(spans.sets)
-    blocks, size = _powers_of(spans, inner)
+    blocks, size = _powers_of(spans, steps.matrix.shape[0], inner)
     power, scale, lost = np.empty((size, POWERS, n, n)), np.empty((size, POWERS)), np.empty((size, POWERS))
     ready = np.zeros(size, np.int64)  # powers that are computed
     # vectors before every application of a matrix; while crossing those not yet across, and those that are
@@ -285,7 +285,7 @@ def _worth_of_matrices(
             )  # fmt: skip
         if crossing > 0:
             weight[:] = behind
-    for regime in range(spans.sizes.size):
+    for regime in range(blocks.shape[0]):
         for inside in range(spans.sets.shape[0]):
             block, size = blocks[regime, inside], inner[inside]
             if block < 0:
@@ -341,7 +341,7 @@ def _worth_of_rates(spans: Spans, steps: Steps, worth: Floats) -> Floats:
     """(Q,) derivative of the log-likelihood by each log rate, from that by the entries of the matrices."""
     n = spans.sets.shape[1]
     common = np.zeros(steps.slope.shape)  # what a change of a state's sum of rates is worth
-    for regime in range(spans.sizes.size):
+    for regime in range(common.shape[0]):
         for a in range(n):
             value = -spans.years * steps.matrix[regime, a, a] * worth[regime, a, a]
             for b in range(n):

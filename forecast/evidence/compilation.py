@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
-from forecast.evidence.grid import DAYS_PER_YEAR, Grid
+from forecast.evidence.grid import Grid
 from forecast.evidence.observables import Cell, record_cells
 from forecast.evidence.stories import settle_stories
-from forecast.ledger.admiralty import credibility
+from forecast.ledger.admiralty import CREDIBLE, credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-HALF = 0.5
 KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable"}
 
 
@@ -207,7 +207,7 @@ def _close_and_open(
     space: StateSpace, telling: Telling, closed: set[int], open_steps: NDArray[np.bool_], step: int
 ) -> None:
     """Apply what a credible row does to one-offs: it closes its own indicator and opens those it resets."""
-    if telling.weight < HALF:
+    if telling.weight < CREDIBLE:
         return
     name = space.indicators[telling.indicator]
     for k, row in enumerate(space.spec.indicators.values()):

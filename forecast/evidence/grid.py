@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-DAYS_PER_YEAR = 365.25
-
-
 def step_days(space: StateSpace, as_of: dt.date) -> NDArray[np.int64]:
     """(T,) days in each step from the model's start to ``as_of``, both included; the last may be shorter.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.engine.history import Spans
-from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.evidence.spell_timelines import Told, read_spells
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
     return History(
         spans=Spans(
             years=space.spec.model.step_days / DAYS_PER_YEAR,
-            sizes=np.array([space.sizes[stage] for stage, _, _ in rates.regimes], dtype=np.int64),
             rate_table=np.array(rates.table, dtype=np.int64).reshape(-1, 3),
             sets=np.array(list(sets), dtype=np.float64).reshape(-1, width),
             start=np.array(starts).reshape(-1, width),

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import OBSERVABLE
-from forecast.evidence.resolution_rules import CREDIBLE
-from forecast.ledger.admiralty import credibility
+from forecast.ledger.admiralty import CREDIBLE, credibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from forecast.ledger.admiralty import credibility
+from forecast.ledger.admiralty import CREDIBLE, credibility
 from forecast.ledger.rows import Observation
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec, Rule
     from forecast.theory.statespace import StateSpace
-
-
-CREDIBLE = 0.5  # of a grade (`forecast.ledger.admiralty.CREDIBILITY`): as likely so as not
 
 
 def told(spec: ModelSpec, entries: Iterable[Entry], rule: Rule, date: dt.date) -> tuple[str, ...]:

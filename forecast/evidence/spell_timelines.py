@@ -7,8 +7,9 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.prose import count, listed, spoken
-from forecast.ledger.admiralty import credibility
+from forecast.ledger.admiralty import CREDIBLE, credibility
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec
     from forecast.theory.spells import Spell
-
-
-HALF = 0.5
-YEAR = 365.25  # days
 
 
 class Told(NamedTuple):
@@ -58,7 +55,7 @@ def _usable(spec: ModelSpec) -> tuple[list[Spell], list[tuple[Spell, str]]]:
             left_out.append((spell, f"the stage has no state {unknown[0]!r}"))
         elif unknown := [name for name in map(".".join, spell.conditions) if name not in states]:
             left_out.append((spell, f"the model has no state {unknown[0]!r} for a condition"))
-        elif credibility(spell.grade) < HALF:
+        elif credibility(spell.grade) < CREDIBLE:
             left_out.append((spell, f"graded {spell.grade}, below even odds"))
         elif spell.unit == stage.units.own and spell.from_ >= start:
             left_out.append((spell, f"the ledger tells what the unit did from {start} on"))
@@ -135,7 +132,7 @@ def _timeline(rows: Sequence[Spell], last: dt.date, reason: str) -> Timeline:
     years: dict[str, float] = defaultdict(float)
     for row in rows:
         name = " and ".join(f"{stage} {spoken(state)}" for stage, state in row.conditions)
-        years[name] += ((row.to or last) - row.from_).days / YEAR
+        years[name] += ((row.to or last) - row.from_).days / DAYS_PER_YEAR
     first = rows[0]
     return Timeline(
         first.stage, first.unit, first.states, first.from_, rows[-1].to, first.boundary, sum(years.values()),

@@ -152,7 +152,7 @@ def _funcify_history_logp(op: HistoryLogp, node: Apply, **kwargs: Any) -> Any:  
 
     @numba.njit
     def history_logp(log_rate, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
-        spans = Spans(rest[0].item(), rest[1], rest[2], rest[3], rest[4], rest[5])
+        spans = Spans(rest[0].item(), rest[1], rest[2], rest[3], rest[4])
         found = history_log_likelihood(spans, log_rate)
         return np.asarray(found[0]), found[1]
 

@@ -12,7 +12,6 @@ from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
-from forecast.evidence.history import compile_history
 from forecast.quantities.from_draws import possible
 from forecast.theory.assumptions import assumptions, with_grades, with_intervals
 from forecast.theory.spec import GRADES, log_normal
@@ -64,7 +63,7 @@ class Moved:
     weights: Weights
 
 
-def parameters_of(arrays: Mapping[str, Floats], space: StateSpace) -> Parameters:
+def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: History) -> Parameters:
     """Take the parameters out of arrays (chains, draws, …) of a fit, named `PARAMETERS`."""
 
     def flat(name: str) -> Floats:
@@ -82,7 +81,6 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace) -> Parameters
         else:
             values[key] = rates[:, space.transitions.index(f"{parts[1]}.{parts[3]}")]
     departure = np.exp(flat("departure_scale") * flat("indicator_departure"))
-    history = compile_history(space)
     log_rate = rates[:, history.rate_transition] + effects @ history.rate_effect.T
     if history.units:
         spread = np.exp(flat("unit_log_spread"))[:, history.unit_stage]
@@ -90,9 +88,9 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace) -> Parameters
     return Parameters(values, flat("grade_log_times"), departure, history, np.ascontiguousarray(log_rate))
 
 
-def parameter_names(space: StateSpace) -> tuple[str, ...]:
+def parameter_names(history: History) -> tuple[str, ...]:
     """Names of the arrays of a fit that `parameters_of` reads."""
-    return PARAMETERS + OF_UNITS * bool(compile_history(space).units)
+    return PARAMETERS + OF_UNITS * bool(history.units)
 
 
 def moved(

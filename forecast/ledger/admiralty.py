@@ -12,6 +12,7 @@ from forecast.base.errors import InputError
 RELIABILITY = {"A": 0.98, "B": 0.90, "C": 0.75, "D": 0.55, "E": 0.30, "F": 0.50}
 INFORMATION = {"1": 0.98, "2": 0.90, "3": 0.75, "4": 0.50, "5": 0.20, "6": 0.50}
 CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in RELIABILITY.items() for i, b in INFORMATION.items()}
+CREDIBLE = 0.5  # from here on what a row reports is likelier so than not
 
 
 def credibility(grade: str) -> float:

@@ -12,7 +12,7 @@ from forecast.base.files import replace_file
 from forecast.base.sanitise import csv_text, inert
 from forecast.ledger.check import Reading, Row, check_entries
 from forecast.ledger.doubles import at_most
-from forecast.ledger.layout import COLUMNS, find_header, foreign_layout, read_header
+from forecast.ledger.layout import COLUMNS, find_header, foreign_layout, read_header, width_fault
 from forecast.ledger.rows import Coverage, Entry, Observation
 from forecast.ledger.sheets import SHEETS, openpyxl_of, read_tables
 
@@ -68,10 +68,9 @@ def _rows(
         yield Row(file=file, line=line, kind=kind, cells={}, fault=fault)
     width = len(header.columns)
     for number, cells in filled:
-        bad = len(cells) < width or any(cells[width:])
-        fault = f"has {len(cells)} cells, the header has {width}; check its commas and quotes" if bad else ""
+        fault = width_fault(cells, width)
         values = {name: cell for name, cell in zip(header.columns, cells, strict=False) if name}
-        if not any(map(str.strip, values.values())) and not bad:
+        if not any(map(str.strip, values.values())) and not fault:
             continue
         yield Row(file=file, line=number, kind=kind, cells=values, fault=fault)
 

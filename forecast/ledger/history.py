@@ -11,7 +11,7 @@ from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.keys import clean_key, is_placeholder
-from forecast.ledger.layout import folded
+from forecast.ledger.layout import folded, width_fault
 from forecast.ledger.sheets import read_tables
 from forecast.theory.spells import Boundary, Spell
 
@@ -65,9 +65,8 @@ def _rows(
     if ignored := [raw for name, raw in zip(header, names, strict=True) if name and name not in COLUMNS]:
         on_notice(f"{file}: not read: {', '.join(map(repr, ignored))}; the columns are {', '.join(COLUMNS)}")
     for line, cells in filled:
-        bad = len(cells) < len(header) or any(cells[len(header) :])
-        fault = [f"has {len(cells)} cells, the header has {len(header)}; check its commas and quotes"] * bad
-        yield line, {name: clean_key(cell) for name, cell in zip(header, cells, strict=False)}, fault
+        fault = width_fault(cells, len(header))
+        yield line, {name: clean_key(cell) for name, cell in zip(header, cells, strict=False)}, [fault] * bool(fault)
 
 
 def _spell(cells: dict[str, str], today: dt.date) -> tuple[Spell | None, list[str]]:
@@ -125,12 +124,11 @@ def _between(found: Iterable[tuple[int, Spell]]) -> Iterator[str]:
     for rows in timelines.values():
         for (line, spell), (after, later) in pairwise(sorted(rows, key=lambda row: row[1].from_)):
             where = f"{after}: unit {spell.unit!r}: "
+            before, now = set(spell.states), set(later.states)
             if spell.to is None or spell.to > later.from_:
                 ends = "has no end" if spell.to is None else f"ends on {spell.to}"
                 yield f"{where}begins on {later.from_}, but the spell of line {line} {ends}, so end it by then"
-            elif spell.to == later.from_ and 0 < len({*spell.states} & {*later.states}) < len(
-                {*spell.states, *later.states}
-            ):
+            elif spell.to == later.from_ and before != now and before & now:
                 yield (
                     f"{where}state: {'|'.join(later.states)} and {'|'.join(spell.states)} of line {line} share a state;"
                     " spells that follow each other name the same states or quite others"

@@ -42,6 +42,13 @@ def folded(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", clean_key(name).casefold())
 
 
+def width_fault(cells: list[str], width: int) -> str:
+    """Say that a row has not as many cells as the header, ``width``; blank if it has, or blank ones beyond."""
+    if len(cells) >= width and not any(cells[width:]):
+        return ""
+    return f"has {len(cells)} cells, the header has {width}; check its commas and quotes"
+
+
 def known_columns(names: Iterable[str]) -> int:
     """How many of ours a line names."""
     return len(KNOWN & {folded(name) for name in names})

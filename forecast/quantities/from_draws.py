@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import ImpossibleError
 from forecast.engine.blocks import in_threads, joined
 from forecast.engine.filtering import Evaluation
 from forecast.engine.propagate import Ahead, Horizons, Questions
-from forecast.evidence.grid import DAYS_PER_YEAR
 from forecast.quantities.estimate import KINDS, Estimate, Quantity
 
 if TYPE_CHECKING:

@@ -11,11 +11,7 @@ from worlds import SEEDS, small_world
 from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
 
-
-@pytest.fixture(autouse=True)
-def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every number to the oracle, those too that would be too rare to publish."""
-    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+pytestmark = pytest.mark.usefixtures("rare_conditions_are_said")
 
 
 def test_draws_that_cannot_explain_the_past_are_not_forced_either() -> None:

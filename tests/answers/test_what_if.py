@@ -32,10 +32,7 @@ from forecast.theory.statespace import StateSpace
 # Seen, up to the date of the forecast.
 
 
-@pytest.fixture(autouse=True)
-def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every number to the oracle, those too that would be too rare to publish."""
-    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+pytestmark = pytest.mark.usefixtures("rare_conditions_are_said")
 
 
 @pytest.mark.parametrize("seed", SEEDS[::3])

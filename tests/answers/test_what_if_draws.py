@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
 
 
-@pytest.fixture(autouse=True)
-def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every number to the oracle, those too that would be too rare to publish."""
-    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+pytestmark = pytest.mark.usefixtures("rare_conditions_are_said")
 
 
 def test_draws_that_are_all_alike_have_no_error() -> None:

@@ -25,11 +25,7 @@ from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
 from forecast.ledger.rows import Coverage
 
-
-@pytest.fixture(autouse=True)
-def _rare_conditions_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every number to the oracle, those too that would be too rare to publish."""
-    monkeypatch.setattr("forecast.quantities.from_draws.RAREST", 1e-300)
+pytestmark = pytest.mark.usefixtures("rare_conditions_are_said")
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_without_a_history_nothing_is_added() -> None:
     model = build_model(space, compile_evidence(space, (), AS_OF))
     assert "history" not in model.named_vars
     assert not any(name.startswith("unit_") for name in model.named_vars)
-    assert parameter_names(space) == PARAMETERS
+    assert parameter_names(compile_history(space)) == PARAMETERS
 
 
 def test_moved_draws_weigh_what_the_history_gains() -> None:
@@ -88,7 +88,7 @@ def test_moved_draws_weigh_what_the_history_gains() -> None:
         "grade_log_times": 4, "departure_scale": 1, "indicator_departure": 1, "unit_log_spread": 1, "unit_offset": 2,
     }  # fmt: skip
     arrays = {name: rng.normal(0, 0.5, (1, size, n)) for name, n in shapes.items()}
-    parameters = parameters_of(arrays, space)
+    parameters = parameters_of(arrays, space, compile_history(space))
     log_rate = arrays["transition_log_rate"][0][:, space.rate_transition]
     log_rate = log_rate + arrays["effect_log_times"][0] @ space.rate_effect.T
     start = np.tile([0.5, 0.5, 0.75, 0.25, 0.0], (size, 1))
