@@ -49,17 +49,43 @@ def _log_normal(intervals: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
     return logs.mean(axis=1), (logs[:, 1] - logs[:, 0]) / WIDTH_90
 
 
+def _phases(stage: dict[str, Any], name: str) -> list[str]:
+    """Phases of a state; a state without phases, and a phase, stand for themselves."""
+    found = stage.get("phases", {}).get(name, [name])
+    return [f"{name}_{k + 1}" for k in range(found)] if isinstance(found, int) else found
+
+
+def _own(stage: dict[str, Any]) -> list[str]:
+    return [phase for state in stage["states"] for phase in _phases(stage, state)]
+
+
+def _among(stage: dict[str, Any], phase: str, names: list[str]) -> bool:
+    return any(phase in _phases(stage, name) for name in names)
+
+
+def _ways(stage: dict[str, Any], move: dict[str, Any]) -> list[tuple[int, int]]:
+    """Where a transition leads from and to: from each phase of a state, to the first."""
+    own = _own(stage)
+    return [(own.index(a), own.index(_phases(stage, move["to"])[0])) for a in _phases(stage, move["from"])]
+
+
+def _begins(stage: dict[str, Any]) -> list[float]:
+    """Weights of the phases at the start; 0 for those in which it cannot be."""
+    first = {_phases(stage, state)[0]: float(weight) for state, weight in stage["start"].items()}
+    return [first.get(phase, 0.0) for phase in _own(stage)]
+
+
 def _structure(spec: dict[str, Any]) -> dict[str, Any]:
     """Which transition and which effects stand behind the rate of each stage in each context."""
     stages = spec["stages"]
     names = list(stages)
     moves = [(name, move) for name in names for move in stages[name]["transitions"]]
     effects = [(name, effect) for name in names for effect in stages[name].get("effects", {}).values()]
-    states = list(itertools.product(*(stages[name]["states"] for name in names)))
+    states = list(itertools.product(*(_own(stages[name]) for name in names)))
     tables, stage_state = [], []
     for level, name in enumerate(names):
-        own = stages[name]["states"]
-        contexts = list(itertools.product(*(stages[up]["states"] for up in names[:level])))
+        own = _own(stages[name])
+        contexts = list(itertools.product(*(_own(stages[up]) for up in names[:level])))
         there = np.zeros((len(contexts), len(own), len(own)))  # 1 where there is a transition
         move_of = np.zeros(there.shape, int)
         switched = np.zeros((*there.shape, len(effects)))
@@ -67,11 +93,12 @@ def _structure(spec: dict[str, Any]) -> dict[str, Any]:
             here = dict(zip(names, context, strict=False))
             for m, (stage, move) in enumerate(moves):
                 if stage == name:
-                    there[c, own.index(move["from"]), own.index(move["to"])] = 1
-                    move_of[c, own.index(move["from"]), own.index(move["to"])] = m
+                    for a, b in _ways(stages[name], move):
+                        there[c, a, b], move_of[c, a, b] = 1, m
             for e, (stage, effect) in enumerate(effects):
-                if stage == name and all(here[up] in allowed for up, allowed in effect["when"].items()):
-                    switched[c, own.index(effect["from"]), own.index(effect["to"]), e] = 1
+                if stage == name and all(_among(stages[up], here[up], some) for up, some in effect["when"].items()):
+                    ends = [[own.index(p) for p in _phases(stages[name], effect[end])] for end in ("from", "to")]
+                    switched[c][np.ix_(*ends, [e])] = 1
         # joint z → z′ reads the context of the new upstream states, the old own state and the new own state
         context_of = np.array([contexts.index(z[:level]) for z in states])
         own_of = np.array([own.index(z[level]) for z in states])
@@ -84,9 +111,7 @@ def _structure(spec: dict[str, Any]) -> dict[str, Any]:
         "transition": _log_normal([move["per_year"] for _, move in moves]),
         "effect": _log_normal([effect["times"] for _, effect in effects]),
         "start": [
-            (np.array([k for k, s in enumerate(stages[n]["states"]) if s in stages[n]["start"]]),
-             np.array([stages[n]["start"][s] for s in stages[n]["states"] if s in stages[n]["start"]], float),
-             len(stages[n]["states"]))
+            (np.flatnonzero(_begins(stages[n])), np.array([w for w in _begins(stages[n]) if w]), len(_own(stages[n])))
             for n in names
         ],
     }  # fmt: skip
@@ -115,7 +140,7 @@ def _history(spec: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]
     ]
     spans = [(k == 0, *timeline[:3], *part) for timeline in (_timeline(spec, rows, units) for rows in timelines)
              for k, part in enumerate(timeline[3])]  # fmt: skip
-    widest = max(len(stage["states"]) for stage in spec["stages"].values())
+    widest = max(len(_own(stage)) for stage in spec["stages"].values())
 
     def padded(column: int) -> np.ndarray:
         return np.array([np.pad(span[column], (0, widest - len(span[column]))) for span in spans]).reshape(-1, widest)
@@ -143,13 +168,15 @@ def _span_rates(spec: dict[str, Any], spans: list[tuple[int, np.ndarray]], wides
     there = np.zeros((len(spans), widest, widest))
     move_of, switched = np.zeros(there.shape, int), np.zeros((*there.shape, len(effects)))
     for k, (level, active) in enumerate(spans):
-        states = spec["stages"][names[level]]["states"]
+        here = spec["stages"][names[level]]
+        own = _own(here)
         for m, (stage, move) in enumerate(moves):
-            if stage == names[level]:
-                a, b = states.index(move["from"]), states.index(move["to"])
+            for a, b in _ways(here, move) if stage == names[level] else ():
                 there[k, a, b], move_of[k, a, b] = 1, m
                 for e, (up, effect) in enumerate(effects):
-                    same = (up, effect["from"], effect["to"]) == (stage, move["from"], move["to"])
+                    same = (
+                        up == stage and _among(here, own[a], [effect["from"]]) and _among(here, own[b], [effect["to"]])
+                    )
                     switched[k, a, b, e] = same * active[e]
     return {"span_there": there, "span_move": move_of, "span_switched": switched}
 
@@ -157,8 +184,8 @@ def _span_rates(spec: dict[str, Any], spans: list[tuple[int, np.ndarray]], wides
 def _timeline(spec: dict[str, Any], rows: list[Any], units: list[tuple[str, str]]) -> tuple[Any, ...]:
     name, unit, begin = rows[0][:3]
     stage, steps = spec["stages"][name], spec["model"]["step_days"]
-    inside = [np.array([float(state in row["state"].split("|")) for state in stage["states"]]) for *_, row in rows]
-    weights = np.array([float(stage["start"].get(state, 0)) for state in stage["states"]]) * inside[0]
+    inside = [np.array([float(_among(stage, p, row["state"].split("|"))) for p in _own(stage)]) for *_, row in rows]
+    weights = np.array(_begins(stage)) * inside[0]
     weights = weights if weights.any() else inside[0]
     entered = [(0, -1)]
     for k, (_, _, day, _, row) in enumerate(rows[1:], 1):
@@ -189,11 +216,11 @@ def _indicators(spec: dict[str, Any]) -> dict[str, Any]:
     priors, stages = spec["priors"], spec["stages"]
     rows = list(spec["indicators"].values())
     classes = list(priors["classes"])
-    widest = max(len(stage["states"]) for stage in stages.values())
+    widest = max(len(_own(stage)) for stage in stages.values())
     points = np.zeros((len(rows), widest))
     for i, row in enumerate(rows):
-        for state in row["points_to"]:
-            points[i, stages[row["stage"]]["states"].index(state)] = 1
+        stage = stages[row["stage"]]
+        points[i, [k for k, p in enumerate(_own(stage)) if _among(stage, p, row["points_to"])]] = 1
     return {
         "class_rate": _log_normal([priors["classes"][name]["per_year"] for name in classes]),
         "class_spread": _log_normal([priors["classes"][name]["spread"] for name in classes]),
@@ -209,15 +236,17 @@ def _indicators(spec: dict[str, Any]) -> dict[str, Any]:
 def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]:
     """Sort the cells by kind; observables and assessments do not depend on parameters, so they become one mask."""
     names, stages = list(spec["stages"]), spec["stages"]
-    widest = max(len(stage["states"]) for stage in stages.values())
+    widest = max(len(_own(stage)) for stage in stages.values())
     step, kind, stage, indicator, group = cells["what"].T
     durations, which = np.unique(cells["years"], return_inverse=True)
     fixed = np.ones((len(cells["years"]), len(names), widest))
-    offset = np.cumsum([0, *(len(stages[name]["states"]) for name in names)])
+    offset = np.cumsum([0, *(len(_own(stages[name])) for name in names)])
     for k in np.flatnonzero(kind >= ASSESSMENT):
-        n, seen, w = len(stages[names[stage[k]]]["states"]), int(cells["observed"][k]), cells["value"][k, 0]
+        here, seen, w = stages[names[stage[k]]], int(cells["observed"][k]), cells["value"][k, 0]
+        n = len(_own(here))
         if kind[k] == ASSESSMENT:
-            told = np.where(np.arange(n) == seen, w, (1 - w) / (n - 1))
+            named = [_among(here, phase, [here["states"][seen]]) for phase in _own(here)]
+            told = np.where(named, w, (1 - w) / (len(here["states"]) - 1))
         else:
             told = cells["in_set"][offset[stage[k]] : offset[stage[k]] + n] == seen
         fixed[step[k], stage[k], :n] *= told

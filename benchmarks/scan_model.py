@@ -80,7 +80,8 @@ def _emission(space: StateSpace, cells: Cells, log_lambda: TensorVariable, state
             mask[t, columns] *= cells.in_set[columns] == seen
         else:
             w = cells.value[k, 0]
-            mask[t, columns] *= np.where(np.arange(columns.size) == seen, w, (1 - w) / (columns.size - 1))
+            states = space.phase_state[columns]
+            mask[t, columns] *= np.where(states == seen, w, (1 - w) / states.max())
     columns = space.stage_offset[:-1] + states
     return pt.exp(log_stage[:, columns].sum(axis=2)) * mask[:, columns].prod(axis=2)
 

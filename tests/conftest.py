@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from oracle import derived
+from oracle_stages import _start
 from places import MODEL, ROWS
 from projects import shared
 from rivals import made, prior_draws
@@ -117,7 +118,7 @@ def reference_medians(reference: StateSpace) -> Draws:
         "tau": 0.0,
     }
     for name, stage in spec.stages.items():
-        weights = np.array([stage.start[s] for s in stage.states if s in stage.start])
+        weights = np.array(list(_start(stage).values()))
         values[f"start_{name}"] = weights / weights.sum()
     return draws_of(reference, [derived(spec, values)])
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.history.durations import exponential, left_out, left_out_of_best, prior, two_phases
 from benchmarks.history.scores import Shared
-from benchmarks.history.variants import SLOWER, only, with_one_state, with_phases, without_effects
+from benchmarks.history.variants import only, with_one_phase, with_one_state, without_effects
 from docs.builder.history import crises
 from docs.builder.places import MODEL, spec_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec, Stage
 
 SEED = 1
-PHASES = ("acute", "lingering")
+OUT = {"truce": (0.15, 4.0)}  # per year out of a confrontation without phases: base rates, section 5, widened
 CALM = ("truce", "cooperation")
 ONSET, STRAIN = "victory_brings_confrontation", "victory_strains_cooperation"
 
@@ -44,8 +44,8 @@ TASKS = [
 def variant_of(task: Task) -> ModelSpec:
     """Give the reference model as a task reads it."""
     spec = only(spec_of(MODEL), task.stage)
-    if task.phases == 2:
-        spec = with_phases(spec, task.stage, "confrontation", PHASES)
+    if task.stage == "relations" and task.phases == 1:
+        spec = with_one_phase(spec, "relations", "confrontation", OUT)
     return spec if task.effects else without_effects(spec, task.stage)
 
 
@@ -99,10 +99,11 @@ def effects_of_victory() -> list[dict[str, Any]]:
     """Say how much the history narrows the victory's effect on onsets, with hidden calm states and without."""
     found: list[dict[str, Any]] = []
     spec = only(spec_of(MODEL), "relations")
+    one_phase = with_one_phase(spec, "relations", "confrontation", OUT)
     readings = {
         "truce and cooperation hidden": spec,
-        "the same, confrontation in two phases": with_phases(spec, "relations", "confrontation", PHASES),
-        "one calm state": with_one_state(spec, "relations", CALM, "calm"),
+        "the same, confrontation in one phase": one_phase,
+        "one calm state": with_one_state(one_phase, "relations", CALM, "calm"),
     }
     for name, variant in readings.items():
         for sharing in ("partial", "pooled"):
@@ -124,13 +125,14 @@ def durations_scored() -> dict[str, Any]:
     years = np.array([row.years for row in rows])
     over = np.array([row.to is not None for row in rows])
     stage = spec_of(MODEL).stages["relations"]
-    late = [(low / SLOWER, high) for low, high in out_of(stage)]
+    to_cooperation = out_of(stage, "confrontation")
+    one, acute, late = [OUT["truce"], *to_cooperation], out_of(stage, "acute"), out_of(stage, "lingering")
     found: dict[str, Any] = {"units": [row.unit for row in rows], "years": years.tolist(), "over": over.tolist()}
     readings: dict[str, tuple[list[tuple[float, float]], Callable[[Floats], Floats]]] = {
-        "one rate": (out_of(stage), lambda x: exponential(years, over, x.sum(axis=1))),
-        "two phases": ([*out_of(stage), out_of(stage)[0], *late], lambda x: phased(years, over, x)),
+        "one rate": (one, lambda x: exponential(years, over, x.sum(axis=1))),
+        "two phases": ([*acute, *late, *to_cooperation], lambda x: phased(years, over, x)),
         "two phases, second like the first": (
-            [*out_of(stage), out_of(stage)[0], *out_of(stage)], lambda x: phased(years, over, x)),
+            [*acute, acute[0], *to_cooperation], lambda x: phased(years, over, x)),
     }  # fmt: skip
     for name, (intervals, density) in readings.items():
         points = prior(intervals)
@@ -143,11 +145,12 @@ def durations_scored() -> dict[str, Any]:
     return found | {name: {"scores": scores.tolist()} for name, scores in best.items()}
 
 
-def out_of(stage: Stage) -> list[tuple[float, float]]:
-    """Give the intervals of the rates out of confrontation."""
-    return [move.per_year for move in stage.transitions if move.from_ == "confrontation"]
+def out_of(stage: Stage, name: str) -> list[tuple[float, float]]:
+    """Give the intervals of the rates out of a state or phase, in the order of the file."""
+    return [move.per_year for move in stage.transitions if move.from_ == name]
 
 
 def phased(years: Floats, over: Floats, rates: Floats) -> Floats:
-    """(S, n) log densities under (S, 5) rates: two ways out, the passing, two ways out."""
-    return two_phases(years, over, rates[:, :2].sum(axis=1), rates[:, 2], rates[:, 3:].sum(axis=1))
+    """(S, n) log densities under (S, 4) rates: out of the first, the passing, out of the second, out of either."""
+    out, settle, late, either = rates.T
+    return two_phases(years, over, out + either, settle, late + either)

@@ -1,4 +1,4 @@
-"""Variants of a stage that the study compares: two phases of a state, several states as one, no effects.
+"""Variants of a stage that the study compares: a state without its phases, several states as one, no effects.
 
 Only what `forecast.evidence.history` reads is changed: the stage and the spells; indicators and outcomes stay.
 """
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import Effect, ModelSpec, Stage, Transition
 
-SLOWER = 10.0  # how much lower the intervals of the ways out of the second phase begin
-
 
 def only(spec: ModelSpec, stage: str) -> ModelSpec:
     """Keep the spells of one stage."""
@@ -25,38 +23,18 @@ def without_effects(spec: ModelSpec, stage: str) -> ModelSpec:
     return _changed(spec, stage, spec.stages[stage].model_copy(update={"effects": {}}))
 
 
-def with_phases(spec: ModelSpec, stage: str, state: str, phases: tuple[str, str]) -> ModelSpec:
-    """Split a state in two phases: every way in leads to the first, which ends or passes into the second.
-
-    Both phases have the state's ways out and their effects, each with parameters of its own. The first phase has the
-    state's intervals, and passes into the second at the interval of its first way out; the second's ways out have
-    intervals that begin `SLOWER` times lower.
-    """
-    first, second = phases
+def with_one_phase(spec: ModelSpec, stage: str, state: str, per_year: dict[str, tuple[float, float]]) -> ModelSpec:
+    """Give a state no phases: ways out of its phases go, and lead to the states of ``per_year`` at those rates."""
     old = spec.stages[stage]
-    moves: list[Transition] = []
-    for move in old.transitions:
-        low, high = move.per_year
-        if move.from_ == state:
-            slower = {"from_": second, "per_year": (low / SLOWER, high)}
-            moves += [move.model_copy(update={"from_": first}), move.model_copy(update=slower)]
-        else:
-            moves.append(move.model_copy(update={"to": first if move.to == state else move.to}))
-    out = next(move for move in old.transitions if move.from_ == state)
-    moves.append(out.model_copy(update={"from_": first, "to": second}))
-    effects: dict[str, Effect] = {}
-    for label, effect in old.effects.items():
-        if effect.from_ == state:
-            effects |= {f"{label}_{phase}": effect.model_copy(update={"from_": phase}) for phase in phases}
-        else:
-            effects[label] = effect.model_copy(update={"to": first if effect.to == state else effect.to})
+    phases = old.phases[state]
+    kept = [move for move in old.transitions if move.from_ not in phases]
+    out = next(move for move in old.transitions if move.from_ == phases[0])
+    moves = [out.model_copy(update={"from_": state, "to": to, "per_year": rate}) for to, rate in per_year.items()]
     changes = {
-        "states": _renamed(old.states, lambda name: phases if name == state else (name,)),
-        "start": {first if name == state else name: weight for name, weight in old.start.items()},
-        "transitions": tuple(moves),
-        "effects": effects,
+        "phases": {name: own for name, own in old.phases.items() if name != state},
+        "transitions": (*kept, *moves),
     }
-    return _changed(spec, stage, old.model_copy(update=changes), lambda name: phases if name == state else (name,))
+    return _changed(spec, stage, old.model_copy(update=changes))
 
 
 def with_one_state(spec: ModelSpec, stage: str, states: tuple[str, ...], name: str) -> ModelSpec:

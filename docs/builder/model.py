@@ -73,12 +73,13 @@ def _stage_section(spec: ModelSpec, name: str) -> str:
     total = sum(stage.start.values())
     states = [
         [
-            code(state),
-            plain(stage.describe.get(state, "")),
-            f"{number(stage.start[state])} ({stage.start[state] / total:.0%})" if state in stage.start else "none",
-            "yes" if state in stage.observable else "",
+            code(name) if name in stage.states else f"· {code(name)}, a phase",
+            plain(stage.describe.get(name, "")),
+            f"{number(stage.start[name])} ({stage.start[name] / total:.0%})" if name in stage.start else "none",
+            "yes" if name in stage.observable else "",
         ]
         for state in stage.states
+        for name in (state, *stage.phases.get(state, ()))
     ]
     moves = [
         [f"{code(move.from_)} → {code(move.to)}", interval(move.per_year), number(median(move.per_year)),

@@ -368,10 +368,14 @@ def _force(space: StateSpace, future: _Future, forced: Mapping[int, int]) -> _Fu
 
 
 def _collapse(space: StateSpace, states: Floats, forced: Mapping[int, int]) -> Floats:
-    """Move all probability (blocks, K, BLOCK) into the forced states, whatever the other stages are."""
-    cube = states.reshape(len(states), *space.sizes, -1)
+    """Move all probability (blocks, K, BLOCK) into the forced states, whatever the other stages are.
+
+    What is in the state already stays in its phase; the rest enters the first.
+    """
+    cube = states.reshape(len(states), *space.sizes, -1).copy()
     for stage, state in forced.items():
-        total = cube.sum(axis=stage + 1)
-        cube = np.zeros_like(cube)
-        np.moveaxis(cube, stage + 1, 0)[state] = total
+        inside = space.in_phases(stage, np.arange(len(space.states[stage])) == state)
+        phases = np.moveaxis(cube, stage + 1, 0)
+        phases[np.flatnonzero(inside)[0]] += phases[~inside].sum(axis=0)
+        phases[~inside] = 0.0
     return cube.reshape(states.shape)

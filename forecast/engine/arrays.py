@@ -22,7 +22,8 @@ COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE = 0, 1, 2, 3
 class Chain(NamedTuple):
     """Structure of a model (see `forecast.theory.statespace.StateSpace` for the axes)."""
 
-    sizes: Ints  # (L,) states of each stage
+    sizes: Ints  # (L,) phases of each stage: a state without phases is one
+    phase_state: Ints  # (Σn,) which of its stage's states each phase belongs to; they do not fall along a stage
     rate_table: Ints  # (R, 4) stage, context, from, to
     pairs: Ints  # (L, K, K) position in the tables, put end to end, of the entry for z → z′
     emission_offset: Ints  # (I + 1,) first emission of each indicator
@@ -43,7 +44,7 @@ class Cells(NamedTuple):
     observed: Floats  # (N,)
     available: Ints  # (G, I) 1 where an indicator could have been told of
     median: Floats  # (I,) rates per year at the prior medians
-    in_set: Ints  # (Σn,) 1 for observable states
+    in_set: Ints  # (Σn,) 1 for phases of observable states
 
 
 @kernel
@@ -67,9 +68,11 @@ def told(w: float, share: float, false: float) -> float:
 
 
 @kernel
-def judged(w: float, states: int, named: int, state: int) -> float:
-    """Likelihood, in one of a stage's ``states``, of an assessment with credibility ``w`` that names a state."""
-    return w if state == named else (1.0 - w) / (states - 1)
+def judged(w: float, chain: Chain, stage: int, named: int, phase: int) -> float:
+    """Likelihood, in a phase of a stage, of an assessment with credibility ``w`` that names one of the states."""
+    first = int(chain.sizes[:stage].sum())
+    states = int(chain.phase_state[first + chain.sizes[stage] - 1]) + 1
+    return w if chain.phase_state[first + phase] == named else (1.0 - w) / (states - 1)
 
 
 @kernel

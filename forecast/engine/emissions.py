@@ -63,7 +63,7 @@ def cell_densities(
                 density[k, s] = told(w, rate[first + s] / sums[group, s], false)
         elif kind == ASSESSMENT:
             for s in range(sizes[stage]):
-                density[k, s] = judged(w, int(sizes[stage]), int(said), s)
+                density[k, s] = judged(w, chain, stage, int(said), s)
         elif kind == OBSERVABLE:
             for s in range(sizes[stage]):
                 density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(said) else 0.0

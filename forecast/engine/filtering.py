@@ -302,7 +302,7 @@ def _emit(
                     factor[s, b] *= told(w, emission[rates + s, b] / sums[group, s, b], false)
         elif kind == ASSESSMENT:
             for s in range(n):
-                factor[s] *= judged(w, int(n), int(said), s)
+                factor[s] *= judged(w, chain, stage, int(said), s)
         elif kind == OBSERVABLE:
             column = stage_offsets(chain.sizes)[stage]
             for s in range(n):

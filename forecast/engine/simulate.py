@@ -98,8 +98,10 @@ def simulate_reports(
             mixed = w * share / share.sum(axis=1, keepdims=True) + (1 - w) * median / median.sum()
             reports[:, k] = told[choose(rng, mixed)]
         elif kind == ASSESSMENT:
-            others = np.full((len(path), chain.sizes[stage]), (1 - w) / (chain.sizes[stage] - 1))
-            others[rows, state] = w
+            first = chain.sizes[:stage].sum()
+            states = chain.phase_state[first : first + chain.sizes[stage]]
+            others = np.full((len(path), states.max() + 1), (1 - w) / states.max())
+            others[rows, states[state]] = w
             reports[:, k] = choose(rng, others)
         else:
             reports[:, k] = in_set[stage][state]

@@ -162,7 +162,7 @@ def _cells(
         step = grid.step(telling.day)
         if telling.indicator < 0:
             # who is right less often than chance is not taken at the contrary of his word
-            value = (max(telling.weight, 1.0 / space.sizes[telling.stage]), 0.0, 0.0)
+            value = (max(telling.weight, 1.0 / len(space.states[telling.stage])), 0.0, 0.0)
             cells.append(Cell(step, ASSESSMENT, telling.stage, -1, (), value, float(telling.state), (telling.id,)))
             continue
         if telling.indicator in closed:
@@ -257,7 +257,9 @@ def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
         observed=np.array([cell.observed for cell in cells], dtype=np.float64),
         available=available,
         median=space.indicator_median,
-        in_set=np.concatenate([space.observable(k) for k in range(len(space.stages))]).astype(np.int64),
+        in_set=np.concatenate([space.in_phases(k, space.observable(k)) for k in range(len(space.stages))]).astype(
+            np.int64
+        ),
     )
     digest = hashlib.sha256(as_of.isoformat().encode())
     for array in arrays:

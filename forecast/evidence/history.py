@@ -108,12 +108,13 @@ class _Rates:
         if key in self.regimes:
             return self.regimes[key]
         number = self.regimes[key] = len(self.regimes)
-        for move in stage.transitions:
+        for k, from_, to in stage.moves():
             multiplied = [
                 f"{spell.stage}.{label}" for label in active
-                if (stage.effects[label].from_, stage.effects[label].to) == (move.from_, move.to)
+                if stage.concerns(stage.effects[label], from_, to)
             ]  # fmt: skip
-            self.table.append((number, stage.states.index(move.from_), stage.states.index(move.to)))
+            move = stage.transitions[k]
+            self.table.append((number, stage.all_phases.index(from_), stage.all_phases.index(to)))
             self.transition.append(self.space.transitions.index(f"{spell.stage}.{move.from_}>{move.to}"))
             self.unit.append(self.units.index(f"{spell.stage}.{spell.unit}"))
             self.effects.append([float(name in multiplied) for name in self.space.effects])
@@ -121,8 +122,9 @@ class _Rates:
 
 
 def _inside(space: StateSpace, spell: Spell, width: int) -> Floats:
-    states = space.spec.stages[spell.stage].states
-    return np.array([float(k < len(states) and states[k] in spell.states) for k in range(width)])
+    stage = space.spec.stages[spell.stage]
+    inside = [float(stage.state_of(phase) in spell.states) for phase in stage.all_phases]
+    return np.array([*inside, *[0.0] * (width - len(inside))])
 
 
 def _spans(

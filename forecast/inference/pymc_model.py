@@ -76,7 +76,7 @@ class ReportsLogp(Op):
         """Compute outside a compiled graph."""
         del node
         log_rate, log_lambda, start, *rest = inputs
-        found = log_likelihood_and_gradient(Chain(*rest[:4]), Cells(*rest[4:]), log_rate, log_lambda, start)
+        found = log_likelihood_and_gradient(Chain(*rest[:5]), Cells(*rest[5:]), log_rate, log_lambda, start)
         for storage, part in zip(output_storage, found, strict=True):
             storage[0] = np.asarray(part)
 
@@ -101,8 +101,8 @@ def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any) -> Any:  
 
     @numba.njit
     def reports_logp(log_rate, log_lambda, start, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
-        chain = Chain(rest[0], rest[1], rest[2], rest[3])
-        cells = Cells(rest[4], rest[5], rest[6], rest[7], rest[8], rest[9], rest[10])
+        chain = Chain(rest[0], rest[1], rest[2], rest[3], rest[4])
+        cells = Cells(rest[5], rest[6], rest[7], rest[8], rest[9], rest[10], rest[11])
         found = log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start)
         return np.asarray(found[0]), found[1], found[2], found[3]
 
@@ -173,7 +173,7 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
         data = {name: pm.Data(name, value) for name, value in data_of(evidence).items()}
         transition = _log_normal("transition_log_rate", _intervals(space, "transitions"), "transition")
         effect = _log_normal("effect_log_times", _intervals(space, "effects"), "effect")
-        start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_state")
+        start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_phase")
         multiplied = transition[space.rate_transition] + pt.dot(space.rate_effect, effect)
         if history.units:
             own = history.own[space.rate_table[:, 0]]
@@ -195,7 +195,7 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
             evidence.cells.in_set,
             logp=_logp,
             random=_random,
-            signature="(r),(e),(s),(l),(r,four),(l,k,k),(j),(t),(n,five),(n,three),(g,i),(i),(s)->(n)",
+            signature="(r),(e),(s),(l),(s),(r,four),(l,k,k),(j),(t),(n,five),(n,three),(g,i),(i),(s)->(n)",
             observed=data["cell_observed"],
         )
     return model
@@ -247,12 +247,12 @@ def _coords(space: StateSpace) -> dict[str, tuple[str, ...]]:
         "class": space.classes,
         "grade": GRADES,
         "indicator": space.indicators,
-        "stage_state": space.stage_states,
+        "stage_phase": space.stage_phases,
         "rate": space.rate_names,
         "emission": space.emission_names,
     }
     for level, stage in enumerate(space.stages):
-        coords[f"{stage}_start"] = tuple(np.array(space.states[level])[space.start_weights(level) > 0])
+        coords[f"{stage}_start"] = tuple(np.array(space.phases[level])[space.start_weights(level) > 0])
     return coords
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base import prose
-from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, judged, seen, told
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, seen, told
 from forecast.engine.filtering import evaluate
 from forecast.evidence.containment import news
 from forecast.inference.anchor import Anchor
@@ -78,12 +78,13 @@ def _repeat(past: Cells, new: Cells, space: StateSpace) -> float:
                 share = SHARE * float((last[again] == observed).mean()) + (1 - SHARE) * usual
             total += math.log(told(w, share, usual))
         elif kind == ASSESSMENT:
-            states = int(space.sizes[stage])
+            states = len(space.states[stage])
             chance = np.full(states, 1 / states)
             if last.size:
                 chance *= 1 - SHARE
                 chance[last.astype(int)] += SHARE / last.size
-            total += math.log(sum(chance[s] * judged(w, states, int(observed), s) for s in range(states)))
+            wrong = (1 - w) / (states - 1)
+            total += math.log(sum(chance[s] * (w if s == int(observed) else wrong) for s in range(states)))
         else:
             stays = last.size == 0 or last[-1] == observed
             total += math.log(1 - CHANGE if stays else CHANGE)

@@ -143,7 +143,7 @@ def _cascade(found: Posterior, weeks: int) -> dict[str, Any]:
     asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
     ahead = Ahead(found.anchor.blocks, _only(space, as_of, [weeks]), asked)
     each_draw = ahead.read(found.evaluation.states).at[0]
-    joint = (each_draw @ found.weights.values).reshape(tuple(space.sizes))
+    joint = space.by_state((each_draw @ found.weights.values).reshape(tuple(space.sizes)))
     errors = _state_errors(found, each_draw)
     stages: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []

@@ -69,9 +69,9 @@ def truth_draws(space: StateSpace, truth: Truth) -> Draws:
         upstream = dict(zip(space.stages, context.split(","), strict=False)) if context else {}
         log_rate.append(np.log(truth.rate(stage, from_, to, upstream)))
     log_lambda = [
-        np.log(truth.intensity(name, state))
+        np.log(truth.intensity(name, phase))
         for name, row in space.spec.indicators.items()
-        for state in space.spec.stages[row.stage].states
+        for phase in space.spec.stages[row.stage].all_phases
     ]
     start = np.concatenate([truth.start(stage) for stage in space.stages])
     return Draws(np.array([log_rate]), np.array([log_lambda]), start[None])
@@ -218,14 +218,15 @@ def _outcome(spec: ModelSpec, path: Sequence[Mapping[str, str]], now: int, key: 
     """Read off a path whether a forecast from the end of step ``now`` came true; NaN where its condition did not."""
     name, kind, condition, weeks, _ = key
     step = spec.model.step_days
-    inside = [is_in(states, spec.outcomes[name].states) for states in path]
+    inside = [is_in(spec, phases, spec.outcomes[name].states) for phases in path]
     at = now + 7 * (weeks or 0) // step
     if kind in {"already", "at"}:
         return float(inside[at])
     if kind == "reached":
         return float(not inside[now] and any(inside[now + 1 : at + 1]))
     row = next(row for row in spec.conditionals if (row.outcome, row.condition) == (name, condition))
-    held = [is_in(states, spec.outcomes[row.given or row.given_no or row.after or ""].states) for states in path]
+    when = spec.outcomes[row.given or row.given_no or row.after or ""].states
+    held = [is_in(spec, phases, when) for phases in path]
     if kind == "given":
         return float(inside[at]) if held[at] != bool(row.given_no) else np.nan
     last = now + 7 * max(spec.model.horizons_weeks) // step

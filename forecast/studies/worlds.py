@@ -49,26 +49,30 @@ class Truth:
     values: Mapping[str, Floats]
 
     def rate(self, stage: str, from_: str, to: str, upstream: Mapping[str, str]) -> float:
-        """Rate per year of a transition while the stages upstream are in these states; 0 where there is none."""
+        """Rate per year of a transition while the stages upstream are in these phases; 0 where there is none."""
         log_rate, transition, effect = -math.inf, 0, 0
         for name, content in self.spec.stages.items():
             for move in content.transitions:
-                if (name, move.from_, move.to) == (stage, from_, to):
+                first = content.phases.get(move.to, (move.to,))[0]
+                if (name, first) == (stage, to) and _is_among(self.spec, name, from_, [move.from_]):
                     log_rate = float(self.values["transition_log_rate"][transition])
                 transition += 1
             for row in content.effects.values():
-                meets = all(upstream.get(other) in allowed for other, allowed in row.when.items())
-                if (name, row.from_, row.to) == (stage, from_, to) and meets:
+                meets = all(
+                    _is_among(self.spec, other, upstream.get(other), names) for other, names in row.when.items()
+                )
+                ends = _is_among(self.spec, name, from_, [row.from_]) and _is_among(self.spec, name, to, [row.to])
+                if name == stage and ends and meets:
                     log_rate += float(self.values["effect_log_times"][effect])
                 effect += 1
         return math.exp(log_rate)
 
-    def intensity(self, indicator: str, state: str) -> float:
-        """Rate per year at which an indicator occurs in a state of its stage."""
+    def intensity(self, indicator: str, phase: str) -> float:
+        """Rate per year at which an indicator occurs in a phase of its stage."""
         row, values = self.spec.indicators[indicator], self.values
         i, c = list(self.spec.indicators).index(indicator), list(self.spec.priors.classes).index(row.class_)
         log_rate = values["class_log_rate"][c] + math.exp(values["class_log_spread"][c]) * values["indicator_offset"][i]
-        if state in row.points_to:
+        if _is_among(self.spec, row.stage, phase, row.points_to):
             grade = 0.0
             for k in range(GRADES.index(row.grade) + 1):
                 below = self.spec.priors.grades.medians[k - 1] if k else 1.0
@@ -77,24 +81,30 @@ class Truth:
         return math.exp(log_rate)
 
     def start(self, stage: str) -> Floats:
-        """(n,) probabilities of a stage's states before the first step."""
+        """(n,) probabilities of a stage's phases before the first step."""
         content = self.spec.stages[stage]
-        weighted = [state for state in content.states if state in content.start]
+        first = {content.phases.get(name, (name,))[0] for name in content.start}
+        weighted = [phase for phase in content.all_phases if phase in first]
         drawn = self.values.get(f"start_{stage}", np.ones(1))
-        return np.array([drawn[weighted.index(state)] if state in weighted else 0.0 for state in content.states])
+        return np.array([drawn[weighted.index(phase)] if phase in weighted else 0.0 for phase in content.all_phases])
 
 
 class World(NamedTuple):
-    """A simulated world: ``path`` holds the state of every stage at the end of each step."""
+    """A simulated world: ``path`` holds the phase of every stage at the end of each step."""
 
     truth: Truth
     path: tuple[Mapping[str, str], ...]
     entries: tuple[Entry, ...]
 
 
-def is_in(path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
+def is_in(spec: ModelSpec, path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
     """Whether a step of a path lies in a set of joint states, such as an outcome's."""
-    return all(path_step[stage] in allowed for stage, allowed in states.items())
+    return all(_is_among(spec, stage, path_step[stage], allowed) for stage, allowed in states.items())
+
+
+def _is_among(spec: ModelSpec, stage: str, phase: str | None, names: Sequence[str]) -> bool:
+    """Whether a phase is one of some states and phases."""
+    return any(phase in spec.stages[stage].phases.get(name, (name,)) for name in names)
 
 
 def simulate_world(spec: ModelSpec, days: int, rng: np.random.Generator) -> World:
@@ -122,7 +132,8 @@ def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
         "departure_scale": np.abs(rng.normal(0.0, spec.priors.departure.scale, 1)),
     }
     for name, stage in spec.stages.items():
-        weights = [stage.start[state] for state in stage.states if state in stage.start]
+        first = {stage.phases.get(name, (name,))[0]: weight for name, weight in stage.start.items()}
+        weights = [first[phase] for phase in stage.all_phases if phase in first]
         if len(weights) > 1:
             values[f"start_{name}"] = rng.dirichlet(weights)
     return Truth(spec, values)
@@ -142,13 +153,14 @@ def simulate_path(truth: Truth, days: int, rng: np.random.Generator) -> tuple[Ma
     """Walk through every step: the stages move in the order of the file, each knowing where those before it went."""
     spec = truth.spec
     now = {
-        name: stage.states[rng.choice(len(stage.states), p=truth.start(name))] for name, stage in spec.stages.items()
+        name: stage.all_phases[rng.choice(len(stage.all_phases), p=truth.start(name))]
+        for name, stage in spec.stages.items()
     }
     path: list[Mapping[str, str]] = []
     for step in _steps(spec, days):
         new: dict[str, str] = {}
         for name, stage in spec.stages.items():
-            ways = {state: truth.rate(name, now[name], state, new) for state in stage.states if state != now[name]}
+            ways = {to: truth.rate(name, now[name], to, new) for to in stage.all_phases if to != now[name]}
             total = sum(ways.values())
             new[name] = now[name]
             if rng.random() < 1 - math.exp(-total * len(step) / DAYS_A_YEAR):
@@ -190,11 +202,12 @@ class _Teller:
         for name in self.spec.indicators:
             self._watch(name)
         on_record: dict[str, bool] = {}
-        for step, states in zip(_steps(self.spec, self.days), path, strict=True):
-            coming = [*self._sightings(step, states), *self._stories(step)]
+        for step, phases in zip(_steps(self.spec, self.days), path, strict=True):
+            coming = [*self._sightings(step, phases), *self._stories(step)]
             for told in sorted(coming, key=lambda one: one.day):
-                self._write(told, states)
-            for stage, state in states.items():
+                self._write(told, phases)
+            for stage, phase in phases.items():
+                state = self.spec.stages[stage].state_of(phase)
                 self._assess(step, stage, state)
                 now = state in self.spec.stages[stage].observable
                 if now != on_record.get(stage, False):

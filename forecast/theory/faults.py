@@ -40,7 +40,7 @@ def _size_faults(spec: ModelSpec) -> Iterator[str]:
     weeks = spec.model.horizons_weeks
     if len(set(weeks)) < len(weeks):
         yield "model.horizons_weeks: names a horizon twice"
-    sizes = [len(stage.states) for stage in spec.stages.values()]
+    sizes = [len(stage.all_phases) for stage in spec.stages.values()]
     joint = math.prod(sizes)
     if joint > MOST_JOINT_STATES:
         yield f"stages: {_times(sizes)} = {_needs(len(sizes), joint)}; leave stages or states out"
@@ -48,14 +48,14 @@ def _size_faults(spec: ModelSpec) -> Iterator[str]:
     if fault := cells_fault(spec, max(weeks) * 7 // spec.model.step_days, f"{max(weeks)} weeks ahead"):
         yield f"model.horizons_weeks: {fault}"
     contexts = accumulate(sizes[:-1], mul, initial=1)
-    moves = [len(stage.transitions) for stage in spec.stages.values()]
+    moves = [len(list(stage.moves())) for stage in spec.stages.values()]
     rates = [m * context for m, context in zip(moves, contexts, strict=True)]
     if sum(rates) > MOST_RATES:
         yield (
             f"stages: transitions × states of the stages before: {_plus(rates)} = {sum(rates):,} rates, "
             f"at most {MOST_RATES:,}; leave transitions, stages or states out"
         )
-    states = {name: len(stage.states) for name, stage in spec.stages.items()}
+    states = {name: len(stage.all_phases) for name, stage in spec.stages.items()}
     emissions = sum(states.get(row.stage, 0) for row in spec.indicators.values())
     if emissions > MOST_RATES:
         yield (
@@ -66,7 +66,7 @@ def _size_faults(spec: ModelSpec) -> Iterator[str]:
 
 def cells_fault(spec: ModelSpec, steps: int, what: str) -> str | None:
     """Say that ``steps`` of a model's grid, ``what`` they are, are too many for its joint states; None if not."""
-    joint = math.prod(len(stage.states) for stage in spec.stages.values())
+    joint = math.prod(len(stage.all_phases) for stage in spec.stages.values())
     if joint * steps <= MOST_CELLS:
         return None
     return (
@@ -113,35 +113,58 @@ def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) ->
     at = f"stages.{name}"
     if len(set(stage.states)) < len(stage.states):
         yield f"{at}.states: names a state twice"
+    yield from _phase_faults(at, name, stage)
     yield from _states_faults(f"{at}.observable", stage.observable, name, stage.states)
     if set(stage.observable) == set(stage.states):
         yield f"{at}.observable: names every state, so it says nothing; leave at least one out"
-    yield from _states_faults(f"{at}.start", tuple(stage.start), name, stage.states)
-    yield from _states_faults(f"{at}.describe", tuple(stage.describe), name, stage.states)
+    yield from _states_faults(f"{at}.start", tuple(stage.start), name, _names(stage))
+    if len({stage.phases_of(state)[0] for state in stage.start}) < len(stage.start):
+        yield f"{at}.start: names a state and the phase in which it begins; give one weight for both"
+    yield from _states_faults(f"{at}.describe", tuple(stage.describe), name, _names(stage))
     if stage.observable and not set(stage.start) - set(stage.observable):
         yield f"{at}.start: all weight is on observable states, which only a recorded row can begin"
-    edges: set[tuple[str, str]] = set()
+    edges: set[tuple[str, str]] = set()  # between phases
     for k, move in enumerate(stage.transitions):
-        edge = (move.from_, move.to)
+        ways = {(phase, stage.phases_of(move.to)[0]) for phase in stage.phases_of(move.from_)}
         key = f"{at}.transitions.{f'{move.from_}>{move.to}' if spec.extends else k}"
-        yield from _states_faults(key, (move.from_,), name, stage.states)
-        yield from _states_faults(key, (move.to,), name, stage.states)
-        if move.from_ == move.to:
+        yield from _states_faults(key, (move.from_,), name, _names(stage))
+        yield from _states_faults(key, (move.to,), name, _names(stage))
+        if any(before == after for before, after in ways):
             yield f"{key}: goes from {move.to!r} to itself"
-        if edge in edges:
+        if ways & edges:
             yield f"{key}: {move.from_} to {move.to} is given twice"
-        edges.add(edge)
+        edges |= ways
     if not incomplete:
         yield from _reachable_faults(at, stage, edges)
     yield from _effect_faults(spec, name, stage, None if incomplete else edges)
+
+
+def _names(stage: Stage) -> tuple[str, ...]:
+    """Names of a stage's states, and of their phases."""
+    return tuple(dict.fromkeys((*stage.states, *stage.all_phases)))
+
+
+def _every_phase(stage: Stage, names: Sequence[str]) -> bool:
+    """Whether a list of states and phases leaves none out."""
+    return {phase for name in names for phase in stage.phases_of(name)} >= set(stage.all_phases)
+
+
+def _phase_faults(at: str, name: str, stage: Stage) -> Iterator[str]:
+    yield from _states_faults(f"{at}.phases", tuple(stage.phases), name, stage.states)
+    taken = set(stage.states)
+    for state, phases in stage.phases.items():
+        for phase in phases:
+            if phase in taken:
+                yield f"{at}.phases.{state}: {phase!r} is a state or phase of the stage already"
+            taken.add(phase)
 
 
 def _effect_faults(spec: ModelSpec, name: str, stage: Stage, edges: set[tuple[str, str]] | None) -> Iterator[str]:
     upstream = tuple(spec.stages)[: tuple(spec.stages).index(name)]
     for label, effect in stage.effects.items():
         key = f"stages.{name}.effects.{label}"
-        if edges is not None and (effect.from_, effect.to) not in edges:
-            moves = sorted(f"{a} to {b}" for a, b in edges)
+        if edges is not None and not any(stage.concerns(effect, *way) for way in edges):
+            moves = sorted(f"{move.from_} to {move.to}" for move in stage.transitions)
             yield f"{key}: stage {name!r} has no transition from {effect.from_!r} to {effect.to!r}; it has {moves}"
         for other, states in effect.when.items():
             if other not in spec.stages:
@@ -153,14 +176,14 @@ def _effect_faults(spec: ModelSpec, name: str, stage: Stage, edges: set[tuple[st
                     f"upstream of {name!r}: {', '.join(upstream) or 'nothing'}"
                 )
             else:
-                yield from _states_faults(f"{key}.when.{other}", states, other, spec.stages[other].states)
+                yield from _states_faults(f"{key}.when.{other}", states, other, _names(spec.stages[other]))
 
 
 def _reachable_faults(at: str, stage: Stage, edges: set[tuple[str, str]]) -> Iterator[str]:
-    reached = set(stage.start)
+    reached = {stage.phases_of(state)[0] for state in stage.start}
     while new := {b for a, b in edges if a in reached} - reached:
         reached |= new
-    for state in stage.states:
+    for state in stage.all_phases:
         if state not in reached:
             yield f"{at}.states: {state!r} is unreachable: no start weight, and no transition leads to it"
 
@@ -172,8 +195,8 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
         if stage is None:
             yield _unknown(f"{at}.stage", "stage", indicator.stage, spec.stages)
         else:
-            yield from _states_faults(f"{at}.points_to", indicator.points_to, indicator.stage, stage.states)
-            if set(indicator.points_to) >= set(stage.states):
+            yield from _states_faults(f"{at}.points_to", indicator.points_to, indicator.stage, _names(stage))
+            if _every_phase(stage, indicator.points_to):
                 yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
         if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
             yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
@@ -192,8 +215,8 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             if stage not in spec.stages:
                 yield f"{_unknown(f'{at}.states', 'stage', stage, spec.stages)}; no joint state satisfies the outcome"
                 continue
-            yield from _states_faults(f"{at}.states.{stage}", states, stage, spec.stages[stage].states)
-            whole = whole and set(states) >= set(spec.stages[stage].states)
+            yield from _states_faults(f"{at}.states.{stage}", states, stage, _names(spec.stages[stage]))
+            whole = whole and _every_phase(spec.stages[stage], states)
         if whole and set(outcome.states) <= set(spec.stages):
             yield f"{at}.states: every joint state satisfies it, so it is certain"
         for k, rule in enumerate(outcome.resolves):

@@ -201,12 +201,12 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
             raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
         case ("stages", str(name), "units", *_):
             raw["stages"][name]["units"] = {"own": "-", "spread": [0.1, 1.0], "basis": basis}
-        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
+        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" | "phases" as key, *_):
             if not isinstance(raw["stages"].get(name), dict):
                 return False
             states: Any = raw["stages"][name].get("states")
             start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
-            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}
+            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}, "phases": {}}
             raw["stages"][name][key] = known[key]
         case _:
             return False

@@ -24,7 +24,7 @@ from pydantic import (
 from forecast.base.errors import DAY, brief, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from forecast.theory.spells import Spell
 
@@ -36,6 +36,7 @@ SPREAD = (1e-3, 10.0)  # of log rates within a class
 MOST_WEEKS = 520  # ten years
 LONGEST_LAG = 3650  # days
 MOST_STORIES = 1000
+MOST_PHASES = 9
 EARLIEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -167,11 +168,35 @@ class Units(_Table):
     basis: Bases
 
 
+def _named(phases: object, state: str) -> object:
+    """Name the phases of a state of which only the number is given: ``war_1``, ``war_2``."""
+    if type(phases) is int and 2 <= phases <= MOST_PHASES:  # noqa: PLR2004 - one phase is none
+        return [f"{state}_{k}" for k in range(1, phases + 1)]
+    if type(phases) in {int, float, bool, str}:
+        msg = f"needs the number of phases, 2 to {MOST_PHASES}, or a list of their names, got {brief(phases)}"
+        raise ValueError(msg)
+    return phases
+
+
+def _all_named(phases: object) -> object:
+    if not isinstance(phases, dict):
+        return phases
+    return {state: _named(names, str(state)) for state, names in cast("dict[object, object]", phases).items()}
+
+
+Phases = Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_PHASES)]
+
+
 class Stage(_Table):
-    """One link of the cascade: its states, how it starts and how it moves."""
+    """One link of the cascade: its states, how it starts and how it moves.
+
+    A state may have ``phases``, which nobody observes, with rates of their own, so that how long it has lasted tells
+    how long it will. What leads to the state, or starts in it, leads to its first phase; what leaves it leaves any.
+    """
 
     label: Text
     states: Annotated[tuple[Name, ...], Field(min_length=2)]
+    phases: Annotated[dict[Name, Phases], BeforeValidator(_all_named)] = {}
     describe: dict[Name, Text] = {}
     observable: tuple[Name, ...] = ()
     start: dict[Name, Weight] = Field(min_length=1)
@@ -179,6 +204,29 @@ class Stage(_Table):
     transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
     effects: dict[Name, Effect] = {}
     units: Units | None = None
+
+    def phases_of(self, name: str) -> tuple[str, ...]:
+        """Phases of a state, the one in which it begins first; others, and a phase, stand for themselves."""
+        return self.phases.get(name, (name,))
+
+    def moves(self) -> Iterator[tuple[int, str, str]]:
+        """Which transition leads from one phase to another, and from which to which."""
+        for k, move in enumerate(self.transitions):
+            for phase in self.phases_of(move.from_):
+                yield k, phase, self.phases_of(move.to)[0]
+
+    @property
+    def all_phases(self) -> tuple[str, ...]:
+        """Phases of every state, in the order of the states."""
+        return tuple(phase for state in self.states for phase in self.phases_of(state))
+
+    def state_of(self, phase: str) -> str:
+        """Give the state that a phase belongs to."""
+        return next(state for state in self.states if phase in self.phases_of(state))
+
+    def concerns(self, effect: Effect, from_: str, to: str) -> bool:
+        """Whether an effect multiplies the rate from one phase to another: it names their states, or themselves."""
+        return from_ in self.phases_of(effect.from_) and to in self.phases_of(effect.to)
 
 
 class Sign(_Table):
@@ -422,7 +470,7 @@ def _numbers_and_structure(node: Any) -> Any:  # noqa: ANN401 - JSON
         return {
             key: _numbers_and_structure(value)
             for key, value in table.items()
-            if key not in _WORDS and (key, value) != ("units", None)
+            if key not in _WORDS and (key, value) not in (("units", None), ("phases", {}))
         }
     if isinstance(node, list):
         return [_numbers_and_structure(value) for value in cast("list[Any]", node)]

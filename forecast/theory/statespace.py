@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Rate:
-    """One transition of a stage in one context (a joint state of the stages upstream of it)."""
+    """One way between two phases of a stage in one context (a joint phase of the stages upstream of it)."""
 
     stage: int
     context: int
@@ -40,8 +40,9 @@ class _Rate:
 class StateSpace:
     """The axes of a model and the index arrays between them.
 
-    Sizes: L stages, K joint states (the last stage varies fastest), I indicators, R rates (every transition in every
-    context), E emissions (every indicator in every state of its stage).
+    The chain runs through *phases*: those of a state that has some, otherwise the state itself. Sizes: L stages, K
+    joint phases (the last stage varies fastest), I indicators, R rates (every transition in every context), E emissions
+    (every indicator in every phase of its stage).
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -49,8 +50,9 @@ class StateSpace:
         self.spec = spec
         self.stages = tuple(spec.stages)
         self.states = tuple(stage.states for stage in spec.stages.values())
-        self.sizes = np.array([len(states) for states in self.states], dtype=np.int64)
-        self.joint_states = tuple(itertools.product(*self.states))
+        self.phases = tuple(stage.all_phases for stage in spec.stages.values())
+        self.sizes = np.array([len(phases) for phases in self.phases], dtype=np.int64)
+        self.joint_phases = tuple(itertools.product(*self.phases))
         self.indicators = tuple(spec.indicators)
         self.classes = tuple(spec.priors.classes)
         self.transitions = tuple(
@@ -60,18 +62,30 @@ class StateSpace:
 
     @property
     def size(self) -> int:
-        """K, the number of joint states."""
-        return len(self.joint_states)
+        """K, the number of joint phases."""
+        return len(self.joint_phases)
 
     @cached_property
     def stage_offset(self) -> NDArray[np.int64]:
-        """Where each stage begins on the axis of all stages' states put end to end; one more entry closes it."""
+        """Where each stage begins on the axis of all stages' phases put end to end; one more entry closes it."""
         return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
 
     @cached_property
     def stage_states(self) -> tuple[str, ...]:
         """Names of the axis of all stages' states put end to end: ``peace.stalled`` and so on."""
         return tuple(f"{stage}.{s}" for stage, states in zip(self.stages, self.states, strict=True) for s in states)
+
+    @cached_property
+    def stage_phases(self) -> tuple[str, ...]:
+        """Names of the axis of all stages' phases put end to end: ``relations.acute`` and so on."""
+        return tuple(f"{stage}.{p}" for stage, phases in zip(self.stages, self.phases, strict=True) for p in phases)
+
+    @cached_property
+    def phase_state(self) -> NDArray[np.int64]:
+        """(Σn,): which of its stage's states each phase belongs to, on the axis of `stage_phases`."""
+        stages = zip(self.spec.stages.values(), self.phases, strict=True)
+        found = [stage.states.index(stage.state_of(phase)) for stage, phases in stages for phase in phases]
+        return np.array(found, dtype=np.int64)
 
     # Rates.
 
@@ -81,25 +95,25 @@ class StateSpace:
         first = 0
         for level, (name, stage) in enumerate(self.spec.stages.items()):
             upstream = self.stages[:level]
-            for context, states in enumerate(itertools.product(*self.states[:level])):
+            for context, states in enumerate(itertools.product(*self.phases[:level])):
                 here = dict(zip(upstream, states, strict=True))
-                for k, move in enumerate(stage.transitions):
+                for k, from_, to in stage.moves():
                     effects = [
                         label
                         for label, effect in stage.effects.items()
-                        if (effect.from_, effect.to) == (move.from_, move.to)
-                        and all(here[other] in allowed for other, allowed in effect.when.items())
+                        if stage.concerns(effect, from_, to)
+                        and all(self._meets(other, here[other], allowed) for other, allowed in effect.when.items())
                     ]
                     where = ",".join(states)
                     rates.append(
                         _Rate(
                             stage=level,
                             context=context,
-                            from_=stage.states.index(move.from_),
-                            to=stage.states.index(move.to),
+                            from_=self.phases[level].index(from_),
+                            to=self.phases[level].index(to),
                             transition=first + k,
                             effects=tuple(self.effects.index(f"{name}.{label}") for label in effects),
-                            name=self.transitions[first + k] + (f"|{where}" if where else ""),
+                            name=f"{name}.{from_}>{to}" + (f"|{where}" if where else ""),
                         )
                     )
             first += len(stage.transitions)
@@ -131,7 +145,7 @@ class StateSpace:
 
     @cached_property
     def rate_transition(self) -> NDArray[np.int64]:
-        """(R,): the transition of each rate."""
+        """(R,): the transition of each rate; the phases of a state share those that leave it as a whole."""
         return np.array([rate.transition for rate in self._rates], dtype=np.int64)
 
     @cached_property
@@ -180,7 +194,7 @@ class StateSpace:
     @cached_property
     def emission_names(self) -> tuple[str, ...]:
         """Names of the E emissions, such as ``presidents_meeting|truce``."""
-        return tuple(f"{name}|{s}" for name, row in self.spec.indicators.items() for s in self._states_of(row.stage))
+        return tuple(f"{name}|{s}" for name, row in self.spec.indicators.items() for s in self._phases_of(row.stage))
 
     @cached_property
     def emission_indicator(self) -> NDArray[np.int64]:
@@ -191,41 +205,60 @@ class StateSpace:
     def emission_points(self) -> NDArray[np.float64]:
         """(E,): 1 where the indicator points to the state."""
         rows = self.spec.indicators.values()
-        return np.array([float(s in row.points_to) for row in rows for s in self._states_of(row.stage)])
+        return np.array(
+            [float(self._meets(row.stage, p, row.points_to)) for row in rows for p in self._phases_of(row.stage)]
+        )
 
-    def _states_of(self, stage: str) -> tuple[str, ...]:
-        return self.spec.stages[stage].states
+    def _phases_of(self, stage: str) -> tuple[str, ...]:
+        return self.phases[self.stages.index(stage)]
+
+    def _meets(self, stage: str, phase: str, names: tuple[str, ...]) -> bool:
+        """Whether ``names`` hold a phase or its state."""
+        return phase in names or self.spec.stages[stage].state_of(phase) in names
 
     # Sets of states.
 
     def state(self, name: str) -> tuple[int, int]:
         """Stage and state index of a name such as ``peace.fresh_deal``; a `KeyError` if there is none."""
-        try:
-            position = self.stage_states.index(name)
-        except ValueError:
-            raise KeyError(name) from None
-        stage = int(np.searchsorted(self.stage_offset, position, side="right")) - 1
-        return stage, position - int(self.stage_offset[stage])
+        stage, _, state = name.partition(".")
+        if name not in self.stage_states:
+            raise KeyError(name)
+        level = self.stages.index(stage)
+        return level, self.states[level].index(state)
 
     def members(self, states: Mapping[str, tuple[str, ...]]) -> NDArray[np.bool_]:
-        """(K,): the joint states in which every named stage is in one of its named states."""
+        """(K,): the joint phases in which every named stage is in one of its named states or phases."""
         inside = np.ones(self.size, dtype=np.bool_)
         for stage, allowed in states.items():
             level = self.stages.index(stage)
-            inside &= np.array([joint[level] in allowed for joint in self.joint_states])
+            here = {phase: self._meets(stage, phase, tuple(allowed)) for phase in self.phases[level]}
+            inside &= np.array([here[joint[level]] for joint in self.joint_phases])
         return inside
 
     def observable(self, stage: int) -> NDArray[np.bool_]:
-        """(n,): the observable states of one stage."""
+        """(states,): the observable states of one stage."""
         row = self.spec.stages[self.stages[stage]]
         return np.array([state in row.observable for state in row.states])
 
     def start_weights(self, stage: int) -> NDArray[np.float64]:
-        """(n,): Dirichlet weights of the start; 0 for a state that the stage cannot start in."""
+        """(n,): Dirichlet weights of the start; 0 for a phase that the stage cannot start in."""
         row = self.spec.stages[self.stages[stage]]
-        return np.array([row.start.get(state, 0.0) for state in row.states])
+        first = {row.phases_of(state)[0]: weight for state, weight in row.start.items()}
+        return np.array([first.get(phase, 0.0) for phase in self.phases[stage]])
+
+    def in_phases(self, stage: int, states: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(n,): for each phase of a stage, what ``states`` says of its state."""
+        return states[self.phase_state[self.stage_offset[stage] : self.stage_offset[stage + 1]]]
+
+    def by_state(self, joint: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add up the phases of each state where the first L axes of ``joint`` are the stages' phases."""
+        for level in range(len(self.stages)):
+            states = self.phase_state[self.stage_offset[level] : self.stage_offset[level + 1]]
+            firsts = np.flatnonzero(np.diff(states, prepend=-1))
+            joint = np.add.reduceat(joint, firsts, axis=level)
+        return joint
 
 
 def chain_of(space: StateSpace) -> Chain:
     """Give the structure of a model as arrays."""
-    return Chain(space.sizes, space.rate_table, space.pairs, space.emission_offset)
+    return Chain(space.sizes, space.phase_state, space.rate_table, space.pairs, space.emission_offset)

@@ -173,7 +173,7 @@ def test_prior_only_is_the_theory_alone(seed: int) -> None:
     inside = np.array(
         [
             all(
-                state[list(scene.spec.stages).index(s)] in allowed
+                oracle.among(scene.spec, s, state[list(scene.spec.stages).index(s)], allowed)
                 for s, allowed in scene.spec.outcomes["outcome"].states.items()
             )
             for state in oracle.joint_states(scene.spec)

@@ -66,8 +66,8 @@ def cell_logs(world: World, cells: Cells, log_lambda: np.ndarray) -> np.ndarray:
             share = of(int(said)) / sum(of(int(i)) for i in among)
             likely = value[0] * share + (1 - value[0]) * cells.median[int(said)] / cells.median[among].sum()
         elif kind == ASSESSMENT:
-            likely = np.full(n, (1 - value[0]) / (n - 1))
-            likely[int(said)] = value[0]
+            states = chain.phase_state[first[stage] : first[stage + 1]]
+            likely = np.where(states == int(said), value[0], (1 - value[0]) / states.max())
         else:
             assert kind == OBSERVABLE
             likely = (cells.in_set[first[stage] : first[stage + 1]] == said).astype(float)

@@ -58,7 +58,7 @@ def test_the_likelihood_is_theirs(theirs: dict[str, Any], ours: Posterior) -> No
 
 def test_the_present_states_are_theirs(theirs: dict[str, Any], ours: Posterior) -> None:
     """Each joint state, by name."""
-    names = list(map("|".join, ours.space.joint_states))
+    names = list(map("|".join, ours.space.joint_phases))
     there = [[point["filtered"][name] for name in names] for point in theirs["points"]]
     np.testing.assert_allclose(ours.evaluation.now, there, rtol=0, atol=SAME)
 

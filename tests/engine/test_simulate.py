@@ -72,7 +72,7 @@ def report_probabilities(world: World, k: int) -> dict[float, np.ndarray]:
     """List what cell ``k`` can hold, with its probability in each state of the stage, by the oracle."""
     cells, space, p = world.evidence.cells, world.space, world.parameters[0]
     _, kind, stage, indicator, group = (int(n) for n in cells.what[k])
-    name, n = space.stages[stage], int(space.sizes[stage])
+    name = space.stages[stage]
     w = float(cells.value[k, 0])
     if kind == COVERED:
         days = round(cells.value[k, 1] * 365.25)
@@ -86,8 +86,10 @@ def report_probabilities(world: World, k: int) -> dict[float, np.ndarray]:
         position = space.indicators.index
         return {float(position(str(r.indicator))): np.array(list(r.probability.values())) for r in reports}
     if kind == ASSESSMENT:
-        return {float(s): np.where(np.arange(n) == s, w, (1 - w) / (n - 1)) for s in range(n)}
-    inside = space.observable(stage).astype(float)
+        first, last = space.stage_offset[stage : stage + 2]
+        states = space.phase_state[first:last]
+        return {float(s): np.where(states == s, w, (1 - w) / states.max()) for s in range(states.max() + 1)}
+    inside = space.in_phases(stage, space.observable(stage)).astype(float)
     return {0.0: 1 - inside, 1.0: inside}
 
 

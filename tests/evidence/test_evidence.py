@@ -256,7 +256,7 @@ def _alternatives(world: World, k: int) -> list[tuple[float, float, list[float] 
         position = space.indicators.index
         return [(position(str(r.indicator)), r.factor, list(r.probability.values())) for r in reports]
     if kind == ASSESSMENT:
-        return [(s, 1.0, None) for s in range(space.sizes[stage])]
+        return [(s, 1.0, None) for s in range(len(space.states[stage]))]
     return [(0, 1.0, None), (1, 1.0, None)]
 
 

@@ -86,8 +86,8 @@ def test_less_than_chance_says_nothing(space: StateSpace, state: str, grade: str
     """A row that is right less often than chance is as likely in one state as in another, and never counts against."""
     (found,) = assessments(compile_evidence(space, [says(state, 5, grade)], AS_OF))
     stage = space.stages.index(state.partition(".")[0])
-    assert CREDIBILITY[grade] < 1 / space.sizes[stage]
-    assert found[1] == 1 / space.sizes[stage]
+    assert CREDIBILITY[grade] < 1 / len(space.states[stage])
+    assert found[1] == 1 / len(space.states[stage])
 
 
 @pytest.mark.parametrize(

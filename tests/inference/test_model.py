@@ -255,7 +255,7 @@ def test_derived_draws_are_those_of_the_method(compiled_world: World, prior: xr.
     space = compiled_world.space
     assert tuple(group["log_rate"].coords["rate"].to_numpy()) == space.rate_names
     assert tuple(group["log_lambda"].coords["emission"].to_numpy()) == space.emission_names
-    assert tuple(group["start"].coords["stage_state"].to_numpy()) == space.stage_states
+    assert tuple(group["start"].coords["stage_phase"].to_numpy()) == space.stage_phases
     for k in range(10):
         values = {own: group[name].to_numpy()[0, k] for name, own in names.items()}
         for stage, row in compiled_world.spec.stages.items():

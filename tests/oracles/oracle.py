@@ -44,6 +44,7 @@ from oracle_stages import (
     DAYS_A_YEAR,
     Parameters,
     _move,
+    among,
     derived,
     elapsed_days,
     horizon_steps,
@@ -68,6 +69,7 @@ __all__ = [
     "Selective",
     "Told",
     "ahead_dates",
+    "among",
     "cells",
     "covered_days",
     "derived",
@@ -163,7 +165,7 @@ def smoothed(
 
 def _meets(spec: ModelSpec, states: States) -> list[bool]:
     return [
-        all(z[list(spec.stages).index(stage)] in allowed for stage, allowed in states.items())
+        all(among(spec, stage, z[list(spec.stages).index(stage)], allowed) for stage, allowed in states.items())
         for z in joint_states(spec)
     ]
 
@@ -373,11 +375,17 @@ def forecast_supposed(
 
 
 def _forcing(spec: ModelSpec, forced: Mapping[str, str]) -> np.ndarray:
-    """(K, K) where each joint state leads when stages are forced: a step with certainty."""
+    """(K, K) where each joint state leads when stages are forced, into their first phase: a step with certainty."""
+
+    def after(stage: str, phase: str) -> str:
+        if stage not in forced or among(spec, stage, phase, [forced[stage]]):
+            return phase
+        return spec.stages[stage].phases.get(forced[stage], (forced[stage],))[0]
+
     states = joint_states(spec)
     matrix = np.zeros((len(states), len(states)))
     for i, z in enumerate(states):
-        matrix[i, states.index(tuple(forced.get(stage, s) for stage, s in zip(spec.stages, z, strict=True)))] = 1.0
+        matrix[i, states.index(tuple(after(stage, s) for stage, s in zip(spec.stages, z, strict=True)))] = 1.0
     return matrix
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from oracle_stages import DAYS_A_YEAR, Parameters, joint_states, step_dates
+from oracle_stages import DAYS_A_YEAR, Parameters, among, joint_states, phases, step_dates
 
 if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
@@ -270,9 +270,9 @@ def _prior_rate(spec: ModelSpec, indicator: str) -> float:
 
 
 def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
-    """Give a cell's likelihood in each state of its stage."""
+    """Give a cell's likelihood in each phase of its stage."""
     found = {}
-    for s in spec.stages[cell.stage].states:
+    for s in phases(spec.stages[cell.stage]):
         match cell:
             case Covered():
                 years = cell.days / DAYS_A_YEAR
@@ -288,11 +288,11 @@ def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
                 found[s] += (1 - cell.w) * before[cell.indicator] / sum(before.values())
             case Assessment():
                 states = len(spec.stages[cell.stage].states)
-                found[s] = cell.w if s == cell.state else (1 - cell.w) / (states - 1)
+                found[s] = cell.w if among(spec, cell.stage, s, [cell.state]) else (1 - cell.w) / (states - 1)
                 if cell.w * states < 1:  # less than chance says nothing
                     found[s] = 1 / states
             case Record():
-                found[s] = 1.0 if s in cell.allowed else 0.0
+                found[s] = 1.0 if among(spec, cell.stage, s, cell.allowed) else 0.0
     return found
 
 

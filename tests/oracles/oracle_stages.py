@@ -16,9 +16,9 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from forecast.theory.spec import ModelSpec
+    from forecast.theory.spec import ModelSpec, Stage, Transition
 
 
 DAYS_A_YEAR = 365.25
@@ -69,8 +69,18 @@ def horizon_steps(spec: ModelSpec, elapsed: int, days: int) -> list[int]:
 
 
 def joint_states(spec: ModelSpec) -> list[tuple[str, ...]]:
-    """One state of every stage, the last stage fastest."""
-    return list(itertools.product(*(stage.states for stage in spec.stages.values())))
+    """One phase of every stage, the last stage fastest; a state without phases is one."""
+    return list(itertools.product(*(phases(stage) for stage in spec.stages.values())))
+
+
+def phases(stage: Stage) -> list[str]:
+    """List the phases of every state of a stage."""
+    return [phase for state in stage.states for phase in stage.phases.get(state, (state,))]
+
+
+def among(spec: ModelSpec, stage: str, phase: str, names: Sequence[str]) -> bool:
+    """Whether a phase, or the state that it is a phase of, is named."""
+    return phase in names or any(phase in spec.stages[stage].phases.get(name, ()) for name in names)
 
 
 def initial(spec: ModelSpec, p: Parameters) -> np.ndarray:
@@ -80,11 +90,26 @@ def initial(spec: ModelSpec, p: Parameters) -> np.ndarray:
     )
 
 
+def _leads(spec: ModelSpec, stage: str, move: Transition, a: str, b: str) -> bool:
+    """Whether a transition leads from one phase to another: into the first phase of a state, out of any."""
+    return among(spec, stage, a, [move.from_]) and b == spec.stages[stage].phases.get(move.to, (move.to,))[0]
+
+
+def _start(stage: Stage) -> dict[str, float]:
+    """Weights of the phases in which a stage can start, in the order of its phases."""
+    first = {stage.phases.get(state, (state,))[0]: weight for state, weight in stage.start.items()}
+    return {phase: first[phase] for phase in phases(stage) if phase in first}
+
+
 def _rate(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str]) -> float:
-    eta = p.log_rate[stage, a, b]
+    eta = next(
+        p.log_rate[stage, move.from_, move.to]
+        for move in spec.stages[stage].transitions
+        if _leads(spec, stage, move, a, b)
+    )
     for name, effect in spec.stages[stage].effects.items():
-        on_this_move = (effect.from_, effect.to) == (a, b)
-        if on_this_move and all(new[upstream] in states for upstream, states in effect.when.items()):
+        on_this_move = among(spec, stage, a, [effect.from_]) and among(spec, stage, b, [effect.to])
+        if on_this_move and all(among(spec, other, new[other], states) for other, states in effect.when.items()):
             eta += p.log_times[stage, name]
     return math.exp(eta)
 
@@ -92,9 +117,9 @@ def _rate(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mappi
 def _move(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mapping[str, str], years: float) -> float:
     """Probability that ``stage`` is in ``b`` at the end of a step begun in ``a``; ``new`` is upstream, at the end."""
     rates = {
-        move.to: _rate(spec, p, stage, a, move.to, new)
-        for move in spec.stages[stage].transitions
-        if move.from_ == a
+        to: _rate(spec, p, stage, a, to, new)
+        for to in phases(spec.stages[stage])
+        if any(_leads(spec, stage, move, a, to) for move in spec.stages[stage].transitions)
     }  # fmt: skip
     total = sum(rates.values())
     stay = math.exp(-years * total)
@@ -146,7 +171,7 @@ def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
         for value, interval in zip(np.atleast_1d(values[name]), intervals, strict=True):
             total += stats.norm.logpdf(value, *_log_normal(interval))
     for stage_name, stage in spec.stages.items():
-        weights = [stage.start[s] for s in stage.states if s in stage.start]
+        weights = list(_start(stage).values())
         if len(weights) > 1:
             total += stats.dirichlet.logpdf(np.asarray(values[f"start_{stage_name}"]), weights)
     for name in ("z", "zeta"):
@@ -164,9 +189,8 @@ def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
     effects = [(name, label) for name, stage in spec.stages.items() for label in stage.effects]
     start = {}
     for name, stage in spec.stages.items():
-        weighted = [s for s in stage.states if s in stage.start]
-        drawn = dict(zip(weighted, map(float, values[f"start_{name}"]), strict=True))
-        start[name] = {s: drawn.get(s, 0.0) for s in stage.states}
+        drawn = dict(zip(_start(stage), map(float, values[f"start_{name}"]), strict=True))
+        start[name] = {s: drawn.get(s, 0.0) for s in phases(stage)}
     gamma, reached, below = {}, 0.0, 0.0
     grades = spec.priors.grades
     for k, grade in enumerate(("weak", "moderate", "strong", "decisive")):
@@ -178,8 +202,8 @@ def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
         c = list(spec.priors.classes).index(indicator.class_)
         alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
         beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
-        for s in spec.stages[indicator.stage].states:
-            log_lambda[name, s] = alpha + (beta if s in indicator.points_to else 0.0)
+        for s in phases(spec.stages[indicator.stage]):
+            log_lambda[name, s] = alpha + (beta if among(spec, indicator.stage, s, indicator.points_to) else 0.0)
     return Parameters(
         log_rate=dict(zip(moves, map(float, values["eta"]), strict=True)),
         log_times=dict(zip(effects, map(float, values["delta"]), strict=True)),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import numpy as np
-from oracle import Parameters, derived
+from oracle import Parameters, among, derived
+from oracle_stages import _leads, _start
 from small_models import BASIS
 
 from forecast.engine.blocks import Draws
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SEEDS = range(40)
 
+WITH_PHASES = 3  # states of a stage
 SHAPES = ((2, 2), (2, 3), (3, 2), (2, 2, 2))
 CREDIBILITY = {"A1": 0.97, "B2": 0.85, "C3": 0.6, "D4": 0.35, "E5": 0.1, "F6": 0.0}  # one mapping a test may use
 
@@ -85,7 +87,10 @@ def _effects(
 
 
 def _stages(rng: np.random.Generator, shape: Sequence[int]) -> tuple[list[str], dict[str, tuple[str, ...]]]:
-    """Write the stages; one has an observable set that contains its last state and not its first."""
+    """Write the stages; one has an observable set that contains its last state and not its first.
+
+    Of a stage with three states the last two are phases of one, where nothing is observable or both are.
+    """
     lines: list[str] = []
     states: dict[str, tuple[str, ...]] = {}
     observed = int(rng.integers(len(shape))) if rng.random() < 0.5 else int(np.argmax(shape))
@@ -95,9 +100,14 @@ def _stages(rng: np.random.Generator, shape: Sequence[int]) -> tuple[list[str], 
         moves = _moves(rng, own, one_way=rng.random() < (0.05 if s == observed else 0.15))
         weighted = [own[0]] + [other for other in own[1:] if rng.random() < 0.5]
         weights = ", ".join(f"{w} = {rng.uniform(0.5, 4):.2f}" for w in reversed(weighted))
+        observable = own[int(rng.integers(1, size)) :] if s == observed else ()
         lines += [f'[stages.{name}]\nlabel = "{name}"\nstates = {_quoted(own)}\nstart = {{ {weights} }}\n{BASIS}']
-        if s == observed:
-            lines[-1] += f"\nobservable = {_quoted(own[int(rng.integers(1, size)) :])}"
+        if observable:
+            lines[-1] += f"\nobservable = {_quoted(observable)}"
+        if size == WITH_PHASES and len(observable) != 1:
+            state, both = f"{own[1]}_or_{own[2]}", _quoted(own[1:])
+            lines[-1] = lines[-1].replace(_quoted(own), _quoted([own[0], state])).replace(both, _quoted([state]))
+            lines[-1] += f"\nphases = {{ {state} = {both} }}"
         for a, b in moves:
             per_year = _interval(rng, 1, 30)
             lines.append(f'[[stages.{name}.transitions]]\nfrom = "{a}"\nto = "{b}"\nper_year = {per_year}\n{BASIS}')
@@ -171,7 +181,13 @@ def model_text(rng: np.random.Generator) -> str:
         f"[priors.grades]\nweak = 2\nmoderate = 4\nstrong = 10\ndecisive = 30\nconcentration = {c:.2f}\n{BASIS}",
         f"[priors.departure]\nscale = {rng.uniform(0.1, 0.4):.3f}\n{BASIS}",
     ]
-    return "\n\n".join(lines) + "\n"
+    text = "\n\n".join(lines) + "\n"
+    for letter in "xyz":
+        if f"{letter}1_or_{letter}2 = " in text:
+            for part in ("points_to", *states):
+                both = f'["{letter}1", "{letter}2"]'
+                text = text.replace(f"{part} = {both}", f'{part} = ["{letter}1_or_{letter}2"]')
+    return text
 
 
 def draw_values(spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = False) -> dict[str, np.ndarray | float]:
@@ -194,7 +210,7 @@ def draw_values(spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = F
         "tau": float(abs(rng.standard_normal()) * spec.priors.departure.scale),
     }
     for name, stage in spec.stages.items():
-        values[f"start_{name}"] = rng.dirichlet([stage.start[s] for s in stage.states if s in stage.start])
+        values[f"start_{name}"] = rng.dirichlet(list(_start(stage).values()))
     return values
 
 
@@ -308,7 +324,7 @@ def random_world(
 ) -> tuple[ModelSpec, Parameters, list[Observation], list[Coverage], dt.date]:
     """Make a model, one draw of its parameters, a ledger and a date, small enough to enumerate all hidden paths."""
     spec = parse_spec(model_text(rng), where="world")
-    size = int(np.prod([len(stage.states) for stage in spec.stages.values()]))
+    size = int(np.prod([len(stage.all_phases) for stage in spec.stages.values()]))
     most = {4: 6, 6: 5, 8: 4}[size]
     days = 7 * int(rng.integers(2, most)) + int(rng.integers(1, 8))
     as_of = spec.model.start + dt.timedelta(days=days - 1)
@@ -350,7 +366,7 @@ def draws_of(space: StateSpace, parameters: Sequence[Parameters]) -> Draws:
     return Draws(
         np.array([[_log_rate(space, p, name) for name in space.rate_names] for p in parameters]),
         np.array([[p.log_lambda[tuple(name.split("|"))] for name in space.emission_names] for p in parameters]),
-        np.array([[p.start[stage][s] for stage, s in _split(space.stage_states)] for p in parameters]),
+        np.array([[p.start[stage][s] for stage, s in _split(space.stage_phases)] for p in parameters]),
     )
 
 
@@ -364,10 +380,13 @@ def _log_rate(space: StateSpace, p: Parameters, name: str) -> float:
     a, _, b = edge.partition(">")
     here = dict(zip(space.stages, context.split(","), strict=False)) if context else {}
     effects = space.spec.stages[stage].effects.items()
-    return p.log_rate[stage, a, b] + sum(
+    move = next(move for move in space.spec.stages[stage].transitions if _leads(space.spec, stage, move, a, b))
+    return p.log_rate[stage, move.from_, move.to] + sum(
         p.log_times[stage, label]
         for label, effect in effects
-        if (effect.from_, effect.to) == (a, b) and all(here[up] in states for up, states in effect.when.items())
+        if among(space.spec, stage, a, [effect.from_])
+        and among(space.spec, stage, b, [effect.to])
+        and all(among(space.spec, up, here[up], states) for up, states in effect.when.items())
     )
 
 

@@ -61,8 +61,8 @@ def main() -> None:
     rows = [row for row in entries if not isinstance(row, Coverage)]
     watched = [row for row in entries if isinstance(row, Coverage)]
     inside = {
-        name: np.array([all(dict(zip(text["stages"], z, strict=True))[s] in some for s, some in row["states"].items())
-                        for z in states])
+        name: np.array([all(second._among(text["stages"][s], dict(zip(text["stages"], z, strict=True))[s], some)
+                            for s, some in row["states"].items()) for z in states])
         for name, row in text["outcomes"].items()
     }  # fmt: skip
     points = []

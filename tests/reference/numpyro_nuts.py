@@ -97,8 +97,9 @@ def main() -> None:
         parts = [rest] * bool(rest) + [7.0] * (weeks - bool(rest)) + [tail] * bool(rest) if weeks else []
         there = jax.jit(jax.vmap(lambda draw, state, parts=parts: ahead(data, draw, state, parts)))(flat, now)
         for (name, stage), own in zip(stages.items(), data["stage_state"], strict=True):
-            for k, state in enumerate(stage.states):
-                value = np.asarray(there[:, np.asarray(own) == k].sum(axis=1)).reshape(shape)
+            for state in stage.states:
+                within = [stage.all_phases.index(phase) for phase in stage.phases_of(state)]
+                value = np.asarray(there[:, np.isin(np.asarray(own), within)].sum(axis=1)).reshape(shape)
                 found[f"{name}.{state} after {weeks} weeks"] = summary(value)
     rates = np.asarray(draws["transition_log_rate"])
     moves = [f"{name}.{move.from_}>{move.to}" for name, stage in stages.items() for move in stage.transitions]

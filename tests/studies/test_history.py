@@ -15,7 +15,7 @@ from spells import RATES, enumerated, spell, toy_spec
 
 from benchmarks.history.durations import exponential, left_out, left_out_of_best, prior, two_phases
 from benchmarks.history.scores import Shared
-from benchmarks.history.variants import SLOWER, only, with_one_state, with_phases, without_effects
+from benchmarks.history.variants import only, with_one_phase, with_one_state, without_effects
 from docs.builder.history import FIGURES, ONSET, difference
 from forecast.engine.history import history_log_likelihood
 from forecast.evidence.history import compile_history
@@ -48,6 +48,21 @@ def rates_of(moves: tuple[Transition, ...]) -> dict[tuple[str, str], tuple[float
     return {(move.from_, move.to): move.per_year for move in moves}
 
 
+def phased(*spells: object) -> ModelSpec:
+    """Give the toy of two states with phases of its open one, tense and late."""
+    spec = two_states(*spells)
+    old = spec.stages["mood"]
+    ways = {(move.from_, move.to): move for move in toy_spec().stages["mood"].transitions}
+    moves = (
+        *(move for move in old.transitions if move.from_ == "calm"),
+        ways["tense", "calm"],
+        ways["tense", "open"].model_copy(update={"to": "late"}),
+        ways["open", "calm"].model_copy(update={"from_": "late"}),
+    )
+    mood = old.model_copy(update={"phases": {"open": ("tense", "late")}, "transitions": moves})
+    return spec.model_copy(update={"stages": {**spec.stages, "mood": mood}}).with_history(spec.history)
+
+
 PHASED = [
     [spell("calm", "2020-01-01", "2020-01-20"), spell("open", "2020-01-20", "2020-02-20")],
     [spell("calm", "2020-01-13", "2020-02-10"), spell("open", "2020-02-10", "2020-03-09", boundary="month"),
@@ -59,34 +74,32 @@ PHASED = [
 @pytest.mark.parametrize("spells", PHASED)
 def test_two_phases_have_the_likelihood_of_all_their_paths(spells: list[object]) -> None:
     """Onset into the first, out or on to the second, and out: the sum over every path and boundary."""
-    spec = with_phases(two_states(*spells, HOME), "mood", "open", ("tense", "open"))
-    assert spec.stages["mood"].states == ("calm", "tense", "open")
-    space = StateSpace(without_effects(spec, "mood"))
+    space = StateSpace(without_effects(phased(*spells, HOME), "mood"))
     history = compile_history(space)
-    used = {("calm", "tense"), ("tense", "calm"), ("tense", "open"), ("open", "calm")}
-    names = {f"mood.{a}>{b}": RATES[a, b] for a, b in used}
+    rates = {
+        ("calm", "open"): RATES["calm", "tense"], ("tense", "calm"): RATES["tense", "calm"],
+        ("tense", "late"): RATES["tense", "open"], ("late", "calm"): RATES["open", "calm"],
+    }  # fmt: skip
+    names = {f"mood.{a}>{b}": rate for (a, b), rate in rates.items()}
     assert names.keys() == {name for name in space.transitions if name.startswith("mood")}
     log_rate = np.log([names[space.transitions[k]] for k in history.rate_transition])
+    used = {way: RATES[way] for way in (("calm", "tense"), ("tense", "calm"), ("tense", "open"), ("open", "calm"))}
     total = 0.0
     for segment in history.told.segments:
+        both = [row._replace(states=("tense", "open") if row.states == ("open",) else row.states) for row in segment]
         start = {"calm": 1.0} if segment[0].states == ("calm",) else {"tense": 1.0}
-        total += enumerated(segment, {way: RATES[way] for way in used}, 1.0, start, history.told.last)
+        total += enumerated(both, used, 1.0, start, history.told.last)
     found, _ = history_log_likelihood(history.spans, log_rate)
     assert found == pytest.approx(total, abs=1e-11)
 
 
-def test_two_phases_keep_intervals_and_effects() -> None:
-    """Both phases have the state's ways out and effects; the second's intervals begin lower."""
-    spec = two_states(*PHASED[0])
-    low, high = rates_of(spec.stages["mood"].transitions)["open", "calm"]
-    stage = with_phases(spec, "mood", "open", ("acute", "late")).stages["mood"]
-    assert rates_of(stage.transitions) == {
-        ("calm", "acute"): (1, 9), ("acute", "calm"): (low, high), ("late", "calm"): (low / SLOWER, high),
-        ("acute", "late"): (low, high),
-    }  # fmt: skip
-    assert {label: (row.from_, row.to) for label, row in stage.effects.items()} == {
-        "support": ("calm", "acute"), "calms_acute": ("acute", "calm"), "calms_late": ("late", "calm"),
-    }  # fmt: skip
+def test_without_phases_a_state_is_left_at_one_rate() -> None:
+    """Ways out of the phases go, the new one stands, and an effect on leaving the state stays."""
+    spec = phased(*PHASED[0])
+    stage = with_one_phase(spec, "mood", "open", {"calm": (0.5, 2.0)}).stages["mood"]
+    assert stage.phases == {}
+    assert rates_of(stage.transitions) == {("calm", "open"): (1, 9), ("open", "calm"): (0.5, 2.0)}
+    assert stage.effects == spec.stages["mood"].effects
 
 
 def test_states_taken_for_one_keep_what_leads_in_and_out() -> None:

@@ -75,16 +75,16 @@ def test_rates_are_those_of_the_oracle(path: Path | None) -> None:
     for (name, state), value in p.log_lambda.items():
         assert truth.intensity(name, state) == pytest.approx(np.exp(value))
     for stage, weights in p.start.items():
-        assert truth.start(stage) == pytest.approx([weights[s] for s in spec.stages[stage].states])
+        assert truth.start(stage) == pytest.approx([weights[s] for s in spec.stages[stage].all_phases])
     for z in oracle.joint_states(spec):
         new = dict(zip(spec.stages, z, strict=True))
         for stage, content in spec.stages.items():
-            for move in content.transitions:
-                expected = oracle_stages._rate(spec, p, stage, move.from_, move.to, new)
-                assert truth.rate(stage, move.from_, move.to, new) == pytest.approx(expected)
+            for _, from_, to in content.moves():
+                expected = oracle_stages._rate(spec, p, stage, from_, to, new)
+                assert truth.rate(stage, from_, to, new) == pytest.approx(expected)
     draws = truth_draws(space, truth)
     assert draws.log_lambda[0] == pytest.approx(
-        [p.log_lambda[name, s] for name, row in spec.indicators.items() for s in spec.stages[row.stage].states]
+        [p.log_lambda[name, s] for name, row in spec.indicators.items() for s in spec.stages[row.stage].all_phases]
     )
     assert draws.log_rate.shape == (1, len(space.rate_names))
 
