@@ -28,7 +28,8 @@ SEED = 20260109
 CHECK_WEEKS = (12, 25, 52)
 LONG_WEEKS = 260
 LATER_WEEKS = 13
-CHECK_START = {"peace": ("advancing",), "victory": ("open",), "relations": ("truce",)}
+CHECK_START = {"victory": ("open",), "relations": ("truce",)}
+CHECK_TALKS = {"exploring": 5 / 6, "closing": 1 / 6}  # how talks that advance are divided in the long run
 CHECK_DEAL = (0.10, 0.17, 0.28)
 CHECK_CONFRONTATION = 0.24
 CHECK_SECURED = 0.46
@@ -58,7 +59,7 @@ def prior_draws(space: StateSpace, size: int, rng: np.random.Generator) -> Draws
     transition = drawn([move.per_year for stage in stages for move in stage.transitions])
     effect = drawn([effect.times for stage in stages for effect in stage.effects.values()])
     log_rate = transition[:, space.rate_transition] + effect @ space.rate_effect.T
-    return Draws(log_rate, np.zeros((size, len(space.emission_names))), np.zeros((size, len(space.stage_states))))
+    return Draws(log_rate, np.zeros((size, len(space.emission_names))), np.zeros((size, len(space.stage_phases))))
 
 
 def _share(values: Floats) -> Share:
@@ -80,7 +81,8 @@ class Prior:
         """Draw from the prior."""
         self.space = StateSpace(spec)
         self.draws = prior_draws(self.space, DRAWS, np.random.default_rng(SEED))
-        self.start = self.space.members(CHECK_START).astype(float)
+        talks = [share * self.space.members({**CHECK_START, "peace": (name,)}) for name, share in CHECK_TALKS.items()]
+        self.start = np.sum(talks, axis=0)
         self.deal = self.space.members(spec.outcomes["deal"].states)
         self.secured = self.space.members({"victory": ("secured",)})
         self.settled = self.space.members({"peace": ("settled_deal",)})

@@ -59,7 +59,8 @@ def _balance(spec: ModelSpec) -> str:
     rows = []
     for name, stage in spec.stages.items():
         for state in stage.states:
-            mine = [row for row in spec.indicators.values() if row.stage == name and state in row.points_to]
+            here = {state, *stage.phases_of(state)}
+            mine = [row for row in spec.indicators.values() if row.stage == name and here & set(row.points_to)]
             old = sum(row.since is None for row in mine)
             rows.append([code(f"{name}.{state}"), len(mine), old, len(mine) - old])
     return table(["state", "indicators that point to it", "of the article", "added"], rows)

@@ -177,6 +177,8 @@ def _effect_faults(spec: ModelSpec, name: str, stage: Stage, edges: set[tuple[st
                 )
             else:
                 yield from _states_faults(f"{key}.when.{other}", states, other, _names(spec.stages[other]))
+                if stage.units is not None and not set(states) <= set(spec.stages[other].states):
+                    yield f"{key}.when.{other}: names a phase, which the history of a stage with `units` cannot tell"
 
 
 def _reachable_faults(at: str, stage: Stage, edges: set[tuple[str, str]]) -> Iterator[str]:

@@ -36,7 +36,8 @@ def words_of(indicator: Indicator) -> Words:
 def find_indicators(spec: ModelSpec, words: str = "", stage: str | None = None, state: str | None = None) -> list[str]:
     """Keys of the indicators that ``words`` are about, the best first; without words all, in the order of the file.
 
-    ``stage`` keeps those of a stage, ``state`` those that point to a state, such as ``truce`` or ``relations.truce``.
+    ``stage`` keeps those of a stage, ``state`` those that point to a state or to a phase of it, such as ``truce`` or
+    ``relations.truce``.
 
     Raises
     ------
@@ -47,10 +48,14 @@ def find_indicators(spec: ModelSpec, words: str = "", stage: str | None = None, 
     if stage is not None and stage not in spec.stages:
         msg = f"the model has no stage {stage!r}; {nearest(stage, spec.stages)}"
         raise InputError(msg)
-    states = {f"{name}.{one}" for name, row in spec.stages.items() for one in row.states}
-    wanted = {one for one in states if state in {one, one.partition(".")[2]}}
+    named = {
+        f"{name}.{one}": {(name, phase) for phase in row.phases_of(one)}
+        for name, row in spec.stages.items()
+        for one in (*row.states, *row.all_phases)
+    }
+    wanted = {phase for one, phases in named.items() if state in {one, one.partition(".")[2]} for phase in phases}
     if state is not None and not wanted:
-        msg = f"the model has no state {state!r}; {nearest(state, states)}"
+        msg = f"the model has no state {state!r}; {nearest(state, named)}"
         raise InputError(msg)
     rows = spec.indicators
     found = ranked(words, {key: words_of(row) for key, row in rows.items()}) if words.strip() else list(rows)
@@ -58,7 +63,10 @@ def find_indicators(spec: ModelSpec, words: str = "", stage: str | None = None, 
         key
         for key in found
         if stage in {None, rows[key].stage}
-        and (state is None or any(f"{rows[key].stage}.{one}" in wanted for one in rows[key].points_to))
+        and (
+            state is None
+            or wanted & {pair for one in rows[key].points_to for pair in named[f"{rows[key].stage}.{one}"]}
+        )
     ]
 
 

@@ -122,13 +122,13 @@ def _more_stages(count: int) -> Callable[[dict[str, Any]], None]:
 
 
 def test_joint_states_have_a_cap_with_the_arithmetic() -> None:
-    """Nine more stages of two states would ask for 24 GiB; that is a fault, five more are none."""
+    """Nine more stages of two states would ask for 54 GiB; that is a fault, four more are none."""
     (fault,) = faults(changed(_more_stages(9)))
     assert fault == (
-        f"stages: 4 × 2 × 4{9 * ' × 2'} = 16,384 joint states, at most 1,024; one table of 12 × 16,384² × 8 bytes "
-        "alone takes 24.0 GiB; leave stages or states out"
+        f"stages: 6 × 2 × 4{9 * ' × 2'} = 24,576 joint states, at most 1,024; one table of 12 × 24,576² × 8 bytes "
+        "alone takes 54.0 GiB; leave stages or states out"
     )
-    assert parse_spec(changed(_more_stages(5)), where="m.toml")
+    assert parse_spec(changed(_more_stages(4)), where="m.toml")
     assert "= some 10^302 joint states" in faults(changed(_more_stages(998)))[0]
 
 
@@ -136,12 +136,12 @@ def test_cells_ahead_have_a_cap_with_the_arithmetic() -> None:
     """Joint states × steps to the farthest horizon are counted when the file is read."""
 
     def far(raw: dict[str, Any]) -> None:
-        _more_stages(5)(raw)
+        _more_stages(4)(raw)
         raw["model"] |= {"horizons_weeks": [4, 260], "step_days": 1}
 
     (fault,) = faults(changed(far))
     assert fault == (
-        "model.horizons_weeks: 1,024 joint states × 1,820 steps (260 weeks ahead) = 1,863,680 cells, at most 100,000; "
+        "model.horizons_weeks: 768 joint states × 1,820 steps (260 weeks ahead) = 1,397,760 cells, at most 100,000; "
         "take fewer states, longer steps or a shorter time"
     )
 
@@ -177,7 +177,7 @@ def test_rates_have_a_cap_with_the_arithmetic() -> None:
         row["basis"] = [{"kind": "judgement", "note": "x"}]
         raw["indicators"] |= {f"i{k}": row for k in range(1100)}
 
-    said = r"stages: transitions × states of the stages before: \d+ \+ \d+ \+ 13,776 = [\d,]+ rates, at most 5,000"
+    said = r"stages: transitions × states of the stages before: \d+ \+ \d+ \+ 20,664 = [\d,]+ rates, at most 5,000"
     assert any(re.match(said, fault) for fault in faults(changed(moves)))
     (fault,) = faults(changed(indicators))
     assert re.match(r"indicators: 1,2\d\d of them have 5,[\d,]+ rates, one in each state of their stage", fault)

@@ -266,3 +266,18 @@ def test_evidence_holds_what_is_due(reference_evidence: Evidence, article_rows: 
     assert (min(dates), max(dates)) == (dt.date(2024, 12, 25), dt.date(2026, 1, 7))
     assert max(row.reported_on for row in article_rows) == dt.date(2026, 1, 8)
     assert {reason for _, reason in reference_evidence.left_out} == {"its story counts once, as another row"}
+
+
+def test_terms_are_decided_at_signing_and_then_stand(reference: StateSpace, reference_medians: Draws) -> None:
+    """In the week of signing terms change fast; once a deal has been signed they hardly do, either way, in a year."""
+    rate = dict(zip(reference.rate_names, np.exp(reference_medians.log_rate[0]), strict=True))
+    assert rate["victory.open>secured|signed"] > 5
+    for phase in ("young", "settled_deal"):
+        assert rate[f"victory.open>secured|{phase}"] < 0.1
+        assert rate[f"victory.secured>open|{phase}"] < 0.2
+
+
+def test_talks_that_close_lead_to_a_deal(reference: StateSpace, reference_medians: Draws) -> None:
+    """A deal is many times as near when talks are closing, so that news of them can move it."""
+    rate = dict(zip(reference.rate_names, np.exp(reference_medians.log_rate[0]), strict=True))
+    assert rate["peace.closing>signed"] > 10 * rate["peace.exploring>signed"]

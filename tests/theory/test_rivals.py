@@ -30,7 +30,7 @@ RAW = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.toml") if path != REFERENCE)
 BASIS = [{"kind": "judgement", "note": "made up"}]
 MOVES = "stages.peace.transitions"
-FRESH_DEAL = f"{MOVES}.advancing>fresh_deal"
+FRESH_DEAL = f"{MOVES}.closing>fresh_deal"
 NEW = f"{MOVES}.stalled>settled_deal"
 SPARES = "stages.relations.effects.setback_spares_truce"
 
@@ -84,7 +84,7 @@ def test_rival_that_changes_nothing_is_its_parent(parent: ModelSpec, tmp_path: P
 
 def test_named_transition_changes_only_the_keys_it_gives(parent: ModelSpec, tmp_path: Path) -> None:
     """A transition named again has the new rate, in the old place; every other assumption stays."""
-    found = load_spec(rival(tmp_path, move("advancing", "fresh_deal", per_year=[0.5, 2], basis=BASIS)))
+    found = load_spec(rival(tmp_path, move("closing", "fresh_deal", per_year=[0.5, 2], basis=BASIS)))
     assert list(assumptions(found)) == list(assumptions(parent))
     assert assumptions(found) == assumptions(parent) | {FRESH_DEAL: (0.5, 2.0)}
     assert assumptions(parent)[FRESH_DEAL] != (0.5, 2.0)
@@ -126,7 +126,7 @@ def test_tables_merge_deep_and_lists_replace(parent: ModelSpec, tmp_path: Path) 
 def test_words_may_change_for_the_same_reason(parent: ModelSpec, tmp_path: Path) -> None:
     """A new label, or a number given again as it was, needs no basis of its own."""
     label = {"indicators": {"cyberattack": {"label": "Attacks on networks"}}}
-    found = load_spec(rival(tmp_path, label | move("advancing", "fresh_deal", per_year=[0.1, 2.5])))
+    found = load_spec(rival(tmp_path, label | move("closing", "fresh_deal", per_year=[0.4, 10])))
     assert found.indicators["cyberattack"].label == "Attacks on networks"
     assert found.indicators["cyberattack"].basis == parent.indicators["cyberattack"].basis
     assert found.hash == parent.hash
@@ -157,7 +157,7 @@ def test_dropped_name_may_be_given_anew(tmp_path: Path) -> None:
 def test_chains_of_extension(parent: ModelSpec, tmp_path: Path) -> None:
     """The second rival has what the first changed, where it does not change it again, and says it extends the first."""
     effects = {"victory_brings_confrontation": {"times": [2, 3], "basis": BASIS}}
-    rival(tmp_path, move("advancing", "fresh_deal", per_year=[0.5, 2], basis=BASIS) | {"drop": [SPARES]}, name="middle")
+    rival(tmp_path, move("closing", "fresh_deal", per_year=[0.5, 2], basis=BASIS) | {"drop": [SPARES]}, name="middle")
     last = rival(tmp_path, {"stages": {"relations": {"effects": effects}}}, name="last", parent="middle")
     found = load_spec(last)
     assert found.extends == "middle"
@@ -198,9 +198,9 @@ NO_REASON = "must give its own `basis`"
         ({"model": {"name": "rival", "title": "-"}}, "model.description", "is missing"),
         ({"model": {"title": "-", "description": "-"}}, "model.name", "is missing"),
         ({"model": {"name": "other", "title": "-", "description": "-"}}, "model.name", "the file is called 'rival'"),
-        (move("advancing", "fresh_deal", per_year=[0.5, 2]), FRESH_DEAL, NO_REASON),
-        (move("advancing", "fresh_deal", per_year=[2, 1], basis=BASIS), f"{FRESH_DEAL}.per_year", "0 < lo < hi"),
-        (move("advancing", "fresh_dael", per_year=[1, 2], basis=BASIS), f"{FRESH_DEAL[:-4]}dael", "'fresh_deal'"),
+        (move("closing", "fresh_deal", per_year=[0.5, 2]), FRESH_DEAL, NO_REASON),
+        (move("closing", "fresh_deal", per_year=[2, 1], basis=BASIS), f"{FRESH_DEAL}.per_year", "0 < lo < hi"),
+        (move("closing", "fresh_dael", per_year=[1, 2], basis=BASIS), f"{FRESH_DEAL[:-4]}dael", "'fresh_deal'"),
         (move("stalled", "settled_deal", per_year=[1, 2]), f"{NEW}.basis", "is missing"),
         ({"stages": {"peace": {"transitions": [{"to": "stalled"}]}}}, f"{MOVES}.0", "`from` and `to`"),
         ({"stages": {"peace": {"transitions": {"to": "stalled"}}}}, MOVES, "needs a list"),
@@ -235,7 +235,7 @@ def test_fault_of_a_rival_is_found(tmp_path: Path, tables: dict[str, Any], key: 
 
 def test_nothing_else_is_blamed(tmp_path: Path) -> None:
     """One fault of each kind at once gives these faults and no others, each once."""
-    tables = move("advancing", "fresh_deal", per_year=[0.5, 2]) | {
+    tables = move("closing", "fresh_deal", per_year=[0.5, 2]) | {
         "drop": ["outcomes.thruce"],
         "indicators": {"cyberattack": {"grade": "big", "basis": BASIS}},
         "model": {"name": "rival", "title": "-"},
@@ -262,7 +262,7 @@ def test_fault_in_what_was_taken_over_says_so(tmp_path: Path) -> None:
 
 def test_parent_with_faults_is_named(tmp_path: Path) -> None:
     """A rival of a faulty model is refused with one fault that names the parent's file."""
-    path = rival(tmp_path, move("advancing", "fresh_deal", per_year=[0.5, 2]))
+    path = rival(tmp_path, move("closing", "fresh_deal", per_year=[0.5, 2]))
     (tmp_path / REFERENCE.name).write_text(changed(put(("indicators", "cyberattack", "grade"), "big")))
     (found,) = faults(path)
     assert found.startswith("extends: russia_azerbaijan.toml has a fault of its own")
@@ -421,7 +421,7 @@ def test_intervals_are_replaced(parent: ModelSpec) -> None:
     new = {FRESH_DEAL: (0.3, 1), SPARES: (0.5, 2), "priors.classes.media": (1, 3)}
 
     def change(raw: dict[str, Any]) -> None:
-        raw["stages"]["peace"]["transitions"][2]["per_year"] = [0.3, 1]
+        raw["stages"]["peace"]["transitions"][5]["per_year"] = [0.3, 1]
         raw["stages"]["relations"]["effects"]["setback_spares_truce"]["times"] = [0.5, 2]
         raw["priors"]["classes"]["media"]["per_year"] = [1, 3]
 
@@ -429,13 +429,13 @@ def test_intervals_are_replaced(parent: ModelSpec) -> None:
     assert found == parse_spec(changed(change), where="m.toml")
     assert found.hash == parse_spec(changed(change), where="m.toml").hash
     assert with_intervals(parent, assumptions(parent)).hash == parent.hash
-    assert assumptions(parent)[FRESH_DEAL] == (0.1, 2.5)
+    assert assumptions(parent)[FRESH_DEAL] == (0.4, 10)
 
 
 def test_intervals_that_cannot_be_are_refused_together(parent: ModelSpec) -> None:
     """An unknown key gets the nearest, an interval out of order its rule, both in one error."""
     with pytest.raises(InputError) as caught:
-        with_intervals(parent, {FRESH_DEAL.replace("dvanc", "dvans"): (1, 2), SPARES: (2, 1)})
+        with_intervals(parent, {FRESH_DEAL.replace("losin", "lozin"): (1, 2), SPARES: (2, 1)})
     assert f"did you mean '{FRESH_DEAL}'?" in str(caught.value)
     assert f"{SPARES}: a 90 % interval needs 0 < lo < hi" in str(caught.value)
 
