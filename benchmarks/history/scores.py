@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import nutpie
 from nutpie.compiled_pyfunc import from_pyfunc
-from scipy.special import logsumexp
 
 from forecast import quantities
-from forecast.engine.history import history_log_likelihood, history_log_likelihoods
-from forecast.engine.pareto import k_hat_limit, smooth_weights
+from forecast.engine.history import history_log_likelihood
 from forecast.evidence.history import compile_history
+from forecast.inference.left_out import foretold_by, left_out_score, spans_of, unit_log_likelihood
 from forecast.theory.spec import log_normal
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.engine.arrays import Floats, Ints
-    from forecast.engine.history import Spans
+    from forecast.engine.arrays import Floats
+    from forecast.inference.left_out import LeftOut
     from forecast.theory.spec import ModelSpec
 
-NODES = 25  # of the integral over a unit's offset
 CHAINS, TUNE, DRAWS = 4, 500, 2000
 ACCEPT = 0.95  # of the sampler's proposals
 PRIOR_DRAWS = 100_000
@@ -43,15 +41,6 @@ class Posterior:
     r_hat: float
     efficiency: float  # least effective sample size over number of draws
     divergences: int
-
-
-@dataclass(frozen=True)
-class Score:
-    """Log predictive density of a unit's spells, its Monte Carlo error, and whether it took a fit of its own."""
-
-    value: float
-    error: float
-    refit: bool
 
 
 class Shared:
@@ -84,35 +73,16 @@ class Shared:
 
     def log_predictive(self, draws: Floats, unit: str) -> Floats:
         """(S,) log-likelihood of a unit's spells under each draw, its offset integrated over its prior."""
-        spans, rates = self._of(unit)
-        common = np.ascontiguousarray(self.log_rates(draws)[:, rates])
-        if not self.spread:
-            return history_log_likelihoods(spans, common)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-        sigma = np.exp(self.mean[-1] + self.sd[-1] * draws[:, -1])
-        found = [history_log_likelihoods(spans, common + (sigma * node)[:, None]) for node in nodes]
-        return logsumexp(np.array(found), b=(weights / weights.sum())[:, None], axis=0)
-
-    def _of(self, unit: str) -> tuple[Spans, Ints]:
-        """Give the spans of one unit with its regimes alone, and which rates those have."""
-        spans = self.history.spans
         index = next(k for k, name in enumerate(self.history.units) if name.partition(".")[2] == unit)
-        rates = np.flatnonzero(self.history.rate_unit == index)
-        regimes = np.unique(spans.rate_table[rates, 0])
-        table = spans.rate_table[rates].copy()
-        table[:, 0] = np.searchsorted(regimes, table[:, 0])
-        rows = self._rows(spans, lambda name: name == unit)
-        rows[:, 1] = np.searchsorted(regimes, rows[:, 1])
-        return spans._replace(rate_table=table, spans=rows), rates
-
-    def _rows(self, spans: Spans, keep: Callable[[str], bool]) -> Ints:
-        kept = [k for k, segment in enumerate(self.history.told.segments) if keep(segment[0].unit)]
-        return spans.spans[np.isin(spans.spans[:, 0], kept)].copy()
+        spans, rates = spans_of(self.history, index)
+        sigma = np.exp(self.mean[-1] + self.sd[-1] * draws[:, -1]) if self.spread else None
+        return unit_log_likelihood(spans, self.log_rates(draws)[:, rates], sigma)
 
     def density(self, leave_out: str | None = None) -> Callable[[Floats], tuple[float, Floats]]:
         """Give the log posterior density and its gradient, of parameters and offsets put end to end."""
         spans = self.history.spans
-        spans = spans._replace(spans=self._rows(spans, lambda name: name != leave_out))
+        kept = [k for k, segment in enumerate(self.history.told.segments) if segment[0].unit != leave_out]
+        spans = spans._replace(spans=spans.spans[np.isin(spans.spans[:, 0], kept)].copy())
         unit, width = self.history.rate_unit, self.mean.size
 
         def value(x: Floats) -> tuple[float, Floats]:
@@ -151,26 +121,15 @@ class Shared:
             min(1.0, min(ess) / (CHAINS * draws)), int(trace["sample_stats"]["diverging"].sum()),
         )  # fmt: skip
 
-    def foretold(self, posterior: Posterior, unit: str, seed: int) -> Score:
+    def foretold(self, posterior: Posterior, unit: str, seed: int) -> LeftOut:
         """Score a unit's spells under the posterior of the others: reweighted draws, or a fit if they do not reach."""
-        found = self.log_predictive(posterior.draws, unit)
-        weights = smooth_weights(-found, posterior.efficiency)
-        if weights.k_hat is None or weights.k_hat <= k_hat_limit(found.size):
-            return _averaged(found, weights.values, posterior.efficiency, refit=False)
+        found = left_out_score(self.log_predictive(posterior.draws, unit), posterior.efficiency)
+        if found.reached:
+            return found
         others = self.fit(seed, unit)
-        found = self.log_predictive(others.draws, unit)
-        return _averaged(found, np.full(found.size, 1.0 / found.size), others.efficiency, refit=True)
+        return foretold_by(self.log_predictive(others.draws, unit), others.efficiency)
 
-    def alone(self, unit: str, seed: int, draws: int = PRIOR_DRAWS) -> Score:
+    def alone(self, unit: str, seed: int, draws: int = PRIOR_DRAWS) -> LeftOut:
         """Score a unit's spells under its own prior, without the others."""
         found = self.log_predictive(np.random.default_rng(seed).standard_normal((draws, self.mean.size)), unit)
-        return _averaged(found, np.full(draws, 1.0 / draws), 1.0, refit=False)
-
-
-def _averaged(log_likelihood: Floats, weights: Floats, efficiency: float, *, refit: bool) -> Score:
-    """Log of the weighted mean, and its standard error by the delta method."""
-    largest = log_likelihood.max()
-    relative = np.exp(log_likelihood - largest)
-    mean = float(weights @ relative)
-    error = math.sqrt(float(np.square(weights) @ np.square(relative / mean - 1.0)) / efficiency)
-    return Score(float(largest + math.log(mean)), error, refit)
+        return foretold_by(found, 1.0)

@@ -61,8 +61,8 @@ def scored(task: Task) -> dict[str, Any]:
         found |= sampled(posterior) | {"learned": learned(shared, posterior)}
     return found | {
         "scores": {unit: score.value for unit, score in scores.items()},
-        "error": max(score.error for score in scores.values()),
-        "refitted": [unit for unit, score in scores.items() if score.refit],
+        "error": max(score.mcse for score in scores.values()),
+        "refitted": [unit for unit, score in scores.items() if score.k_hat is None and task.sharing != "unpooled"],
     }
 
 

@@ -242,6 +242,53 @@ WHAT_IF = _object(
     trust=TRUST,
 )  # fmt: skip
 
+WEIGHTS = _by_name(PROBABILITY) | {"description": "Stacking weights; they add up to one."}
+INTERVALS = _by_name({"type": "array", "items": PROBABILITY, "minItems": 2, "maxItems": 2}) | {
+    "description": "90 % intervals of the weights, from a Bayesian bootstrap."
+}
+COMPARISON = _object(
+    "Rival models on the same evidence; objects by name have the models as names.",
+    format={"const": 1}, as_of=DATE,
+    frozen=DATE | {"description": "From then on no model was changed; scores of earlier weeks are retrospective fit."},
+    forecasts=_by_name(FORECAST),
+    weeks=_rows(
+        "A week's evidence as each model foresaw it: log predictive probabilities in nats, with Monte Carlo errors.",
+        date=DATE, cells={"type": "integer", "description": "What was new or changed."},
+        scores=_by_name(NUMBER), mcse=_by_name(ERROR),
+    ),
+    totals=_by_name(NUMBER) | {"description": "Sums over weeks."},
+    weights=WEIGHTS, intervals=INTERVALS,
+    pooled=FORECAST,
+    history=_object(
+        "The models on the history, each unit's spells foretold from the other units'.",
+        silent=TEXTS | {"description": "Models without a history."},
+        unlike=TEXTS | {"description": "Units that not all models with a history read alike; they are not scored."},
+        units=_rows(
+            "A unit.", stage=TEXT, unit=TEXT,
+            scores=_by_name(
+                _object(
+                    "Log predictive density in nats.", value=NUMBER, mcse=ERROR, k_hat=_or_none(NUMBER),
+                    reached=YES_OR_NO | {"description": "If not, do not rely on the score."},
+                )
+            ),
+        ),
+        stages=_rows(
+            "A stage, or `all` stages together; empty where fewer than two models have a history.",
+            stage=TEXT, units=POSITIVE, totals=_by_name(NUMBER),
+            behind=_by_name(
+                _object(
+                    "How far behind the best, with the standard error over units (none for a single unit).",
+                    nats=ERROR, error=_or_none(ERROR),
+                )
+            ),
+            weights=WEIGHTS, intervals=INTERVALS,
+        ),
+        sentences=TEXTS,
+    ),
+    fits=WHOLE | {"description": "Fits that were made on the way."},
+    sentences=TEXTS,
+)  # fmt: skip
+
 
 def schema_text(title: str, schema: dict[str, Any]) -> str:
     """Give a schema as JSON."""
@@ -252,4 +299,5 @@ SCHEMAS = {
     "report.schema.json": partial(schema_text, "forecast.json: an issued forecast and its report", REPORT),
     "forecast.schema.json": partial(schema_text, "Forecast.to_dict()", FORECAST),
     "what-if.schema.json": partial(schema_text, "WhatIf.to_dict()", WHAT_IF),
+    "comparison.schema.json": partial(schema_text, "Comparison.to_dict()", COMPARISON),
 }

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Policy
     from forecast.quantities.forecast import ForecastPath
     from forecast.record.backtest import Backtest
+    from forecast.record.history_scores import HistoryComparison
 
 
 app = typer.Typer()
@@ -112,7 +113,9 @@ def compare(
     refit: RefitOption = Refit.auto,
     as_json: JsonOption = False,
 ) -> None:
-    """Set rival models beside each other: their forecasts, how well each foresaw the evidence, and their pool.
+    """Set rival models beside each other: forecasts, how well each foresaw the evidence, the pool, and the history.
+
+    The history is what happened to others (`forecast history`): each unit's spells are foretold from the others'.
 
     Example: `forecast compare russia_azerbaijan base_rate_sceptic --as-of 2026-01-08`
     """
@@ -125,8 +128,26 @@ def compare(
         print_lines(found.sentences)
         print()
         print_side_by_side({**found.forecasts, "pooled": found.pooled})
+        if found.history.stages:
+            print()
+            print_table(["foretelling the history", "nats", "behind the best", "weight"], _on_history(found.history))
         print(f"\n{prose.count(found.fits, 'new fit')}. {made_from(found.pooled.trust)}")
     stop_unless_trusted(found.pooled.trust)
+
+
+def _on_history(found: HistoryComparison) -> list[list[str]]:
+    """Rows of a table: stage and model, score, distance to the best, stacking weight."""
+    rows: list[list[str]] = []
+    for part in found.stages:
+        for name, total in part.totals.items():
+            gap, error = part.behind[name]
+            spread = "" if error is None else f" ± {error:.1f}"
+            low, high = part.intervals[name]
+            rows.append([
+                f"{part.stage} ({prose.count(part.units, 'unit')}): {name}", f"{total:.1f}",
+                "" if name == part.best else f"{gap:.1f}{spread}", f"{part.weights[name]:.0%} ({low:.0%}–{high:.0%})",
+            ])  # fmt: skip
+    return rows
 
 
 @app.command()

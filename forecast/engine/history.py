@@ -188,6 +188,12 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
 
     −∞ with a gradient of zeros where the spells are impossible.
     """
+    return _there_and_back(spans, log_rate, back=True)
+
+
+@kernel
+def _there_and_back(spans: Spans, log_rate: Floats, back: bool) -> tuple[float, Floats]:
+    """Log-likelihood and, if asked to go ``back``, its gradient; else zeros."""
     n = spans.sets.shape[1]
     steps = _step_matrices(spans, log_rate)
     members, inner = _members(spans.sets)
@@ -234,6 +240,8 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
             return -np.inf, np.zeros(log_rate.size)
         for s in range(n):
             vector[s] *= 1.0 / whole
+    if not back:
+        return total, np.zeros(log_rate.size)
     worth = _worth_of_matrices(spans, steps, before[:used], crossed, members, inner, blocks, power, scale, ready)
     return total, _worth_of_rates(spans, steps, worth)
 
@@ -360,5 +368,5 @@ def history_log_likelihoods(spans: Spans, log_rates: Floats) -> Floats:
     """(S,) log-likelihood of the spells under each of (S, Q) log rates per year."""
     found = np.empty(log_rates.shape[0])
     for k in range(found.size):
-        found[k] = history_log_likelihood(spans, log_rates[k])[0]
+        found[k] = _there_and_back(spans, log_rates[k], back=False)[0]
     return found

@@ -9,6 +9,8 @@ from .fit_files import load_record as load_record
 from .fit_files import read_whole as read_whole
 from .fit_files import save_prior as save_prior
 from .fitter import Fitter as Fitter
+from .left_out import left_out_scores as left_out_scores
+from .left_out import shared_draws as shared_draws
 from .model import Model as Model
 from .pymc_model import build_model as build_model
 from .pymc_model import log_prior as log_prior

@@ -16,6 +16,7 @@ from forecast.base.files import make_folder, replace_file
 from forecast.engine.arrays import Cells
 from forecast.engine.blocks import Draws
 from forecast.inference.fit import Fit
+from forecast.inference.left_out import SharedDraws
 from forecast.inference.settings import Diagnostics, FitRecord, Learned, Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ UNREADABLE = (
     OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
 ALONE = ("alone_log_rate", "alone_start")  # draws of a prior file that know of no history
+SHARED = "shared_"  # before the names of what units have in common, likewise
 KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 
@@ -50,15 +52,17 @@ def save_fit(fit: Fit, folder: Path) -> Path:
 class Prior(NamedTuple):
     """Draws from the prior, or with a history from prior × history, each worth ``efficiency`` independent ones.
 
-    With a history ``alone`` holds draws from the prior without it, and ``narrowing`` by name of each link the standard
-    deviation with the history over the one without; without a history they are none and empty. Of ``alone`` only log
-    rates and starts are kept in the file: where there are no reports, no rate of an indicator matters.
+    With a history ``shared`` holds of the same draws what units have in common, ``alone`` draws from the prior without
+    it, and ``narrowing`` by name of each link the standard deviation with the history over the one without; without a
+    history they are none and empty. Of ``alone`` only log rates and starts are kept in the file: where there are no
+    reports, no rate of an indicator matters.
     """
 
     draws: Draws
     efficiency: float
     alone: Draws | None
     narrowing: dict[str, float]
+    shared: SharedDraws | None
 
 
 def save_prior(space: StateSpace, prior: Prior, folder: Path) -> Path:
@@ -70,6 +74,8 @@ def save_prior(space: StateSpace, prior: Prior, folder: Path) -> Path:
     if prior.alone is not None:
         kept = zip(ALONE, (prior.alone.log_rate, prior.alone.start), strict=True)
         arrays |= {name: _array(name, part) for name, part in kept}
+    if prior.shared is not None:
+        arrays |= {f"{SHARED}{name}": _array(name, part) for name, part in prior.shared._asdict().items()}
     attributes = {"about": json.dumps({"model": space.spec.name, "model_hash": space.spec.hash, **about})}
     return _write(xr.Dataset(arrays, attrs=attributes), folder, _prior_name(space))
 
@@ -80,14 +86,15 @@ def load_prior(space: StateSpace, folder: Path) -> Prior | None:
     try:
         about, arrays = _read(path, Draws._fields)
         efficiency, narrowing = float(about["efficiency"]), dict(about["narrowing"])
-        kept = _read(path, ALONE)[1] if narrowing else None
+        names = tuple(f"{SHARED}{name}" for name in SharedDraws._fields)
+        kept = _read(path, ALONE + names)[1] if narrowing else None
     except (InputError, KeyError):
         return None
-    alone = None
-    if kept is not None:
-        log_rate, start = (kept[name] for name in ALONE)
-        alone = Draws(log_rate, np.zeros((len(log_rate), len(space.emission_names))), start)
-    return Prior(Draws(**arrays), efficiency, alone, narrowing)
+    if kept is None:
+        return Prior(Draws(**arrays), efficiency, None, narrowing, None)
+    log_rate, start = (kept[name] for name in ALONE)
+    alone = Draws(log_rate, np.zeros((len(log_rate), len(space.emission_names))), start)
+    return Prior(Draws(**arrays), efficiency, alone, narrowing, SharedDraws(*(kept[name] for name in names)))
 
 
 def _prior_name(space: StateSpace) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forecast.evidence.history import History
     from forecast.inference.anchor import Anchor
     from forecast.inference.fit_files import Prior
+    from forecast.inference.left_out import LeftOut
     from forecast.inference.sampler import Sampler
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec
@@ -150,17 +151,28 @@ class Model:
             return self.prior(1, folder, evidence)
         return inference.Anchor(self.space, inference.PRIOR, lambda: alone)
 
+    def left_out(self, folder: Path) -> dict[str, LeftOut]:
+        """Score the spells of each unit of the history, ``<stage>.<unit>``, by what the other units teach."""
+        if not self.history.units:
+            return {}
+        kept = self.kept_prior(1, folder, self.evidence((), self.spec.model.start))
+        assert kept.shared is not None  # noqa: S101 - there is a history
+        return inference.left_out_scores(self.history, kept.shared, kept.efficiency)
+
     def _draw_prior(self, count: int, any_evidence: Evidence) -> Prior:
         """Draw from the prior, directly without a history and else by NUTS."""
         sampler = self.sampler(any_evidence)
         if not self.history.units:
-            return inference.Prior(sampler.prior(count, PRIOR_SEED), 1.0, None, {})
+            return inference.Prior(sampler.prior(count, PRIOR_SEED), 1.0, None, {}, None)
         settings = inference.Settings(seed=PRIOR_SEED)
         settings = replace(settings, draws=-(-count // settings.chains))
         nothing = self.evidence((), self.spec.model.start)
         found = inference.fit_model(
             self.space, nothing, sampler, settings, watermark=0, now=dt.datetime.fromtimestamp(0, dt.UTC)
         )
+        assert found.posterior is not None  # noqa: S101 - it was just sampled
         alone = sampler.prior(ALONE_DRAWS, PRIOR_SEED)
         narrowing = {row.name: row.narrowing for row in found.learned}
-        return inference.Prior(found.draws, found.diagnostics.efficiency, alone, narrowing)
+        return inference.Prior(
+            found.draws, found.diagnostics.efficiency, alone, narrowing, inference.shared_draws(found.posterior)
+        )

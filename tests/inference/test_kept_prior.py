@@ -10,6 +10,7 @@ from spells import spell, toy_spec
 from worlds import anchor_of, values_of
 
 from forecast.inference.fit_files import Prior, load_prior, read_whole, save_prior
+from forecast.inference.left_out import SharedDraws
 from forecast.inference.model import Model
 
 if TYPE_CHECKING:
@@ -32,13 +33,17 @@ def draws_of_toy(model: Model, size: int, seed: int) -> Draws:
 
 
 def test_kept_draws_come_back(model: Model, tmp_path: Path) -> None:
-    """Draws, their worth, those without the history and what it narrowed are read as written; the file is whole."""
-    kept = Prior(draws_of_toy(model, 8, 1), 0.5, draws_of_toy(model, 6, 2), {"mood.calm>tense": 0.6})
+    """Draws, their worth, those without the history, what it narrowed and what units share are read as written."""
+    shared = SharedDraws(np.ones((8, 6)), np.zeros((8, 1)), np.full((8, 1), 0.3))
+    kept = Prior(draws_of_toy(model, 8, 1), 0.5, draws_of_toy(model, 6, 2), {"mood.calm>tense": 0.6}, shared)
     read_whole(save_prior(model.space, kept, tmp_path))
     found = load_prior(model.space, tmp_path)
     assert found is not None
     assert (found.efficiency, found.narrowing) == (0.5, {"mood.calm>tense": 0.6})
     for wanted, part in zip(kept.draws, found.draws, strict=True):
+        np.testing.assert_array_equal(wanted, part)
+    assert found.shared is not None
+    for wanted, part in zip(shared, found.shared, strict=True):
         np.testing.assert_array_equal(wanted, part)
     assert kept.alone is not None
     assert found.alone is not None
@@ -52,7 +57,7 @@ def test_kept_draws_come_back(model: Model, tmp_path: Path) -> None:
 
 def test_without_a_history_the_prior_is_the_one_alone(model: Model, tmp_path: Path) -> None:
     """There is one set of draws then, and nothing that a history narrowed."""
-    save_prior(model.space, Prior(draws_of_toy(model, 8, 1), 1.0, None, {}), tmp_path)
+    save_prior(model.space, Prior(draws_of_toy(model, 8, 1), 1.0, None, {}, None), tmp_path)
     evidence = model.evidence((), model.spec.model.start)
     assert model.kept_prior(8, tmp_path, evidence).narrowing == {}
     assert model.prior_alone(tmp_path, evidence) is model.prior(1, tmp_path, evidence)

@@ -7,6 +7,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+import jsonschema
 import numpy as np
 import oracle
 import pytest
@@ -15,6 +16,7 @@ from scipy import optimize, stats
 from small_models import tiny_spec
 from worlds import SEEDS, draw_values, draws_of, small_world
 
+from docs.builder.schemas import COMPARISON
 from forecast.answers.experts import pool_experts
 from forecast.base.errors import InputError
 from forecast.engine.filtering import evaluate
@@ -27,8 +29,10 @@ from forecast.inference.shifted_prior import Parameters
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.from_draws import possible
+from forecast.record.history_scores import HistoryComparison
 from forecast.record.replay import Week, require_comparable, score_week
-from forecast.record.rivals import compare, stack
+from forecast.record.rivals import compare
+from forecast.record.stacking import stack
 from forecast.theory.assumptions import assumptions, with_intervals
 from forecast.theory.spec import Expert, log_normal
 from forecast.theory.statespace import StateSpace
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
 RATE = "stages.near.transitions.calm>tense"
 CLASS = "priors.classes.news"
+NO_HISTORY = HistoryComparison((), (), (), ())
 
 
 def w(row: Observation) -> float:
@@ -205,7 +210,7 @@ def weeks_of(first: np.ndarray, second: np.ndarray) -> list[Week]:
 
 def compared(first: np.ndarray, second: np.ndarray, frozen: dt.date = START) -> Comparison:
     """Compare two models with made-up scores."""
-    return compare(two_posteriors({RATE: (0.5, 1.5)}), weeks_of(first, second), frozen, 0)
+    return compare(two_posteriors({RATE: (0.5, 1.5)}), weeks_of(first, second), frozen, NO_HISTORY, 0)
 
 
 def test_pool_is_the_weighted_mean() -> None:
@@ -471,6 +476,8 @@ def test_a_renamed_copy_cannot_be_told_apart(three: Comparison) -> None:
     assert three.weights["copy"] == pytest.approx(three.weights["tiny"], abs=1e-9)
     said = " ".join(three.sentences)
     assert "tiny cannot be told apart from copy: 0.0 ± 0.0 nats" in said
+    assert "tiny, copy and slow have no history, and cannot be compared on one." in said
+    jsonschema.validate(json.loads(json.dumps(three.to_dict())), COMPARISON)
 
 
 def test_each_week_is_foretold_by_what_was_known_before(three: Comparison, rivals: Project) -> None:
