@@ -71,9 +71,10 @@ class StageScores:
         }
         parts = [f"{verb} {prose.listed(gaps)}" for verb, gaps in said.items() if gaps]
         where = f"{prose.count(self.units, 'unit')} of {'all stages' if self.stage == ALL else self.stage}"
+        unsure = "" if self.told_apart else " say little"
         return (
             f"On the history, {where}, {self.best} {' and '.join(parts)}, each unit foretold from the others.",
-            f"Stacking weights over these units: {said_of_weights(self.weights, self.intervals)}.",
+            f"Stacking weights over these units{unsure}: {said_of_weights(self.weights, self.intervals)}.",
         )
 
     def _gap(self, name: str) -> str:
