@@ -123,7 +123,7 @@ def pool_experts(found: Posterior, parameters: Parameters, entries: Sequence[Ent
     parts: list[MixturePart] = []
     ratios: list[float] = []
     for expert in spec.experts:
-        there = moved(found, parameters, entries, expert.priors)
+        there = moved(found, parameters, entries, expert.priors, learned=found.anchor.cells is not None)
         parts.append(_part(found, there))
         top = float(there.log_ratios.max())
         ratios.append(top + math.log(float(np.exp(there.log_ratios - top).mean())))

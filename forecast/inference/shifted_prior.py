@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -94,9 +95,12 @@ def parameter_names(history: History) -> tuple[str, ...]:
 
 
 def moved(
-    found: Posterior, parameters: Parameters, entries: Sequence[Entry], intervals: Mapping[str, tuple[float, float]]
-) -> Moved:
+    found: Posterior, parameters: Parameters, entries: Sequence[Entry], intervals: Mapping[str, tuple[float, float]],
+    *, learned: bool = False,
+) -> Moved:  # fmt: skip
     """Move the draws of ``found`` to a model file with other ``intervals`` (see `theory.assumptions`).
+
+    Each parameter moves with its prior; if it has ``learned``, only as far as a normal posterior would move.
 
     Raises
     ------
@@ -108,13 +112,15 @@ def moved(
     known = assumptions(space.spec)
     changed = StateSpace(with_intervals(space.spec, intervals))
     log_rate, log_lambda = np.zeros((1, len(space.rate_names))), np.zeros((1, len(space.emission_names)))
-    history, of_history = parameters.history, np.zeros((1, 1))
+    history, of_history, gained = parameters.history, np.zeros((1, 1)), np.zeros(1)
     for key, interval in intervals.items():
-        (mean, sd), (new_mean, new_sd) = log_normal(known[key]), log_normal(interval)
-        if new_sd == sd:
-            shift = np.array([[new_mean - mean]])
+        old, new = log_normal(known[key]), log_normal(interval)
+        values = parameters.values[key]
+        if learned:
+            shift, gain = posterior_shift(values, old, new)
+            gained = gained + gain
         else:
-            shift = (new_mean - mean + (parameters.values[key] - mean) * (new_sd / sd - 1))[:, None]
+            shift = prior_shift(values, old, new)
         parts = key.split(".", 3)
         if parts[0] == "priors":
             inside = space.indicator_class == space.classes.index(parts[2])
@@ -131,11 +137,35 @@ def moved(
     if any(key.startswith("priors.") for key in intervals):
         evidence = compile_evidence(changed, entries, evidence.as_of)
     blocks = found.anchor.blocks.shifted(_or_none(log_rate), _or_none(log_lambda))
-    gained = 0.0  # by the history, which is part of what the draws were made under
-    if of_history.any():
+    if of_history.any():  # the history is part of what the draws were made under
         there = history_log_likelihoods(history.spans, parameters.history_log_rate + of_history)
-        gained = there - parameters.history_log_likelihood
+        gained = gained + there - parameters.history_log_likelihood
     return _weighed(found, changed, evidence, blocks, gained)
+
+
+def prior_shift(values: Floats, old: tuple[float, float], new: tuple[float, float]) -> Floats:
+    """(1 or S, 1) what is added to ``values`` (S,) of a prior with mean and sd ``old``, so that it becomes ``new``."""
+    (mean, sd), (new_mean, new_sd) = old, new
+    if new_sd == sd:
+        return np.array([[new_mean - mean]])
+    return (new_mean - mean + (values - mean) * (new_sd / sd - 1))[:, None]
+
+
+def posterior_shift(values: Floats, old: tuple[float, float], new: tuple[float, float]) -> tuple[Floats, Floats]:
+    """(S, 1) what is added to ``values`` (S,) of a posterior if its prior changes, and (S,) what they gain by it.
+
+    A normal posterior is the prior times a normal likelihood, which stays; so what was learned moves less. They gain
+    the log of the new prior density times the stretching, less that of the old.
+    """
+    (mean, sd), (new_mean, new_sd) = old, new
+    here, spread = float(values.mean()), float(values.std())
+    told = max(spread**-2 - sd**-2, 0.0)  # precision of the likelihood
+    precision = new_sd**-2 + told
+    there = (new_mean * new_sd**-2 + mean * told + (here - mean) * spread**-2) / precision
+    stretched = precision**-0.5 / spread
+    moved = there + (values - here) * stretched
+    gain = 0.5 * ((values - mean) / sd) ** 2 - 0.5 * ((moved - new_mean) / new_sd) ** 2
+    return (moved - values)[:, None], gain + math.log(sd / new_sd * stretched)
 
 
 def grades_moved(found: Posterior, parameters: Parameters, grade: str, step: float) -> Moved:

@@ -55,12 +55,9 @@ def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_sampling")
 @pytest.mark.parametrize("question", ASKED)
 def test_each_question_answers_in_words_and_in_json(question: str, root: Path) -> None:
-    """Sentences come first; JSON is strict, holds the same sentences, and is told apart by its format number.
-
-    The voices of the experts are narrow where the history speaks, so their pool has few draws, and the gate says so.
-    """
+    """Sentences come first; JSON is strict, holds the same sentences, and is told apart by its format number."""
     words = call(*ASKED[question], cwd=root, columns=100)
-    assert (words.code, "cannot be trusted" in words.err) == ((3, True) if question == "experts" else (0, False))
+    assert (words.code, words.err) == (0, "")
     content = strict_json(call(*ASKED[question], "--json", cwd=root).out)
     assert content["format"] == 1
     told = " ".join(words.out.split())

@@ -21,7 +21,7 @@ from forecast.base.errors import InputError
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.anchor import Anchor
 from forecast.inference.reweighting import reweigh
-from forecast.inference.shifted_prior import grades_moved, moved
+from forecast.inference.shifted_prior import grades_moved, moved, posterior_shift, prior_shift
 from forecast.ledger.rows import Coverage, Observation
 from forecast.theory.assumptions import assumptions
 from forecast.theory.modelfile import parse_spec
@@ -121,6 +121,35 @@ def test_moving_by_nothing_changes_nothing(seed: int) -> None:
         same = grades_moved(here, scene.parameters, grade, 0.0)
         np.testing.assert_allclose(same.weights.values, here.weights.values, atol=1e-15)
         np.testing.assert_array_equal(same.blocks.draws.log_lambda, scene.anchor.blocks.draws.log_lambda)
+
+
+@pytest.mark.parametrize("new", [(0.4, 0.3), (-1.0, 1.5), (0.2, 0.8)])
+@pytest.mark.parametrize("told", [0.2, 1.0, 30.0])
+def test_a_normal_posterior_moves_to_that_of_the_other_prior(new: tuple[float, float], told: float) -> None:
+    """Draws of it, moved as one that has learned, need no weights: the likelihood loses what the prior gains."""
+    old, at = (0.2, 0.8), 1.1  # prior; the likelihood's mean, of precision ``told``
+    precision = old[1] ** -2 + told
+    draws = stats.norm.ppf((np.arange(500) + 0.5) / 500)
+    draws /= draws.std()
+    values = (old[0] * old[1] ** -2 + at * told) / precision + draws * precision**-0.5
+    shift, gain = posterior_shift(values, old, new)
+    there = values + shift[:, 0]
+    likelihood = -0.5 * told * ((there - at) ** 2 - (values - at) ** 2)
+    wanted = stats.norm(new[0], new[1]), stats.norm(*old)
+    evidence = [stats.norm(part.mean(), np.sqrt(part.var() + 1 / told)).logpdf(at) for part in wanted]
+    np.testing.assert_allclose(gain + likelihood, evidence[0] - evidence[1], atol=1e-9)
+    stretched = (new[1] ** -2 + told) ** -0.5 * precision**0.5
+    np.testing.assert_allclose(gain, wanted[0].logpdf(there) - wanted[1].logpdf(values) + np.log(stretched), atol=1e-9)
+
+
+def test_one_that_learned_nothing_moves_with_its_prior() -> None:
+    """Draws that are as wide as the prior, or wider, go where the new prior is, and gain nothing."""
+    old, new = (0.2, 0.8), (1.0, 0.3)
+    draws = stats.norm.ppf((np.arange(500) + 0.5) / 500)
+    values = 0.2 + 0.8 * draws / draws.std()
+    shift, gain = posterior_shift(values, old, new)
+    np.testing.assert_allclose(shift, prior_shift(values, old, new), atol=1e-9)
+    np.testing.assert_allclose(gain, 0.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", [0, 3, 8])

@@ -25,7 +25,7 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import Posterior, reweigh
-from forecast.inference.shifted_prior import Parameters
+from forecast.inference.shifted_prior import Parameters, moved
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.from_draws import possible
@@ -435,6 +435,32 @@ def test_weights_do_not_depend_on_what_the_draws_were_fitted_to() -> None:
     said = pool_experts(found, parameters(spec, values), rows)
     assert said.voices[1].after == pytest.approx(expected, abs=1e-3)
     assert abs(expected - 0.5) > 0.02
+
+
+def test_a_narrow_voice_beside_a_fit_that_has_learned_keeps_its_draws() -> None:
+    """Where reports speak of a rate, its draws move as a posterior does; moved with the prior few would count."""
+    narrow = (2.0, 3.0)
+    spec = tiny_spec().model_copy(update={"experts": (expert("file", 1), expert("narrow", 1, rate=narrow))})
+    space = StateSpace(spec)
+    (mean, sd), base = log_normal(assumptions(spec)[RATE]), draw_values(spec, np.random.default_rng(2))
+    fitted = mean + 1.5 * sd + 0.3 * sd * np.random.default_rng(3).standard_normal(2000)
+    values = [base | {"eta": np.array([point, *base["eta"][1:]])} for point in fitted]
+    draws = draws_of(space, [oracle.derived(spec, row) for row in values])
+    evidence = compile_evidence(space, [seen("shot", START + 9 * DAY)], AS_OF)
+    found = reweigh(Anchor(space, "a fit", lambda: draws, cells=evidence.cells, as_of=AS_OF), evidence)
+    moves = [moved(found, parameters(spec, values), [], {RATE: narrow}, learned=one) for one in (False, True)]
+    # the fit's likelihood stands for what it was narrowed by: the draws say it, the evidence here hardly does
+    told = (0.3 * sd) ** -2 - sd**-2
+    at = (mean + 1.5 * sd - mean) * (0.3 * sd) ** -2 / told + mean
+    kept = []
+    for one in moves:
+        there = one.blocks.draws.log_rate[:, 0]
+        start = draws.log_rate[:, 0]
+        ratios = one.log_ratios - 0.5 * told * ((there - at) ** 2 - (start - at) ** 2)
+        weights = np.exp(ratios - ratios.max())
+        kept.append(float(weights.sum() ** 2 / (weights**2).sum()) / len(weights))
+    assert kept[1] > 0.9
+    assert kept[0] < 0.5
 
 
 def test_experts_in_words() -> None:
