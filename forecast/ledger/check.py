@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
-import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
@@ -14,16 +12,17 @@ from forecast import theory
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.days import day_of
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
 from forecast.ledger.rows import Coverage, Entry, Observation, make_id, with_id
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
 
 MAX_TEXT = 10_000
 LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
-DAY_ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}  # places of year, month, day
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
 
@@ -263,26 +262,11 @@ class _Check:
         text = self._cell(column).strip()
         if text in self.book.days:
             return self.book.days[text]
-        parts = self._year_month_day(text)
-        if parts is None:
-            self._fault(column, f"{text[:80]!r} is not a date; write YYYY-MM-DD, such as 2026-01-08{_hint(text)}")
+        found = day_of(text, self.book.reading.dates, _hint(text))
+        if isinstance(found, str):
+            self._fault(column, found)
             return None
-        try:
-            return self.book.days.setdefault(text, dt.date(*parts))
-        except ValueError:
-            self._fault(column, f"{text} is a day that does not exist; {_nearest_day(*parts)}")
-            return None
-
-    def _year_month_day(self, text: str) -> tuple[int, int, int] | None:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return int(text[:4]), int(text[5:7]), int(text[8:])
-        order = self.book.reading.dates
-        found = re.fullmatch(r"([0-9]+)([./-])([0-9]+)\2([0-9]+)\.?", text) if order else None
-        if found is None or order is None:
-            return None
-        parts = [found[k] for k in (1, 3, 4)]
-        year, month, day = (parts[k] for k in DAY_ORDERS[order])
-        return (int(year), int(month), int(day)) if len(year) == 4 and max(len(month), len(day)) < 3 else None  # noqa: PLR2004 - digits
+        return self.book.days.setdefault(text, found)
 
     def _reported_on(self, default: dt.date | None, earliest: dt.date | None) -> dt.date | None:
         if not self._cell("reported_on").strip():
@@ -300,13 +284,3 @@ def _hint(text: str) -> str:
     if re.fullmatch(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{1,4}\.?", text):
         return "; if all days of a file are written like this, import it with --dates dmy, mdy or ymd"
     return ""
-
-
-def _nearest_day(year: int, month: int, day: int) -> str:
-    """Say what may have been meant by a day that does not exist."""
-    if not 1 <= month <= 12:  # noqa: PLR2004 - months
-        return "there are twelve months"
-    if not 1 <= year <= dt.MAXYEAR or day < 1:
-        return "check the year and the day"
-    last = dt.date(year, month, calendar.monthrange(year, month)[1])
-    return f"the month ends on {last}"

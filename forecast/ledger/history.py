@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, get_args
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING, get_args
 from forecast.base.errors import LedgerError, nearest
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.days import day_of
 from forecast.ledger.keys import clean_key, is_placeholder
 from forecast.ledger.layout import folded, width_fault
 from forecast.ledger.sheets import read_tables
 from forecast.theory.spells import Boundary, Spell
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
@@ -105,15 +106,13 @@ def _spell(cells: dict[str, str], today: dt.date) -> tuple[Spell | None, list[st
 def _day(text: str, column: str, today: dt.date, faults: list[str]) -> dt.date | None:
     if not text:
         return None
-    try:
-        day = dt.date.fromisoformat(text) if len(text) == len("2006-01-01") else None
-    except ValueError:
-        day = None
-    if day is None:
-        faults.append(f"{column}: {text!r} is not a day written YYYY-MM-DD")
-    elif day > today:
-        faults.append(f"{column}: {day} is in the future; a history tells what has been")
-    return day
+    found = day_of(text)
+    if isinstance(found, str):
+        faults.append(f"{column}: {found}")
+        return None
+    if found > today:
+        faults.append(f"{column}: {found} is in the future; a history tells what has been")
+    return found
 
 
 def _between(found: Iterable[tuple[int, Spell]]) -> Iterator[str]:

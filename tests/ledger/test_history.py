@@ -43,8 +43,8 @@ def test_a_row_says_what_stands_in_it(tmp_path: Path) -> None:
     ("row", "fault"),
     [
         (",mood,calm,2020-01-01,,,,Wire,,B2,", "unit: is blank"),
-        ("away,mood,calm,2020-02-30,,,,Wire,,B2,", "from: '2020-02-30' is not a day written YYYY-MM-DD"),
-        ("away,mood,calm,01/02/2020,,,,Wire,,B2,", "from: '01/02/2020' is not a day written YYYY-MM-DD"),
+        ("away,mood,calm,2020-02-30,,,,Wire,,B2,", "from: 2020-02-30 is a day that does not exist; the month ends"),
+        ("away,mood,calm,01/02/2020,,,,Wire,,B2,", "from: '01/02/2020' is not a date; write YYYY-MM-DD"),
         ("away,mood,calm,2020-02-03,2020-02-03,,,Wire,,B2,", "to: 2020-02-03 is not after from, 2020-02-03"),
         ("away,mood,calm,2026-02-03,,,,Wire,,B2,", "from: 2026-02-03 is in the future"),
         ("away,mood,calm,2020-02-03,,week,,Wire,,B2,", "boundary: 'week' is not allowed"),
