@@ -9,24 +9,28 @@ from forecast.ledger.admiralty import CREDIBLE, credibility
 from forecast.ledger.rows import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from forecast.ledger.rows import Entry
     from forecast.theory.spec import ModelSpec, Rule
     from forecast.theory.statespace import StateSpace
 
 
-def told(spec: ModelSpec, entries: Iterable[Entry], rule: Rule, date: dt.date) -> tuple[str, ...]:
+def told(
+    spec: ModelSpec, entries: Iterable[Entry], rule: Rule, date: dt.date, since: dt.date | None = None
+) -> tuple[str, ...]:
     """Keys of the stories that a clause counts on ``date``, by the day they began; none if it names an observable.
 
     Of ``entries``, the rows in force as public on some day, count the observations of the indicators that the clause
     names with a grade of credibility ½ or more, from the model's start on. Those with one ``story`` tell of one event,
     which is dated by the first of them and counts once; a row that is ``distinct`` or names no story is one of its own.
-    A story counts from its date through ``within_weeks`` weeks: date − 7 · within_weeks days < its date ≤ date.
+    A story counts from its date through ``within_weeks`` weeks: date − 7 · within_weeks days < its date ≤ date; with
+    ``since``, none from before that day does.
     """
     first = told_stories(spec, entries, rule)
-    since = date - dt.timedelta(weeks=rule.within_weeks or 0)
-    return tuple(sorted((key for key, day in first.items() if since < day <= date), key=lambda key: (first[key], key)))
+    before = date - dt.timedelta(weeks=rule.within_weeks or 0)
+    counted = (key for key, day in first.items() if before < day <= date and (since is None or since <= day))
+    return tuple(sorted(counted, key=lambda key: (first[key], key)))
 
 
 def told_stories(spec: ModelSpec, entries: Iterable[Entry], rule: Rule) -> dict[str, dt.date]:
@@ -47,16 +51,34 @@ def met(space: StateSpace, entries: Iterable[Entry], outcome: str, date: dt.date
     A clause of stories holds where `told` gives as many as it asks for. One of an observable holds while the stage is
     on record as in its observable set, as compiling reads rows: from a row that names one of its states until
     one that names another state of the stage, both with credibility ½ or more; what is not on record is not so.
+    Beside a clause of an observable, stories count from the day on which the record in force began: what was told
+    before a deal says nothing of what was signed.
+    """
+    return all(clauses_hold(space, tuple(entries), space.spec.outcomes[outcome].resolves, date))
+
+
+def clauses_hold(
+    space: StateSpace, entries: Iterable[Entry], clauses: Sequence[Rule], date: dt.date
+) -> tuple[bool, ...]:
+    """Whether each clause of one rule holds on ``date``, as `met` has it.
+
+    Where a record that the rule asks for is not in force, that alone is what fails: stories count as if they stood
+    alone.
     """
     entries = tuple(entries)
-    return all(clause_holds(space, entries, rule, date) for rule in space.spec.outcomes[outcome].resolves)
-
-
-def clause_holds(space: StateSpace, entries: Iterable[Entry], rule: Rule, date: dt.date) -> bool:
-    """Whether one clause of a rule holds on ``date``, as `met` has it."""
-    if rule.observable is not None:
-        return _on_record(space, entries, rule.observable, date)
-    return len(told(space.spec, entries, rule, date)) >= (rule.stories or 0)
+    began = {
+        rule.observable: record_since(space, entries, rule.observable, date)
+        for rule in clauses
+        if rule.observable is not None
+    }
+    days = [day for day in began.values() if day is not None]
+    since = max(days) if days and len(days) == len(began) else None
+    return tuple(
+        began[rule.observable] is not None
+        if rule.observable is not None
+        else len(told(space.spec, entries, rule, date, since)) >= (rule.stories or 0)
+        for rule in clauses
+    )
 
 
 def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.date | None:
@@ -90,8 +112,8 @@ def _concerns(space: StateSpace, row: Observation, rule: Rule) -> bool:
     return row.state in space.stage_states and (row.state or "").startswith(f"{rule.observable}.")
 
 
-def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt.date) -> bool:
-    """Whether a stage is on record as in its observable set at the end of a day: the last row that names its state."""
+def record_since(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt.date) -> dt.date | None:
+    """Give the day from which a stage has been on record as in its observable set; None if on ``date`` it is not."""
     rows = [
         row
         for row in entries
@@ -102,10 +124,11 @@ def _on_record(space: StateSpace, entries: Iterable[Entry], stage: str, date: dt
         and space.spec.model.start <= row.date <= date
         and credibility(row.grade) >= CREDIBLE
     ]
-    if not rows:
-        return False
-    *_, last = sorted(rows, key=lambda row: (row.date, row.reported_on))
-    return (last.state or "").partition(".")[2] in space.spec.stages[stage].observable
+    began: dt.date | None = None
+    for row in sorted(rows, key=lambda row: (row.date, row.reported_on)):
+        inside = (row.state or "").partition(".")[2] in space.spec.stages[stage].observable
+        began = (began or row.date) if inside else None
+    return began
 
 
 def what_it_records(spec: ModelSpec, state: str, grade: str, date: str) -> str:

@@ -122,7 +122,7 @@ class _Days:
         if key not in self._known:
             date = dt.date.fromordinal(day)
             clauses = self._space.spec.outcomes[outcome].resolves
-            holds = [evidence.clause_holds(self._space, self._entries, rule, date) for rule in clauses]
+            holds = evidence.clauses_hold(self._space, self._entries, clauses, date)
             # told stories, and a record that nothing has ended, need no further word; that a clause fails does
             failed = [until for held, until in zip(holds, self._heard[outcome], strict=True) if not held]
             self._known[key] = False if any(date <= until for until in failed) else None if failed else True

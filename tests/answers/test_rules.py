@@ -20,6 +20,7 @@ from rule_sums import (
     WEEK,
     compared,
     exact,
+    exact_parts,
     parameters_of,
     posterior_of,
     sighting,
@@ -61,12 +62,35 @@ if TYPE_CHECKING:
 def test_the_exact_sum_is_met(scene: str, outcome: str) -> None:
     """The share of paths lies within four standard errors of the sum over all futures."""
     for row, truth in compared(scene, outcome):
-        error = math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
-        assert abs(row.mean - truth) <= 4 * error, f"{row.kind} {row.horizon_weeks}: {row.mean} for {truth}"
+        what = f"{row.kind} {row.horizon_weeks}"
+        error = math.sqrt(max(truth.met * (1 - truth.met), 1e-4) / rules.PATHS)
+        assert abs(row.mean - truth.met) <= 4 * error, f"{what}: {row.mean} for {truth.met}"
         assert row.mcse <= 1.1 * error
         assert row.date == AS_OF + WEEK * row.horizon_weeks * DAY
-        if truth * (1 - truth) > 0.01:
+        if truth.met * (1 - truth.met) > 0.01:
             assert row.mcse == pytest.approx(error, rel=0.1)
+
+
+def test_beside_a_record_stories_count_from_the_day_it_began() -> None:
+    """What was told of a deal's terms before its signing does not count, what is told since does, exactly so."""
+    spec = world_spec()
+    p = parameters_of(spec, 6)
+    only = spec.model_copy(update={"outcomes": {"floods": spec.outcomes["floods"]}})
+    record = Observation(
+        id="r", state="far.high", date=AS_OF - 6 * DAY, grade="A1", source="us", reported_on=AS_OF - 6 * DAY
+    )
+    answers: list[float] = []
+    for age, counts in ((7, False), (6, True)):
+        entries = [record, sighting("flood", AS_OF - age * DAY)]
+        found = posterior_of(only, [p], entries, size=2000)
+        past = {"flood": [age]} if counts else {}
+        expected = exact_parts(only, p, found.evaluation.now[0], "floods", past, set(), recorded=True)
+        assert met(found.space, entries, "floods", AS_OF) == counts
+        for row in rule_probabilities(found, entries, seed=2):
+            truth = expected[row.kind, row.horizon_weeks].met
+            assert abs(row.mean - truth) <= 4 * math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
+        answers.append(expected["by", 1].met)
+    assert answers[1] > answers[0] + 0.1
 
 
 def test_what_resets_a_one_off_may_be_a_one_off() -> None:
@@ -292,10 +316,17 @@ def met_between(space: StateSpace, entries: Iterable[Entry], outcome: str, first
 
 
 def test_all_clauses_have_to_hold() -> None:
-    """On record alone is not enough, nor are stories alone."""
+    """On record alone is not enough, nor are stories alone, nor stories from before the record in force."""
     space = StateSpace(world_spec())
-    record = Observation(id="r", state="far.high", date=AS_OF, reported_on=AS_OF, source="us", grade="A1")
-    flood = sighting("flood", AS_OF - 10 * DAY)
+    begun = AS_OF - 3 * DAY
+    record = Observation(id="r", state="far.high", date=begun, reported_on=begun, source="us", grade="A1")
+    again = replace(record, id="a", date=AS_OF, reported_on=AS_OF)
+    ended = replace(again, id="e", state="far.low", date=AS_OF - DAY, reported_on=AS_OF - DAY)
+    early, flood = sighting("flood", begun - DAY), sighting("flood", AS_OF)
+    assert not met(space, [record, early], "floods", AS_OF)
+    assert met(space, [record, replace(flood, date=begun)], "floods", AS_OF)
+    assert met(space, [record, again, replace(flood, date=begun)], "floods", AS_OF)  # said again, it goes on
+    assert not met(space, [record, ended, again, replace(flood, date=begun)], "floods", AS_OF)  # a new one does not
     assert not met(space, [record], "floods", AS_OF)
     assert not met(space, [flood], "floods", AS_OF)
     assert met(space, [record, flood], "floods", AS_OF)

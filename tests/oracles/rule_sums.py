@@ -25,7 +25,7 @@ from forecast.ledger.rows import Observation
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from forecast.answers.rule_probability import RuleProbability
     from forecast.ledger.rows import Entry
@@ -98,18 +98,38 @@ def silent(p: oracle.Parameters) -> oracle.Parameters:
 
 
 class Now(NamedTuple):
-    """Where a future stands: the joint state, the one-offs that are closed, the ages of stories, and ever met."""
+    """Where a future stands: joint state, one-offs that are closed, ages of stories, ever met, outcome ever held."""
 
     joint: int
     closed: frozenset[str]
     ages: tuple[tuple[int, ...], ...]  # for each clause the latest stories, newest first, in days
     ever: bool
+    held: bool
+
+
+class Exact(NamedTuple):
+    """Probabilities that a rule is met, that its outcome holds, and both."""
+
+    met: float
+    held: float
+    both: float
 
 
 def exact(  # noqa: PLR0913, PLR0917 - what a future depends on
     spec: ModelSpec, p: oracle.Parameters, now: np.ndarray, outcome: str, past: dict[str, list[int]], closed: set[str]
 ) -> dict[tuple[str, int], float]:
     """Probability of the rule at, and by, each horizon; ``past`` holds ages of stories by indicator."""
+    return {key: found.met for key, found in exact_parts(spec, p, now, outcome, past, closed).items()}
+
+
+def exact_parts(  # noqa: PLR0913, PLR0917 - what a future depends on
+    spec: ModelSpec, p: oracle.Parameters, now: np.ndarray, outcome: str, past: dict[str, list[int]], closed: set[str],
+    *, recorded: bool = False, lead: int = 0,
+) -> dict[tuple[str, int], Exact]:  # fmt: skip
+    """Give the rule and its outcome at, and by, each horizon, counted from ``lead`` weeks after what is ``now``.
+
+    ``past`` holds ages of stories by indicator; with a record that the rule asks for, those since it was ``recorded``.
+    """
     clauses = spec.outcomes[outcome].resolves
     states = oracle.joint_states(spec)
     move = oracle.transition_matrix(spec, p, spec.model.step_days)
@@ -120,22 +140,63 @@ def exact(  # noqa: PLR0913, PLR0917 - what a future depends on
     ages = tuple(
         tuple(sorted(age for name in rule.of for age in past.get(name, []))[: rule.stories]) for rule in clauses
     )
-    futures = {Now(z, frozenset(closed), ages, ever=False): float(weight) for z, weight in enumerate(now) if weight}
+    if not recorded and any(rule.observable for rule in clauses):
+        ages = tuple(() for _ in clauses)
+    futures = {
+        Now(z, frozenset(closed), ages, ever=False, held=False): float(weight) for z, weight in enumerate(now) if weight
+    }
     answers = {}
-    for day in range(1, 7 * max(spec.model.horizons_weeks) + 1):
+    for day in range(1, WEEK * (lead + max(spec.model.horizons_weeks)) + 1):
         if (day - 1) % spec.model.step_days == 0:
             futures = moved(futures, move)
+        if day == WEEK * lead + 1:
+            futures = asked_anew(futures)
         futures = aged(futures, [WEEK * (rule.within_weeks or 0) for rule in clauses])
         rates = [
             {name: math.exp(p.log_lambda[name, here[spec.indicators[name].stage]]) / DAYS_A_YEAR for name in named}
             for here in (dict(zip(spec.stages, state, strict=True)) for state in states)
         ]
         futures = judged(happened(futures, spec, outcome, rates), spec, outcome, states)
-        if day % WEEK == 0 and day // WEEK in spec.model.horizons_weeks:
+        week, over = divmod(day - WEEK * lead, WEEK)
+        if not over and week in spec.model.horizons_weeks:
             assert sum(futures.values()) == pytest.approx(1, abs=1e-4)
-            answers["by", day // WEEK] = sum(w for one, w in futures.items() if one.ever)
-            answers["at", day // WEEK] = sum(w for one, w in futures.items() if holds(one, spec, outcome, states))
+            at = [
+                (w, holds(one, spec, outcome, states), inside(states[one.joint], spec, outcome))
+                for one, w in futures.items()
+            ]
+            answers["by", week] = _summed((w, one.ever, one.held) for one, w in futures.items())
+            answers["at", week] = _summed(at)
     return answers
+
+
+def asked_anew(futures: dict[Now, float]) -> dict[Now, float]:
+    """Forget what was ever so: the window of a question begins."""
+    found: dict[Now, float] = defaultdict(float)
+    for one, weight in futures.items():
+        found[one._replace(ever=False, held=False)] += weight
+    return found
+
+
+def _summed(parts: Iterable[tuple[float, bool, bool]]) -> Exact:
+    parts = list(parts)
+    return Exact(
+        sum(w for w, met, _ in parts if met),
+        sum(w for w, _, held in parts if held),
+        sum(w for w, met, held in parts if met and held),
+    )
+
+
+def inside(state: tuple[str, ...], spec: ModelSpec, outcome: str) -> bool:
+    """Whether a joint state belongs to the outcome."""
+    here = dict(zip(spec.stages, state, strict=True))
+    return all(here[stage] in states for stage, states in spec.outcomes[outcome].states.items())
+
+
+def on_record(state: tuple[str, ...], spec: ModelSpec, outcome: str) -> bool:
+    """Whether every stage that a rule wants on record is so in a joint state."""
+    here = dict(zip(spec.stages, state, strict=True))
+    named = [rule.observable for rule in spec.outcomes[outcome].resolves if rule.observable]
+    return all(here[stage] in spec.stages[stage].observable for stage in named)
 
 
 def moved(futures: dict[Now, float], move: np.ndarray) -> dict[Now, float]:
@@ -190,23 +251,19 @@ def after(one: Now, name: str, spec: ModelSpec, outcome: str) -> Now:
 
 def holds(one: Now, spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> bool:
     """Read the rule at the end of a day."""
-    for rule, ages in zip(spec.outcomes[outcome].resolves, one.ages, strict=True):
-        if rule.observable:
-            if (
-                states[one.joint][list(spec.stages).index(rule.observable)]
-                not in spec.stages[rule.observable].observable
-            ):
-                return False
-        elif len(ages) < rule.stories:
-            return False
-    return True
+    told = zip(spec.outcomes[outcome].resolves, one.ages, strict=True)
+    return on_record(states[one.joint], spec, outcome) and all(
+        rule.observable or len(ages) >= rule.stories for rule, ages in told
+    )
 
 
 def judged(futures: dict[Now, float], spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> dict[Now, float]:
-    """Note the end of the day."""
+    """Note the end of the day; without the record that a rule asks for, what was told is forgotten."""
     found: dict[Now, float] = defaultdict(float)
     for one, weight in futures.items():
-        found[one._replace(ever=one.ever or holds(one, spec, outcome, states))] += weight
+        ages = one.ages if on_record(states[one.joint], spec, outcome) else tuple(() for _ in one.ages)
+        held = one.held or inside(states[one.joint], spec, outcome)
+        found[one._replace(ages=ages, ever=one.ever or holds(one, spec, outcome, states), held=held)] += weight
     return found
 
 
@@ -221,15 +278,15 @@ SCENES: dict[str, tuple[int, int, dict[str, list[int]], set[str]]] = {
 }
 
 
-def compared(scene: str, outcome: str) -> list[tuple[RuleProbability, float]]:
-    """Simulate a scene whose draws are all alike; beside each probability its exact value."""
+def compared(scene: str, outcome: str) -> list[tuple[RuleProbability, Exact]]:
+    """Simulate a scene whose draws are all alike; beside each probability its exact parts."""
     seed, step_days, past, closed = SCENES[scene]
     spec = world_spec(step_days=step_days)
     p = parameters_of(spec, seed)
     entries = [sighting(name, AS_OF - age * DAY) for name, ages in past.items() for age in ages]
     only = spec.model_copy(update={"outcomes": {outcome: spec.outcomes[outcome]}})
     found = posterior_of(only, [p], entries, size=2000)
-    expected = exact(only, p, found.evaluation.now[0], outcome, past, closed)
+    expected = exact_parts(only, p, found.evaluation.now[0], outcome, past, closed)
     rows = rule_probabilities(found, entries, seed=seed)
     assert {(row.kind, row.horizon_weeks) for row in rows} == set(expected)
     return [(row, expected[row.kind, row.horizon_weeks]) for row in rows]

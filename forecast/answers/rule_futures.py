@@ -1,0 +1,218 @@
+"""Simulated futures: what would be seen in them, and on which days each rule would be met."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from forecast.base.clock import DAYS_PER_YEAR
+from forecast.engine.blocks import Draws
+from forecast.engine.simulate import simulate_paths
+from forecast.evidence.resolution_rules import record_since, told_stories
+from forecast.theory.statespace import chain_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection, Sequence
+
+    from forecast.engine.arrays import Floats, Ints, Masks
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+    from forecast.theory.spec import ModelSpec, Rule
+    from forecast.theory.statespace import StateSpace
+
+
+MOST = 1000  # events a year of one indicator: more make no difference to any rule, and their number may be endless
+Kind = Literal["at", "by"]
+KINDS: tuple[Kind, Kind] = ("at", "by")
+
+
+# What is counted.
+
+
+def at_and_by(days: Masks, horizons: Sequence[int]) -> Masks:
+    """(2, H, S) whether ``days`` (S, D) are so on the last day of each horizon, and on any day up to it."""
+    first = np.where(days.any(axis=1), days.argmax(axis=1), days.shape[1])
+    ends = 7 * np.array(horizons)
+    return np.stack([days[:, ends - 1].T, first < ends[:, None]])
+
+
+class Kept(NamedTuple):
+    """Draws with weight: the others cannot explain the evidence. ``times`` paths are simulated from each."""
+
+    rows: Ints
+    draws: Draws
+    weights: Floats
+    efficiency: float
+    times: int
+
+    @classmethod
+    def of(cls, found: Posterior, paths: int) -> Kept:
+        """Keep what has weight, to simulate so many ``paths`` in all, and at least two of a draw."""
+        rows = np.flatnonzero(found.weights.values)
+        draws = Draws(*(part[rows] for part in found.anchor.blocks.draws))
+        return cls(rows, draws, found.weights.values[rows], found.anchor.efficiency, max(-(-paths // rows.size), 2))
+
+    def ratio(self, part: Floats, whole: Floats) -> tuple[float, float]:
+        """Do `ratio`."""
+        return ratio(part, whole, self.times, self.weights, self.efficiency)
+
+
+def ratio(part: Floats, whole: Floats, times: int, weights: Floats, efficiency: float) -> tuple[float, float]:
+    """Weighted mean of ``part`` over that of ``whole``, of which it is a part, and its Monte Carlo error, linearised.
+
+    What differs between draws counts by the anchor's efficiency; what differs between the paths of one draw does not,
+    for paths are independent.
+    """
+    mass = float(weights @ whole) / times
+    mean = float(weights @ part) / times / mass
+    gap = (part - mean * whole) / times
+    squares = (part * (1 - mean) ** 2 + (whole - part) * mean**2) / times  # of a path's own gap, their mean
+    paths = float(np.square(weights) @ (squares - np.square(gap))) / (times - 1)
+    draws = float(np.square(weights) @ np.square(gap)) - paths
+    return min(mean, 1.0), math.sqrt(max(draws, 0.0) / efficiency + paths) / mass
+
+
+# What happens.
+
+
+class _Events(NamedTuple):
+    """What is seen in simulated futures, in the order of draw and time."""
+
+    draw: Ints
+    day: Ints  # 0 is the day behind as_of
+    indicator: Ints  # a position among those simulated
+
+
+class Known(NamedTuple):
+    """What is on file on the day before the first simulated one: rows, and the one-offs that are closed."""
+
+    as_of: dt.date
+    entries: Sequence[Entry]
+    closed: Collection[str]
+
+
+class Future:
+    """What can happen in so many weeks: one path of every draw at a time."""
+
+    def __init__(self, space: StateSpace, draws: Draws, weeks: int, known: Known | None = None) -> None:
+        """Follow ``draws``; without ``known`` nothing is on file."""
+        self._space, self._known = space, known
+        self._length = space.spec.model.step_days
+        self._days = 7 * weeks
+        self._named = _named(space.spec)
+        self._members = {name: space.members(row.states) for name, row in space.spec.outcomes.items()}
+        closed = known.closed if known else ()
+        self._one_offs = [
+            (k, self._named.index(row.reset_by) if row.reset_by else -1, name in closed)
+            for k, name in enumerate(self._named)
+            if not (row := space.spec.indicators[name]).repeats
+        ]
+        self._log_rate = draws.log_rate
+        states = np.stack(np.unravel_index(np.arange(space.size), tuple(space.sizes)), axis=1)
+        columns = [
+            space.emission_offset[k] + states[:, space.indicator_stage[k]]
+            for k in map(space.indicators.index, self._named)
+        ]
+        per_year = np.exp(np.minimum(draws.log_lambda, math.log(MOST)))
+        rates = per_year[:, np.array(columns, dtype=np.int64).reshape(-1, space.size)]  # (S, I, K)
+        edges = np.zeros((len(self._named) + 1, draws.size, space.size))
+        np.cumsum(rates.swapaxes(0, 1), axis=0, out=edges[1:])
+        self._edges = edges.reshape(len(edges), -1)  # by draw and joint state
+
+    def run(self, rng: np.random.Generator, start: Ints) -> None:
+        """Simulate anew from the states ``start`` (S, L)."""
+        space = self._space
+        years = np.full(self._days // self._length, self._length / DAYS_PER_YEAR)
+        self._path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
+        self._joint = joint = np.ravel_multi_index(tuple(np.moveaxis(self._path, -1, 0)), tuple(space.sizes))
+        cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
+        total = self._edges[-1][cell]
+        place = np.repeat(np.arange(cell.size), rng.poisson(total * years[0]))
+        draw, step = np.divmod(place, years.size)
+        part = rng.random(place.size) * total[place]
+        indicator = np.zeros(place.size, dtype=np.int64)
+        for edge in self._edges[1:-1]:
+            indicator += edge[cell[place]] <= part
+        passed = rng.random(place.size)  # of the step, when it happens
+        day = step * self._length + (passed[np.lexsort((passed, place))] * self._length).astype(np.int64)
+        self._events = self._once(_Events(draw, day, indicator))
+
+    def _once(self, events: _Events) -> _Events:
+        """Leave out what a one-off cannot do: happen again before what resets it was seen."""
+        kept, before = np.ones(events.draw.size, dtype=np.bool_), None
+        while before is None or (kept != before).any():  # what resets may itself be a one-off, and so on
+            before = kept.copy()
+            for own, reset, closed in self._one_offs:
+                concern = np.flatnonzero((events.indicator == own) | ((events.indicator == reset) & before))
+                draw, is_own = events.draw[concern], events.indicator[concern] == own
+                first = np.diff(draw, prepend=-1) > 0
+                after_own = np.concatenate([[False], is_own[:-1]]) & ~first
+                kept[concern[is_own]] = ~(after_own | (first & closed))[is_own]
+        return _Events(events.draw[kept], events.day[kept], events.indicator[kept])
+
+    def held(self, outcome: str) -> Masks:
+        """(S, days) whether an outcome holds at the end of each day."""
+        return np.repeat(self._members[outcome][self._joint], self._length, axis=1)
+
+    def met(self, outcome: str) -> Masks:
+        """(S, days) whether the rule of an outcome is met at the end of each day."""
+        clauses = self._space.spec.outcomes[outcome].resolves
+        records = [rule.observable for rule in clauses if rule.observable is not None]
+        found = np.ones((len(self._path), self._days), dtype=np.bool_)
+        for name in records:
+            stage = self._space.stages.index(name)
+            inside = self._space.observable(stage)[self._path[:, :, stage]]
+            found &= np.repeat(inside, self._length, axis=1)
+        on_record = found.copy() if records else None
+        for rule in clauses:
+            if rule.observable is None:
+                found &= self._told(rule, records, on_record) >= (rule.stories or 0)
+        return found
+
+    def _told(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Ints:
+        """(S, days) stories that a clause counts on each day; beside ``records`` those since they are all in force."""
+        window = 7 * (rule.within_weeks or 0)
+        of = np.isin(self._events.indicator, [self._named.index(name) for name in rule.of])
+        shape = (len(self._path), self._days)
+        places = self._events.draw[of] * self._days + self._events.day[of]
+        total = np.cumsum(np.bincount(places, minlength=math.prod(shape)).reshape(shape), axis=1)
+        recent = total.copy()
+        recent[:, window:] -= total[:, :-window]
+        days = np.arange(self._days) + 1
+        if on_record is None:
+            return recent + self._earlier(rule, window, None)
+        # Days of a stretch on record share its beginning, and what had been told before it.
+        begins = on_record & ~np.pad(on_record, ((0, 0), (1, 0)))[:, :-1]
+        start = np.maximum.accumulate(np.where(begins, days - 1, 0), axis=1)
+        before = np.where(start > 0, np.take_along_axis(total, np.maximum(start - 1, 0), axis=1), 0)
+        counted = np.minimum(recent, total - before)
+        if self._known is None:
+            return counted
+        since = [record_since(self._space, self._known.entries, name, self._known.as_of) for name in records]
+        known = [day for day in since if day is not None]
+        if len(known) < len(records):
+            return counted
+        unbroken = np.logical_and.accumulate(on_record, axis=1)
+        return counted + unbroken * self._earlier(rule, window, max(known))
+
+    def _earlier(self, rule: Rule, window: int, since: dt.date | None) -> Ints:
+        """(days,) stories on file that a clause counts on each day, those from ``since`` on."""
+        found = np.zeros(self._days, dtype=np.int64)
+        if self._known is None:
+            return found
+        days = np.arange(self._days) + 1
+        for day in told_stories(self._space.spec, self._known.entries, rule).values():
+            if day <= self._known.as_of and (since is None or day >= since):
+                found += days + (self._known.as_of - day).days < window
+        return found
+
+
+def _named(spec: ModelSpec) -> tuple[str, ...]:
+    """Name the indicators that have to be simulated: those that rules name, and what resets the one-offs among them."""
+    names = {name for outcome in spec.outcomes.values() for rule in outcome.resolves for name in rule.of}
+    while more := {spec.indicators[name].reset_by for name in names} - names - {None}:
+        names |= {name for name in more if name}
+    return tuple(name for name in spec.indicators if name in names)
