@@ -110,7 +110,7 @@ def find_rules(found: Posterior, entries: Iterable[Entry], alone: Posterior) -> 
         as_of=as_of,
         rows=rule_probabilities(found, entries, seed=SEED),
         prior=rule_probabilities(alone, (), seed=SEED),
-        quality=rule_quality(found, paths=PATHS, seed=SEED),
+        quality=rule_quality(found, paths=PATHS // 2, seed=SEED),
         met_now={name: met(found.space, entries, name, as_of) for name in spec.outcomes},
         trust=found.trust,
     )
