@@ -110,8 +110,8 @@ class TrackRecord:
                 left += answered.left
                 silent += answered.silent
                 disputed += answered.disputed
-                for outcome in dict.fromkeys(row.outcome for row in answered.silent):
-                    heard[name, outcome] = record.heard_of(of.space, seen, outcome)
+                for row in {(row.outcome, row.rules): row for row in answered.silent}.values():
+                    heard[name, row.outcome] = record.heard_of(of.space, seen, row)
         recorded = self._ledger.resolve(answers)
         done = {row.question for row in self._ledger.resolutions(model)}
         return record.Resolved(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast import answers
 from forecast.ledger.issued import PROMPT
+from forecast.theory.spec import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.ledger.issued import Issued
     from forecast.theory.spec import ModelSpec
@@ -26,6 +27,9 @@ class Stated:
     That is on ``date`` or, with ``since``, on any day after that one up to ``date``. ``met_now`` says whether it was
     met on ``as_of``; ``prior`` is what the theory says without any evidence, and ``before`` what the issue before
     stated of the same question: None where an issue does not say.
+
+    ``rules`` are the clauses of all rules of the issue, by outcome, and ``frozen`` the day from which on this one was
+    not changed: an issue is answered by the rules that it was made with. None where it is from before they were kept.
     """
 
     model: str
@@ -41,6 +45,8 @@ class Stated:
     met_now: bool
     prior: float | None
     before: float | None
+    rules: tuple[tuple[str, tuple[Rule, ...]], ...] | None = None
+    frozen: dt.date | None = None
 
     @property
     def question(self) -> tuple[str, str, dt.date | None, dt.date]:
@@ -82,6 +88,8 @@ def _prompt(row: Issued) -> bool:
 
 def _read(issued: Issued, before: Sequence[Stated]) -> list[Stated]:
     content = json.loads(issued.content)
+    outcomes = content["model"]["outcomes"]
+    rules = _rules(outcomes)
     found: list[Stated] = []
     for row in content.get("rules") or ():
         outcome, date = row["outcome"], dt.date.fromisoformat(row["date"])
@@ -90,12 +98,20 @@ def _read(issued: Issued, before: Sequence[Stated]) -> list[Stated]:
             Stated(
                 model=issued.model, outcome=outcome, since=since, date=date, horizon_weeks=row["horizon_weeks"],
                 as_of=issued.as_of, issue=issued.seq, issued_on=issued.issued_at.date(),
-                rule=content["model"]["outcomes"][outcome]["resolution"], probability=row["estimate"]["mean"],
+                rule=outcomes[outcome]["resolution"], probability=row["estimate"]["mean"],
                 met_now=row["met_now"], prior=row.get("prior"),
                 before=None if since else _between(before, outcome, date),
+                rules=rules, frozen=dt.date.fromisoformat(outcomes[outcome]["frozen"]) if rules else None,
             )
         )  # fmt: skip
     return found
+
+
+def _rules(outcomes: Mapping[str, Any]) -> tuple[tuple[str, tuple[Rule, ...]], ...] | None:
+    """Read the clauses of every rule; None where an issue does not hold them."""
+    if not all({"resolves", "frozen"} <= row.keys() for row in outcomes.values()):
+        return None
+    return tuple((name, tuple(map(Rule.model_validate, row["resolves"]))) for name, row in outcomes.items())
 
 
 def _between(before: Sequence[Stated], outcome: str, date: dt.date) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from forecast.ledger.rows import Entry
     from forecast.record.questions import Stated
-    from forecast.theory.spec import ModelSpec
+    from forecast.theory.spec import ModelSpec, Rule
     from forecast.theory.statespace import StateSpace
+
+    _Clauses = tuple[tuple[str, tuple[Rule, ...]], ...]  # of every rule, by outcome
 
 
 ANSWERS = ("yes", "no", "void")
@@ -35,9 +38,9 @@ HOW = {"rule": "by the rule", "analyst": "by hand", "implied": "as follows from 
 class Answered(NamedTuple):
     """Answers that rules ``found``, and closed questions that they cannot answer.
 
-    Those ``left`` are about an outcome that the model no longer has, or that it resolves in other words than were
-    issued; only silence would answer the ``silent``; on the decisive day of the ``disputed`` the rules of outcomes that
-    exclude each other are both met.
+    Those ``left`` are of issues that do not hold their rules, about an outcome that the model no longer has or resolves
+    in other words, or their rules read a stage that it no longer has; only silence would answer the ``silent``; on the
+    decisive day of the ``disputed`` the rules of outcomes that exclude each other are both met.
     """
 
     found: tuple[Resolution, ...]
@@ -53,16 +56,19 @@ def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
     space: StateSpace, entries: Iterable[Entry], closed: Iterable[Stated], as_of: dt.date, now: dt.datetime,
     by_hand: Iterable[Resolution] = (),
 ) -> Answered:  # fmt: skip
-    """Apply the rules of a model to rows public on ``as_of``.
+    """Apply to rows public on ``as_of`` the rules that each issue was made with.
+
+    An issue that does not hold them was made with those of the model if their words are the same.
 
     Answers ``by_hand`` to other questions come first: a yes makes every window that contains its own yes, and a day on
     which the outcome did not hold, or another that excludes it did, is none of its days. A question that has an answer
     by hand itself is passed over.
     """
-    spec = space.spec
-    day_of = _Days(space, tuple(entries))
+    spec, entries = space.spec, tuple(entries)
+    days_by = functools.cache(functools.partial(_Days, space, entries))
     hand = {row.question: row for row in by_hand}
-    told = {name: implied(spec, hand.values(), name) for name in spec.outcomes}
+    closed = tuple(closed)
+    told = {name: implied(spec, hand.values(), name) for name in {*spec.outcomes, *(row.outcome for row in closed)}}
     found: dict[object, Resolution] = {}
     left: list[Stated] = []
     unheard: dict[object, Stated] = {}
@@ -72,16 +78,17 @@ def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
         found[row.question] = Resolution(
             model=row.model, outcome=row.outcome, since=row.since, date=row.date, answer=answer,
             how="rule", reason=_follows(by) if by else row.rule, url=by.url if by else "",
-            as_of=as_of, frozen=spec.outcomes[row.outcome].frozen, model_hash=spec.hash, recorded_at=now,
+            as_of=as_of, frozen=row.frozen or spec.outcomes[row.outcome].frozen, model_hash=spec.hash, recorded_at=now,
         )  # fmt: skip
 
     for row in closed:
-        outcome = spec.outcomes.get(row.outcome)
         if row.question in hand:
             continue
-        if outcome is None or outcome.resolution != row.rule:
+        clauses = _clauses_of(space, row)
+        if clauses is None:
             left.append(row)
         elif row.question not in found:
+            day_of = days_by(clauses)
             never, some = told[row.outcome]
             yes = next((one for one in some if within(one, row)), None)
             days = {day: False if day in never else day_of(row.outcome, day) for day in reversed(days_of(row))}
@@ -99,30 +106,39 @@ def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
     return Answered(tuple(found.values()), tuple(left), tuple(unheard.values()), tuple(disputed.values()))
 
 
-class _Days:
-    """What rows say of single days."""
+def _clauses_of(space: StateSpace, row: Stated) -> _Clauses | None:
+    """Give the rules that an issue was made with, as far as they can still be read; None if not."""
+    outcomes = space.spec.outcomes
+    if row.rules is None:
+        same = row.outcome in outcomes and outcomes[row.outcome].resolution == row.rule
+        return tuple((name, one.resolves) for name, one in outcomes.items()) if same else None
+    if any(rule.observable not in {None, *space.stages} for rule in dict(row.rules)[row.outcome]):
+        return None
+    return row.rules
 
-    def __init__(self, space: StateSpace, entries: tuple[Entry, ...]) -> None:
-        self._space, self._entries = space, entries
-        rules = {name: row.resolves for name, row in space.spec.outcomes.items()}
+
+class _Days:
+    """What rows say of single days by some rules."""
+
+    def __init__(self, space: StateSpace, entries: tuple[Entry, ...], clauses: _Clauses) -> None:
+        self._space, self._entries, self._clauses = space, entries, dict(clauses)
         self._heard = {
-            name: [evidence.heard_until(space, entries, rule) or dt.date.min for rule in clauses]
-            for name, clauses in rules.items()
+            name: [evidence.heard_until(space, entries, rule) or dt.date.min for rule in rules]
+            for name, rules in clauses
         }
-        self._rivals = {name: rivals_of(space.spec, name) for name in rules}
         self._known: dict[tuple[str, int], bool | None] = {}
 
     def __call__(self, outcome: str, day: int) -> bool | Literal["disputed"] | None:
         """Whether the rule of an outcome is met on a day; None where only silence says so."""
         met = self._met(outcome, day)
-        return DISPUTED if met and any(self._met(name, day) for name in self._rivals[outcome]) else met
+        rivals = (name for name in rivals_of(self._space.spec, outcome) if name in self._clauses)
+        return DISPUTED if met and any(self._met(name, day) for name in rivals) else met
 
     def _met(self, outcome: str, day: int) -> bool | None:
         key = outcome, day
         if key not in self._known:
             date = dt.date.fromordinal(day)
-            clauses = self._space.spec.outcomes[outcome].resolves
-            holds = evidence.clauses_hold(self._space, self._entries, clauses, date)
+            holds = evidence.clauses_hold(self._space, self._entries, self._clauses[outcome], date)
             # told stories, and a record that nothing has ended, need no further word; that a clause fails does
             failed = [until for held, until in zip(holds, self._heard[outcome], strict=True) if not held]
             self._known[key] = False if any(date <= until for until in failed) else None if failed else True
@@ -138,9 +154,10 @@ def asked(outcome: str, date: dt.date, since: dt.date | None) -> str:
     return f"{outcome!r} {f'by {date}, since {since}' if since else f'on {date}'}"
 
 
-def heard_of(space: StateSpace, entries: Sequence[Entry], outcome: str) -> dt.date | None:
-    """Give the last day of which something is known about any clause of an outcome's rule; None if never."""
-    days = [evidence.heard_until(space, entries, rule) for rule in space.spec.outcomes[outcome].resolves]
+def heard_of(space: StateSpace, entries: Sequence[Entry], row: Stated) -> dt.date | None:
+    """Give the last day of which something is known about any clause of the rule of a question; None if never."""
+    rules = dict(_clauses_of(space, row) or ()).get(row.outcome, ())
+    days = [evidence.heard_until(space, entries, rule) for rule in rules]
     return max((day for day in days if day), default=None)
 
 
@@ -280,7 +297,7 @@ class Resolved:
             )
         if self.left:
             lines.append(
-                f"{_closed(self.left)}: the rule is gone, or its words were changed after the issue. "
+                f"{_closed(self.left)}: the rule is gone, or was changed after an issue that does not hold it. "
                 "Answer by hand: `forecast resolve OUTCOME`."
             )
         return tuple(lines)

@@ -46,7 +46,7 @@ class Scored:
     @property
     def live(self) -> bool:
         """Whether it measures skill."""
-        frozen, issued = self.resolution.frozen, self.stated.issued_on
+        frozen, issued = self.stated.frozen or self.resolution.frozen, self.stated.issued_on
         return self.stated.prompt and frozen is not None and frozen <= issued
 
     @property

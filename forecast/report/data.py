@@ -40,6 +40,8 @@ def forecast_data(
                 name: {
                     "label": row.label,
                     "resolution": row.resolution,
+                    "resolves": [rule.model_dump(mode="json", exclude_defaults=True) for rule in row.resolves],
+                    "frozen": row.frozen.isoformat(),
                     "states": {stage: list(states) for stage, states in row.states.items()},
                 }
                 for name, row in spec.outcomes.items()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from entries import LINK
 from projects import strict_json
-from track import AS_OF, EDGE, FOUR, LAG, MODEL, TODAY, World, ask, issue, later, noon
+from track import AS_OF, EDGE, FOUR, LAG, MODEL, TODAY, World, ask, issue, later, noon, rows_of
 
 from forecast.base.errors import InputError
 from forecast.evidence.resolution_rules import met
@@ -348,13 +349,77 @@ def test_an_answer_that_contradicts_another_is_refused(world: World) -> None:
     assert set(world.answers().values()) == {"yes"}
 
 
+OLD = {
+    "resolution": "Yes on a date if in the 4 weeks up to it a story told of an entry ban.",
+    "resolves": [{"stories": 1, "of": ["entry_ban"], "within_weeks": 4}],
+    "frozen": "2025-12-01",
+}
+CALM = OLD | {"resolution": "Released.", "resolves": [{"stories": 1, "of": ["detainees_released"], "within_weeks": 4}]}
+
+
+def issued_with(world: World, rules: dict[str, dict[str, Any]]) -> None:
+    """Archive a forecast that holds the rules that it was made with."""
+    asked = {(name, kind, 4): 0.3 for name in rules for kind in ("at", "by")}
+    made = issue({}, AS_OF, rows_of(AS_OF, asked))
+    content = json.loads(made.content) | {"model": {"outcomes": rules}}
+    world.project.ledger.archive(replace(made, content=json.dumps(content)))
+
+
+def test_an_issued_forecast_is_answered_by_its_own_rule(world: World) -> None:
+    """Whatever the model file says since: one entry ban meets the rule of the issue and not that of the file."""
+    issued_with(world, {"confrontation": OLD})
+    world.see("entry_ban", later(20))
+    found = world.resolve(later(28) + LAG)
+    assert world.answers() == {("confrontation", None, later(28)): "yes", ("confrontation", AS_OF, later(28)): "yes"}
+    assert {(row.frozen, row.reason) for row in found.recorded} == {(dt.date(2025, 12, 1), OLD["resolution"])}
+    space = world.model.space
+    entries = world.project.entries(world.model, now=noon(later(60)), as_of=later(60))
+    assert not any(met(space, entries, "confrontation", later(k)) for k in range(29))
+    scored = world.project.score()
+    assert [(row.live, row.resolution.answer) for row in scored.scored] == [(True, "yes")] * 2
+
+
+def test_silence_about_the_rule_of_an_issue_answers_nothing(unwatched: World) -> None:
+    """What the file's rule reads is no word about the issue's: a raid leaves it open, a coverage of bans does not."""
+    world = unwatched
+    issued_with(world, {"confrontation": OLD})
+    world.see("russian_media_raided", later(40))
+    found = world.resolve(later(28) + LAG)
+    assert (len(found.silent), found.recorded) == (2, ())
+    assert found.heard["russia_azerbaijan", "confrontation"] == dt.date(2025, 5, 15)  # the entry ban of the article
+    world.look(*(later(7 * k) for k in range(6)), what="entry_ban")
+    world.resolve(later(28) + LAG)
+    assert set(world.answers().values()) == {"no"}
+
+
+def test_rules_of_one_issue_dispute_each_other_and_those_of_the_file_do_not(world: World) -> None:
+    """Both rules of the issue are met on its day; by the file neither is."""
+    issued_with(world, {"confrontation": OLD, "truce": CALM})
+    world.see("entry_ban", later(20))
+    world.see("detainees_released", later(21))
+    found = world.resolve(later(28) + LAG)
+    assert {row.outcome for row in found.disputed} == {"confrontation", "truce"}
+    assert world.answers() == {("confrontation", AS_OF, later(28)): "yes"}  # on the 20th day only this one was met
+
+
+def test_an_issue_outlives_its_outcome_and_not_the_stage_that_it_reads(world: World) -> None:
+    """A rule that the model file no longer has is read; a record of a stage that it no longer has cannot be."""
+    gone = OLD | {"resolves": [{"observable": "armistice"}]}
+    issued_with(world, {"quarrel": OLD, "peace_at_sea": gone})
+    world.see("entry_ban", later(20))
+    found = world.resolve(later(28) + LAG)
+    assert {row.outcome for row in found.left} == {"peace_at_sea"}
+    assert world.answers() == {("quarrel", None, later(28)): "yes", ("quarrel", AS_OF, later(28)): "yes"}
+
+
 def test_outcomes_that_exclude_each_other_are_not_both_yes(world: World) -> None:
     """Where both rules are met on one day neither answers; a yes by hand to one is a no to the other."""
     p = {(name, "at", 4): 0.3 for name in ("truce", "confrontation", "cooperation")}
     world.issue(AS_OF, p | {("confrontation", "by", 4): 0.3})
-    for k, what in enumerate(("cyberattack", "entry_ban", "lethal_incident")):
+    steps = ("cyberattack", "entry_ban", "lethal_incident", "arrests_in_russia", "food_ban", "russian_media_raided")
+    for k, what in enumerate(steps):
         world.see(what, later(20 + k))
-    world.see("presidents_meeting", later(21))
+    world.see("compensation_settled", later(21))
     world.see("detainees_released", later(22))
     found = world.resolve(later(28) + LAG)
     assert {(row.outcome, row.answer) for row in found.recorded} == {("cooperation", "no")}
