@@ -42,6 +42,7 @@ ESTIMATE = _object(
     "A probability: mean over draws, 90 % equal-tailed interval over draws, Monte Carlo standard error of the mean.",
     mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY, mcse=ERROR,
 )  # fmt: skip
+SIMULATED = _or_none(_object("By simulation; none where it is too rare to say.", mean=PROBABILITY, mcse=ERROR))
 NAME = {
     "outcome": TEXT,
     "kind": {"enum": ["already", "at", "reached", "given", "after"]},
@@ -95,7 +96,11 @@ REPORT = _object(
         outcomes=_by_name(
             _object(
                 "What is forecast, and how the world will answer.", label=TEXT, resolution=TEXT,
-                states=_by_name(TEXTS),
+                resolves={
+                    "type": "array", "description": "The clauses of the rule, as the model file has them.",
+                    "items": {"type": "object"},
+                },
+                frozen=DATE, states=_by_name(TEXTS),
             )
         ),
         stages=_by_name(_object("A stage.", label=TEXT, states=TEXTS)),
@@ -194,12 +199,21 @@ REPORT = _object(
     assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
     rules=_rows(
         "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
-        "(by); and whether it is met on `as_of`. `prior` is what the theory says without any row.",
+        "(by); and whether it is met on `as_of`. `prior` is what the theory says without any row. `sensitivity` is how "
+        "often the rule is met where the outcome holds, `false_alarms` how often where it does not, in worlds "
+        "simulated from the model's start under the forecast's draws; none where that is less likely than 1 %.",
         outcome=TEXT, kind={"enum": ["at", "by"]}, horizon_weeks=POSITIVE, date=DATE,
         estimate=_object("By simulation.", mean=PROBABILITY, mcse=ERROR),
-        prior=PROBABILITY,
+        prior=PROBABILITY, sensitivity=SIMULATED, false_alarms=SIMULATED,
         met_now=YES_OR_NO,
     ),
+    rules_together=_rows(
+        "How often the rules of two outcomes that exclude each other are met on one day, and what share that is of the "
+        "cases in which one of them is; in the same worlds.",
+        outcomes=TEXTS, kind={"enum": ["at", "by"]}, horizon_weeks=POSITIVE,
+        both=_object("By simulation.", mean=PROBABILITY, mcse=ERROR), share=SIMULATED,
+    ),
+    rules_said=TEXTS | {"description": "How well each rule follows its outcome, and how often two contradict."},
     changes=_or_none(
         {
             "type": "object", "description": "What has changed since the issue before.",

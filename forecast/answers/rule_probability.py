@@ -10,7 +10,7 @@ import numpy as np
 
 from forecast import base
 from forecast.answers.rule_futures import KINDS, Future, Kept, Known, at_and_by, ratio
-from forecast.answers.rule_quality import RuleQuality, rule_quality
+from forecast.answers.rule_quality import RuleQuality, quality_sentences, rule_quality
 from forecast.engine.simulate import choose
 from forecast.evidence.hypothetical import closed_one_offs
 from forecast.evidence.resolution_rules import met
@@ -48,7 +48,8 @@ class Rules:
     """How likely each rule is to be met, and whether it is ``met_now``, as of the day of the forecast.
 
     ``prior`` says the same in the same order by the theory alone: under draws of the prior, and without any row.
-    ``quality`` says how well the rules follow their outcomes under the forecast's draws, whatever is so at present.
+    ``quality`` says, in the same order, how well the rules follow their outcomes under the forecast's draws, whatever
+    is so at present.
     """
 
     model: str
@@ -57,23 +58,26 @@ class Rules:
     prior: tuple[RuleProbability, ...]
     quality: RuleQuality
     met_now: Mapping[str, bool]
+    labels: Mapping[str, str]
     trust: Trust
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say in words how well the rules follow their outcomes."""
+        return quality_sentences(self.quality, self.labels)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: a row a probability, with prior, sensitivity, false_alarms (None: too rare to say) and met_now."""
-        errors = {(row.outcome, row.kind, row.horizon_weeks): row for row in self.quality.errors}
-        rows: list[dict[str, Any]] = []
-        for row, alone in zip(self.rows, self.prior, strict=True):
-            of = errors[row.outcome, row.kind, row.horizon_weeks]
-            rows.append(
-                {
-                    **asdict(row),
-                    "prior": alone.mean,
-                    "sensitivity": of.sensitivity.mean if of.sensitivity else None,
-                    "false_alarms": of.false_alarms.mean if of.false_alarms else None,
-                    "met_now": self.met_now[row.outcome],
-                }
-            )
+        rows = [
+            {
+                **asdict(row),
+                "prior": alone.mean,
+                "sensitivity": of.sensitivity.mean if of.sensitivity else None,
+                "false_alarms": of.false_alarms.mean if of.false_alarms else None,
+                "met_now": self.met_now[row.outcome],
+            }
+            for row, alone, of in zip(self.rows, self.prior, self.quality.errors, strict=True)
+        ]
         return base.frame(rows, ["date"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,11 +94,14 @@ class Rules:
                     "date": row.date.isoformat(),
                     "estimate": {"mean": row.mean, "mcse": row.mcse},
                     "prior": alone.mean,
+                    "sensitivity": of.sensitivity and asdict(of.sensitivity),
+                    "false_alarms": of.false_alarms and asdict(of.false_alarms),
                     "met_now": self.met_now[row.outcome],
                 }
-                for row, alone in zip(self.rows, self.prior, strict=True)
+                for row, alone, of in zip(self.rows, self.prior, self.quality.errors, strict=True)
             ],
-            "quality": self.quality.to_dict(),
+            "together": [asdict(row) | {"outcomes": list(row.outcomes)} for row in self.quality.together],
+            "sentences": list(self.sentences),
             "trust": self.trust.to_dict(),
         }
 
@@ -111,6 +118,7 @@ def find_rules(found: Posterior, entries: Iterable[Entry], alone: Posterior) -> 
         rows=rule_probabilities(found, entries, seed=SEED),
         prior=rule_probabilities(alone, (), seed=SEED),
         quality=rule_quality(found, paths=PATHS // 2, seed=SEED),
+        labels={name: row.label for name, row in spec.outcomes.items()},
         met_now={name: met(found.space, entries, name, as_of) for name in spec.outcomes},
         trust=found.trust,
     )

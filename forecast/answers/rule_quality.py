@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecast.answers.rule_futures import KINDS, Future, Kept, Kind, at_and_by
+from forecast.base import prose
 from forecast.engine.simulate import simulate_start
 from forecast.quantities.from_draws import RAREST
 from forecast.theory.spec import exclude_each_other
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from forecast.engine.arrays import Floats
     from forecast.inference.reweighting import Posterior
 
 
+HALF_A_YEAR = 26  # weeks
 LEAD = 52  # weeks that simulated worlds run before a question is asked of them
 
 
@@ -65,11 +69,6 @@ class RuleQuality:
 
     errors: tuple[RuleErrors, ...]
     together: tuple[MetTogether, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types."""
-        return {"errors": [asdict(row) for row in self.errors],
-                "together": [asdict(row) | {"outcomes": list(row.outcomes)} for row in self.together]}  # fmt: skip
 
 
 def rule_quality(found: Posterior, *, paths: int, seed: int) -> RuleQuality:
@@ -130,3 +129,34 @@ def _share(kept: Kept, part: Floats, whole: Floats) -> Share | None:
     """Share of ``part`` (S,) in ``whole`` (S,); None where the whole is too rare."""
     rare = kept.weights @ whole < RAREST * kept.times
     return None if rare else Share(*kept.ratio(part, whole))
+
+
+def quality_sentences(quality: RuleQuality, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Say of each outcome how well its rule follows it half a year ahead, and how often two rules contradict."""
+    weeks = _usual({row.horizon_weeks for row in quality.errors})
+    by = {(row.outcome, row.kind): row for row in quality.errors if row.horizon_weeks == weeks}
+    found: list[str] = []
+    for name, label in labels.items():
+        at, ever = by[name, "at"], by[name, "by"]
+        found.append(
+            f"{label}: on days on which it holds the rule is met on {_said(at.sensitivity)}, on others on "
+            f"{_said(at.false_alarms)}. Within {weeks} weeks the rule is met with {_said(ever.sensitivity)} if it "
+            f"holds on some day of them, and with {_said(ever.false_alarms)} if on none."
+        )
+    pairs = [row for row in quality.together if (row.kind, row.horizon_weeks) == ("at", weeks)]
+    if pairs:
+        told = [
+            f"{' and '.join(map(prose.spoken, row.outcomes))} on {prose.chance(row.both.mean, row.both.mcse)} of days"
+            for row in pairs
+        ]
+        found.append(f"Outcomes exclude each other, but their rules can be met together: {prose.listed(told)}.")
+    return tuple(found)
+
+
+def _usual(horizons: Collection[int]) -> int:
+    """Give the longest horizon up to half a year, or else the shortest."""
+    return max((week for week in horizons if week <= HALF_A_YEAR), default=min(horizons))
+
+
+def _said(share: Share | None) -> str:
+    return prose.chance(share.mean, share.mcse) if share else prose.TOO_RARE

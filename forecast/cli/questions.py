@@ -318,6 +318,40 @@ def alarm(
 
 
 @app.command()
+def rules(
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how likely each rule is to be met, and how well it follows its outcome: sensitivity and false alarms.
+
+    Example: `forecast rules --as-of 2026-01-08`
+    """
+    with _forecast(project, model, as_of, refit) as result:
+        found = result.rules()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_lines(found.sentences)
+        for kind, when in (("at", "on the day"), ("by", "on some day by then")):
+            print()
+            cells = [
+                [
+                    found.labels[row.outcome], f"{row.horizon_weeks} weeks", prose.figure(row.mean, row.mcse),
+                    *(prose.figure(one.mean, one.mcse) if one else prose.TOO_RARE
+                      for one in (of.sensitivity, of.false_alarms)),
+                ]
+                for row, of in zip(found.rows, found.quality.errors, strict=True) if row.kind == kind
+            ]  # fmt: skip
+            heads = ["", "", "met", "met if it holds", "met if not"]
+            print_table(heads, cells, f"The rule is met {when}")
+        print(f"\n{made_from(found.trust)}")
+    stop_unless_trusted(found.trust)
+
+
+@app.command()
 def experts(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,

@@ -61,6 +61,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
     covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
     alarm = alarm_part(asked, "never" if refit == "never" else "auto")
+    rules = asked.rules().to_dict()
     return {
         "lead": lead,
         "lead_weeks": weeks,
@@ -76,7 +77,9 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "covered": covered,
         "alarm": alarm,
         "assumptions": _assumptions(spec),
-        "rules": asked.rules().to_dict()["rows"],
+        "rules": rules["rows"],
+        "rules_together": rules["together"],
+        "rules_said": rules["sentences"],
     }
 
 

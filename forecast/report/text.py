@@ -131,6 +131,10 @@ def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]
         now = "met" if next(iter(rows.values()))["met_now"] else "not met"
         estimates = [rows[week]["estimate"] for week in weeks]
         yield "rule met by", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
+    for key, words in (("sensitivity", "if it holds by then"), ("false_alarms", "if it never does")):
+        shares = [row.get(key) for row in (rows[week] for week in weeks if week in rows)]
+        if any(shares):
+            yield f"  {words}", ["", *(figure(one["mean"], one["mcse"]) if one else TOO_RARE for one in shares)]
 
 
 def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:

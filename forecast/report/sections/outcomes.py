@@ -10,7 +10,16 @@ from forecast.report.table_cells import Table, dated, estimates_of, horizons
 from forecast.report.views import begins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+
+SENSITIVITY = {"at": "rule met if it holds on the day", "by": "rule met if it holds on some day by then"}
+FALSE_ALARMS = {"at": "rule met if it does not hold on the day", "by": "rule met if it never holds by then"}
+
+FOLLOWS = (
+    "; below it how often it is met where the outcome holds (sensitivity) and where it does not (false alarms), in "
+    "worlds simulated under the forecast's draws"
+)
 
 
 def outcomes_table(data: Mapping[str, Any]) -> Table:
@@ -32,19 +41,35 @@ def outcomes_table(data: Mapping[str, Any]) -> Table:
 
 def rules_table(data: Mapping[str, Any]) -> Table:
     """Table of the chances of the rules."""
-    by = {(row["outcome"], row["kind"], row["horizon_weeks"]): row["estimate"] for row in data["rules"]}
+    by = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in data["rules"]}
     now = {row["outcome"]: "met" if row["met_now"] else "not met" for row in data["rules"]}
     weeks, rows = horizons(data), list[list[str]]()
     for name, outcome in data["model"]["outcomes"].items():
-        for kind, label in (("at", "on the day"), ("by", "on some day by then")):
-            cells = [chance(one["mean"], one["mcse"]) if (one := by.get((name, kind, w))) else "" for w in weeks]
-            rows.append([f"{outcome['label']}, rule met {label}", now.get(name, "") if kind == "at" else "", *cells])
+        for kind, when in (("at", "on the day"), ("by", "on some day by then")):
+            of = [by.get((name, kind, week), {}) for week in weeks]
+            cells = [chance(one["estimate"]["mean"], one["estimate"]["mcse"]) if one else "" for one in of]
+            rows.append([f"{outcome['label']}, rule met {when}", now.get(name, "") if kind == "at" else "", *cells])
+            rows += _errors(outcome["label"], kind, of)
+    told = any("sensitivity" in row for row in data["rules"])
     return Table(
         "Probability that the rule of the outcome is met on the date, and on at least one day from tomorrow to it, if "
-        "nothing that happens is missed",
+        f"nothing that happens is missed{FOLLOWS if told else ''}",
         ["rule", "today", *dated(data)],
         rows,
     )
+
+
+def _errors(label: str, kind: str, of: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Say how often a rule is met where the outcome holds and where it does not; older reports do not tell."""
+    if not all("sensitivity" in one for one in of):
+        return []
+    return [
+        [f"{label}, {words}", "", *(chance(one["mean"], one["mcse"]) if one else TOO_RARE for one in shares)]
+        for words, shares in (
+            (SENSITIVITY[kind], [one["sensitivity"] for one in of]),
+            (FALSE_ALARMS[kind], [one["false_alarms"] for one in of]),
+        )
+    ]
 
 
 def changes_table(data: Mapping[str, Any]) -> Table:
