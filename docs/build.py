@@ -17,6 +17,7 @@ from docs.builder.passages import passages_page
 from docs.builder.places import DOCS
 from docs.builder.prior import prior_page
 from docs.builder.rivals import rivals_page
+from docs.builder.rules import rules_page
 from docs.builder.schemas import SCHEMAS
 from docs.builder.vocabulary import vocabulary_page
 
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "prior.md": prior_page,
     "rivals.md": rivals_page,
+    "rules.md": rules_page,
     "vocabulary.md": vocabulary_page,
     "history.md": history_page,
     **SCHEMAS,

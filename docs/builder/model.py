@@ -8,6 +8,7 @@ from docs.builder.cascade import mermaid
 from docs.builder.entries import basis, interval, median, meets, names, number
 from docs.builder.markdown import code, page, para, plain, table
 from docs.builder.places import MODEL, ROOT, spec_of
+from docs.builder.rules import errors_of, figures
 from forecast.theory.assumptions import bases
 from forecast.theory.spec import GRADES
 
@@ -164,8 +165,12 @@ def _outcome_tables(spec: ModelSpec) -> str:
     return "\n".join(
         [
             table(["outcome", "label", "states", "basis"], rows),
-            "How the world resolves them. Every clause of a rule has to be met.\n",
-            table(["outcome", "in words", "rule", "sources", "frozen"], rules),
+            para(
+                "How the world resolves them. Every clause of a rule has to be met; beside a record, stories count",
+                "from the day on which it began. *Met if it holds, if not*: in simulated worlds, on a day 26 weeks ahead",
+                "([rules](rules.md) has the rest).",
+            ),
+            table(["outcome", "in words", "rule", "met if it holds, if not", "sources", "frozen"], rules),
             "### Conditionals\n",
             "Probabilities that are asked under a condition.\n",
             table(["outcome", "condition", "counted from"], asked),
@@ -175,7 +180,9 @@ def _outcome_tables(spec: ModelSpec) -> str:
 
 def _resolution(key: str, row: Outcome) -> list[str]:
     rule = "<br>".join(_rule(part) for part in row.resolves)
-    return [code(key), plain(row.resolution), rule, plain("; ".join(row.sources)), str(row.frozen)]
+    found = errors_of(figures()["evidence"], key, "at", 26)
+    errors = ", ".join(f"{found[name]['mean']:.0%}" for name in ("sensitivity", "false_alarms"))
+    return [code(key), plain(row.resolution), rule, errors, plain("; ".join(row.sources)), str(row.frozen)]
 
 
 def _rule(rule: Rule) -> str:

@@ -344,17 +344,30 @@ def dated(rows: Sequence[Entry], year: int, month: int) -> list[Entry]:
 def test_the_reference_rows_meet_the_rules_as_the_model_file_says(
     reference: StateSpace, article_rows: list[Entry]
 ) -> None:
-    """The rows of June 2025 meet that of confrontation, those of May alone do not; those of October that of a truce."""
-    june, may, october = (dated(article_rows, 2025, month) for month in (6, 5, 10))
-    assert met(reference, june, "confrontation", dt.date(2025, 6, 30))
-    assert not met_between(reference, may, "confrontation", dt.date(2025, 4, 30), dt.date(2025, 12, 31))
+    """The rows of February to June 2025 meet that of confrontation, those up to May do not; those of October a truce's."""
+    spring = [row for month in range(1, 6) for row in dated(article_rows, 2025, month)]
+    june, october = (dated(article_rows, 2025, month) for month in (6, 10))
+    assert met(reference, [*spring, *june], "confrontation", dt.date(2025, 6, 30))
+    assert not met_between(reference, spring, "confrontation", dt.date(2025, 1, 1), dt.date(2025, 12, 31))
     assert met(reference, october, "truce", dt.date(2025, 10, 31))
     rule = reference.spec.outcomes["confrontation"].resolves[0]
     assert told(reference.spec, article_rows, rule, dt.date(2025, 6, 30)) == (
-        "deputies-entry-ban", "media-cyberattacks", "june-detentions", "june-business-arrests", "Sputnik-raid",
+        "Russian-House", "deputies-entry-ban", "media-cyberattacks", "june-detentions", "june-business-arrests",
+        "Sputnik-raid",
     )  # fmt: skip
     now = {name: met(reference, article_rows, name, dt.date(2026, 1, 8)) for name in reference.spec.outcomes}
     assert [name for name, yes in now.items() if yes] == ["truce"]
+
+
+def test_what_was_told_of_drafts_is_no_victory(reference: StateSpace, article_rows: list[Entry]) -> None:
+    """A deal is signed after a plan that favoured Moscow: the rule waits for what was signed."""
+    signed = dt.date(2026, 1, 5)
+    deal = Observation(id="d", state="peace.fresh_deal", date=signed, reported_on=signed, source="us", grade="A1")
+    plan = [row for row in article_rows if isinstance(row, Observation) and row.indicator == "terms_favour_moscow"]
+    assert plan
+    assert not met(reference, [*plan, deal], "strategic_victory", signed)
+    terms = replace(plan[0], id="t", story="", date=signed, reported_on=signed, grade="A1")
+    assert met(reference, [*plan, deal, terms], "strategic_victory", signed)
 
 
 def test_the_reference_model_has_a_rule_beside_each_state(
