@@ -167,8 +167,8 @@ def _outcome_tables(spec: ModelSpec) -> str:
             table(["outcome", "label", "states", "basis"], rows),
             para(
                 "How the world resolves them. Every clause of a rule has to be met; beside a record, stories count",
-                "from the day on which it began. *Met if it holds, if not*: in simulated worlds, on a day 26 weeks ahead",
-                "([rules](rules.md) has the rest).",
+                "from the day on which it began. *Met if it holds, if not*: in simulated worlds, on a day 26 weeks",
+                "ahead ([rules](rules.md) has the rest).",
             ),
             table(["outcome", "in words", "rule", "met if it holds, if not", "sources", "frozen"], rules),
             "### Conditionals\n",

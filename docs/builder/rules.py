@@ -46,10 +46,10 @@ def rules_page() -> str:
         para(
             "*Sensitivity*: of the worlds in which the outcome holds, the share in which its rule is met. *False",
             "alarms*: of those in which it does not hold, the share in which the rule is met all the same. *On the",
-            "day* compares both on the last day of so many weeks; *on some day of them* asks whether the outcome holds,",
-            "and whether the rule is met, on any day of those weeks. Where an outcome has just ended, a rule that is",
-            "still met counts as a false alarm. Nothing that happens is missed in these worlds; in a ledger that misses",
-            "things rules are met less often.",
+            "day* compares both on the last day of so many weeks; *on some day of them* asks whether the outcome",
+            "holds, and whether the rule is met, on any day of those weeks. Where an outcome has just ended, a rule",
+            "that is still met counts as a false alarm. Nothing that happens is missed in these worlds; in a ledger",
+            "that misses things rules are met less often.",
         ),
         para(
             f"The figures are of model version `{found['version']}` and of the rules in its file, which were chosen by",
@@ -59,7 +59,8 @@ def rules_page() -> str:
         "## Sensitivity and false alarms\n",
         para(
             "Under what the article's rows teach of the parameters (their posterior on 8 January 2026), and in",
-            "brackets under the prior with its history alone. Bold is a sensitivity below 80 % or false alarms above 20 %.",
+            "brackets under the prior with its history alone. Bold is a sensitivity below 80 % or false alarms above",
+            "20 %.",
         ),
         _errors(found),
         para(_missed(found)),
