@@ -66,9 +66,9 @@ def chronologies(
 def _records(space: StateSpace, path: np.ndarray) -> Iterator[Observation]:
     """Put on record when a stage enters its observable states, and when it leaves them."""
     for level, stage in enumerate(space.stages):
-        inside = space.observable(level)[path[:, level]]
+        inside = space.in_phases(level, space.observable(level))[path[:, level]]
         for step in np.flatnonzero(np.diff(inside, prepend=False)).tolist():
-            state = space.states[level][path[step, level]]
+            state = space.spec.stages[stage].state_of(space.phases[level][path[step, level]])
             date = space.spec.model.start + DAY * (space.spec.model.step_days * step)
             yield _row(-1 - step, date, state=f"{stage}.{state}")
 

@@ -126,8 +126,8 @@ class Future:
         """Simulate anew from the states ``start`` (S, L)."""
         space = self._space
         years = np.full(self._days // self._length, self._length / DAYS_PER_YEAR)
-        self._path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
-        self._joint = joint = np.ravel_multi_index(tuple(np.moveaxis(self._path, -1, 0)), tuple(space.sizes))
+        path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
+        self._joint = joint = np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes))
         cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
         total = self._edges[-1][cell]
         place = np.repeat(np.arange(cell.size), rng.poisson(total * years[0]))
@@ -161,11 +161,10 @@ class Future:
         """(S, days) whether the rule of an outcome is met at the end of each day."""
         clauses = self._space.spec.outcomes[outcome].resolves
         records = [rule.observable for rule in clauses if rule.observable is not None]
-        found = np.ones((len(self._path), self._days), dtype=np.bool_)
+        found = np.ones((len(self._joint), self._days), dtype=np.bool_)
         for name in records:
-            stage = self._space.stages.index(name)
-            inside = self._space.observable(stage)[self._path[:, :, stage]]
-            found &= np.repeat(inside, self._length, axis=1)
+            inside = self._space.members({name: self._space.spec.stages[name].observable})
+            found &= np.repeat(inside[self._joint], self._length, axis=1)
         on_record = found.copy() if records else None
         for rule in clauses:
             if rule.observable is None:
@@ -176,7 +175,7 @@ class Future:
         """(S, days) stories that a clause counts on each day; beside ``records`` those since they are all in force."""
         window = 7 * (rule.within_weeks or 0)
         of = np.isin(self._events.indicator, [self._named.index(name) for name in rule.of])
-        shape = (len(self._path), self._days)
+        shape = (len(self._joint), self._days)
         places = self._events.draw[of] * self._days + self._events.day[of]
         total = np.cumsum(np.bincount(places, minlength=math.prod(shape)).reshape(shape), axis=1)
         recent = total.copy()
