@@ -127,7 +127,8 @@ class Future:
         space = self._space
         years = np.full(self._days // self._length, self._length / DAYS_PER_YEAR)
         path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
-        self._joint = joint = np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes))
+        joint: Ints = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes)))
+        self._joint = joint
         cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
         total = self._edges[-1][cell]
         place = np.repeat(np.arange(cell.size), rng.poisson(total * years[0]))
