@@ -251,20 +251,36 @@ def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]
             told = cells["in_set"][offset[stage[k]] : offset[stage[k]] + n] == seen
         fixed[step[k], stage[k], :n] *= told
     covered, selective = kind == COVERED, kind == SELECTIVE
-    classes = spec["priors"]["classes"]
-    medians = np.exp(_log_normal([classes[row["class"]]["per_year"] for row in spec["indicators"].values()])[0])
+    usual = _usual(spec)
     available = cells["available"].astype(float)
+    before = np.array([
+        np.mean(-np.expm1(-usual[i] * exposure))
+        for i, exposure in zip(indicator[covered], cells["value"][covered, 1], strict=True)
+    ])  # fmt: skip
+    groups = [[usual[i] for i in np.flatnonzero(row)] for row in available]
+    sums = [np.sum(rates, axis=0) for rates in groups]
     told = cells["observed"][selective].astype(int)
     return {
         "years": durations,
         "which": which,
         "fixed": fixed,
         "covered": (step[covered], stage[covered], indicator[covered], cells["observed"][covered],
-                    cells["value"][covered, 1], np.expm1(medians[indicator[covered]] * cells["value"][covered, 1])),
+                    cells["value"][covered, 1], before / (1 - before)),
         "selective": (step[selective], stage[selective], told, group[selective], cells["value"][selective, 0],
-                      medians[told] / (available @ medians)[group[selective]]),
+                      np.array([np.mean(usual[i] / sums[g]) for i, g in zip(told, group[selective], strict=True)])),
         "available": available,
     }  # fmt: skip
+
+
+def _usual(spec: dict[str, Any]) -> list[np.ndarray]:
+    """Rates per year of each indicator in the states of its stage, at the prior medians."""
+    priors, stages = spec["priors"], spec["stages"]
+    found = []
+    for row in spec["indicators"].values():
+        low, high = priors["classes"][row["class"]]["per_year"]
+        pointed = np.isin(stages[row["stage"]]["states"], row["points_to"])
+        found.append(np.sqrt(low * high) * np.where(pointed, priors["grades"][row["grade"]], 1.0))
+    return found
 
 
 def model(data: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ def _selective(space, cells, rate, chosen):
         for s in range(space.emission_offset[i + 1] - space.emission_offset[i]):
             member[g, s, space.emission_offset[i] + s] = 1.0
     sums = pt.dot(member.reshape(-1, member.shape[2]), rate).reshape((-1, widest))
-    false = (1 - w) * cells.median[told] / (cells.available @ cells.median)[group]
+    false = (1 - w) * cells.false[group, told]
     return w * rate[space.emission_offset[told] + state] / sums[group, state] + false, cells.what[cell, 0], column
 
 

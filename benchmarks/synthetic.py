@@ -46,7 +46,7 @@ def problem(draws: int, steps: int) -> tuple[Chain, Draws, Cells]:
             value=np.tile([0.81, 0.0, 0.0], (len(what), 1)),
             observed=np.array(observed),
             available=np.array([(stages == g).astype(np.int64) for g in range(3)]),
-            median=np.ones(3 * INDICATORS),
+            false=np.array([(stages == g) / INDICATORS for g in range(3)]),
             in_set=np.array([0, 0, 1, 0, 0, 0, 0, 0]),
         ),
     )
@@ -75,6 +75,6 @@ def joint_matrices(chain: Chain, draws: Draws, cells: Cells) -> tuple[np.ndarray
             share = rate[:, chain.emission_offset[int(seen)] + s] / rate[:, chain.emission_offset[among] + s].sum(
                 axis=1
             )
-            false = cells.median[int(seen)] / cells.median[among].sum()
+            false = cells.false[group, int(seen)]
             emissions[:, t, states[:, stage] == s] *= (w * share + (1 - w) * false)[:, None]
     return start, matrices, np.maximum(emissions, 1e-300)  # their logarithm has to be finite

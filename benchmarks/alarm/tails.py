@@ -95,11 +95,10 @@ class Known:
         """(I, n) likelihood of each telling that selective cell ``k`` could hold, in each state of its stage."""
         _, _, stage, _, group = cells.what[k]
         w, told = cells.value[k, 0], np.flatnonzero(cells.available[group])
-        rates = np.zeros((cells.median.size, self.chain.sizes[stage]))
+        rates = np.zeros((cells.available.shape[1], self.chain.sizes[stage]))
         for s in range(self.chain.sizes[stage]):
             rates[told, s] = self.rate[self.chain.emission_offset[told] + s]
-        median = np.where(cells.available[group] == 1, cells.median, 0.0)
-        return w * rates / rates.sum(axis=0) + (1 - w) * (median / median.sum())[:, None]
+        return w * rates / rates.sum(axis=0) + (1 - w) * cells.false[group][:, None]
 
     def scores(self, cells: Cells, reports: Floats, now: Floats) -> Floats:
         """(F,) log-probability of each row of ``reports``, up to the same constants as the package's."""

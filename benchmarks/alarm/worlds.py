@@ -128,7 +128,7 @@ def simulate_world(  # noqa: PLR0913 - what a world is made of
     onset: int | None = None, hold: tuple[str, str] | None = None,
 ) -> World:  # fmt: skip
     """Simulate a hidden path and what is reported of it; from ``onset`` on, rates are bent or a stage is held."""
-    chain, median = chain_of(space), space.indicator_median
+    chain = chain_of(space)
     years = np.full(weeks, FULL_WEEK / 365.25)
     path = simulate_paths(rng, chain, years, draw.log_rate, simulate_start(rng, chain, draw.start))[0]
     usual = one_rate(draw.log_lambda[0], space)
@@ -144,7 +144,7 @@ def simulate_world(  # noqa: PLR0913 - what a world is made of
         for stage, k in enumerate(own):
             now[k] = rates[stage][path[week, stage]]
         found = _watched if kind == COVERED_WORLD else _told
-        here = sorted((int(rng.integers(FULL_WEEK)), i, w) for i, w in found(rng, space, now, median, closed))
+        here = sorted((int(rng.integers(FULL_WEEK)), i, w) for i, w in found(rng, space, now, closed))
         for day, i, w in here:
             rows.append(_row(space, len(rows), week, day, w, indicator=space.indicators[i]))
             _close(space, i, closed)
@@ -152,15 +152,15 @@ def simulate_world(  # noqa: PLR0913 - what a world is made of
 
 
 def _watched(
-    rng: np.random.Generator, space: StateSpace, rate: Floats, median: Floats, closed: set[int]
+    rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]
 ) -> list[tuple[int, float]]:
     """Give what is seen in a week in which everything is watched, each sighting with its credibility."""
     years = FULL_WEEK / 365.25
     grades, mix = np.array(list(REPORT_MIX)), np.array(list(REPORT_MIX.values()))
     false = mix * (1 - grades) / grades
-    odds = np.expm1(median * years)
+    before = np.array([_mean(space, -np.expm1(-space.emission_median * years), i) for i in range(rate.size)])
     happens = rng.random(len(space.indicators)) < -np.expm1(-rate * years)
-    believed = rng.random(rate.size) < odds * false.sum()
+    believed = rng.random(rate.size) < before / (1 - before) * false.sum()
     return [
         (int(i), float(rng.choice(grades, p=mix if happens[i] else false / false.sum())))
         for i in np.flatnonzero(happens | believed)
@@ -169,17 +169,24 @@ def _watched(
 
 
 def _told(
-    rng: np.random.Generator, space: StateSpace, rate: Floats, median: Floats, closed: set[int]
+    rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]
 ) -> list[tuple[int, float]]:
     """Give what is told in a week, as often as in the article's data, each with its credibility."""
     found: list[tuple[int, float]] = []
     for stage, mean in enumerate(told_a_week().values()):
         open_ = [k for k in np.flatnonzero(space.indicator_stage == stage) if k not in closed]
+        usual = np.array([space.emission_median[slice(*space.emission_offset[k : k + 2])] for k in open_])
+        before = (usual / usual.sum(axis=0)).mean(axis=1)
         for _ in range(rng.poisson(mean)):
             w = float(rng.choice(list(REPORT_MIX), p=list(REPORT_MIX.values())))
-            share = w * rate[open_] / rate[open_].sum() + (1 - w) * median[open_] / median[open_].sum()
+            share = w * rate[open_] / rate[open_].sum() + (1 - w) * before
             found.append((int(rng.choice(open_, p=share)), w))
     return found
+
+
+def _mean(space: StateSpace, values: Floats, indicator: int) -> float:
+    """Average values (E,) of an indicator over the states of its stage."""
+    return float(values[slice(*space.emission_offset[indicator : indicator + 2])].mean())
 
 
 def _close(space: StateSpace, seen: int, closed: set[int]) -> None:

@@ -282,7 +282,7 @@ def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -
     spread = 1 / math.sqrt(2 * spec.priors.grades.concentration + 1)  # of an increment 2 m Beta(c, c), over m
     for grade, median in zip(GRADES, spec.priors.grades.medians, strict=True):
         for step in (-spread, spread):
-            there = grades_moved(found, parameters, grade, step)
+            there = grades_moved(found, parameters, entries, grade, step)
             new = getattr(there.space.spec.priors.grades, grade)
             change = f"{grade} indicators at {prose.multiple(new)} instead of {prose.multiple(median)}"
             yield "grade", f"priors.grades.{grade}", change, there

@@ -43,7 +43,7 @@ class Cells(NamedTuple):
     value: Floats  # (N, 3)
     observed: Floats  # (N,)
     available: Ints  # (G, I) 1 where an indicator could have been told of
-    median: Floats  # (I,) rates per year at the prior medians
+    false: Floats  # (G, I) share of false reports that each indicator has among those of an availability set
     in_set: Ints  # (Σn,) 1 for phases of observable states
 
 
@@ -63,7 +63,7 @@ def seen(w: float, odds: float, absent: float) -> float:
 
 @kernel
 def told(w: float, share: float, false: float) -> float:
-    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or a ``false`` one."""
+    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or of ``false`` ones."""
     return w * share + (1.0 - w) * false
 
 
@@ -85,17 +85,6 @@ def table_offsets(sizes: Ints) -> Ints:
         offsets[stage + 1] = offsets[stage] + contexts * n * n
         contexts *= n
     return offsets
-
-
-@kernel
-def median_sums(cells: Cells) -> Floats:
-    """(G,) Σ λ̃ⱼ over each availability set."""
-    medians = np.zeros(cells.available.shape[0])
-    for g in range(medians.size):
-        for i in range(cells.available.shape[1]):
-            if cells.available[g, i]:
-                medians[g] += cells.median[i]
-    return medians
 
 
 @kernel

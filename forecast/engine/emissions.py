@@ -40,13 +40,11 @@ def told_sums(chain: Chain, cells: Cells, rate: Floats) -> Floats:
 
 
 @kernel
-def cell_densities(
-    chain: Chain, cells: Cells, rate: Floats, sums: Floats, medians: Floats, stage_offset: Ints
-) -> Floats:
+def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage_offset: Ints) -> Floats:
     """(N, n_max) likelihood of every cell in every state of its stage, up to a constant; 1 for silence."""
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
-    median, in_set = cells.median, cells.in_set
+    in_set = cells.in_set
     density = np.ones((what.shape[0], sizes.max()))
     for k in range(what.shape[0]):
         kind, stage, said, w = what[k, 1], what[k, 2], observed[k], value[k, 0]
@@ -58,7 +56,7 @@ def cell_densities(
         elif kind == SELECTIVE:
             indicator = int(said)
             group, first = what[k, 4], offset[indicator]
-            false = median[indicator] / medians[group]
+            false = cells.false[group, indicator]
             for s in range(sizes[stage]):
                 density[k, s] = told(w, rate[first + s] / sums[group, s], false)
         elif kind == ASSESSMENT:

@@ -17,7 +17,6 @@ from forecast.engine.arrays import (
     OBSERVABLE,
     SELECTIVE,
     judged,
-    median_sums,
     seen,
     stage_offsets,
     table_offsets,
@@ -110,7 +109,7 @@ def _evaluate_range(
     one, two = np.empty((joint, BLOCK)), np.empty((joint, BLOCK))
     scale = np.empty(BLOCK)
     widest = chain.sizes.max()
-    sums, medians = np.empty((cells.available.shape[0], widest, BLOCK)), median_sums(cells)
+    sums = np.empty((cells.available.shape[0], widest, BLOCK))
     work = np.empty((2, chain.sizes.size, widest, BLOCK))
     spread, thin, before = np.empty(BLOCK), np.zeros(BLOCK, np.bool_), np.empty((joint, BLOCK))
     kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
@@ -132,7 +131,7 @@ def _evaluate_range(
                     if mask[z] == 0.0:
                         vector[z, :] = 0.0
             loud = _emit(
-                chain, cells, edges[t], edges[t + 1], emission[block], sums, medians, work, spread, vector, log_mass
+                chain, cells, edges[t], edges[t + 1], emission[block], sums, work, spread, vector, log_mass
             )
             idle = 0 if loud else idle + 1
             if idle in {0, RESCALE} or kept.shape[0] > 0:
@@ -151,7 +150,7 @@ def _evaluate_range(
         states[block] = vector
         if kept.shape[0] > 0 and smooth:
             _smooth(
-                chain, cells, edges, rate[block], emission[block], sums, medians, work, spread, table, total, one, two,
+                chain, cells, edges, rate[block], emission[block], sums, work, spread, table, total, one, two,
                 scale, kept,
             )  # fmt: skip
         for b in range(BLOCK):
@@ -184,8 +183,8 @@ def _on_log_scale(
 ) -> float:  # fmt: skip
     """Evaluate one draw on the log scale: the log-likelihood, into ``states`` (K,) the end, into ``kept`` the path."""
     offset = stage_offsets(chain.sizes)
-    sums, medians = told_sums(chain, cells, emission), median_sums(cells)
-    density = cell_densities(chain, cells, emission, sums, medians, offset)
+    sums = told_sums(chain, cells, emission)
+    density = cell_densities(chain, cells, emission, sums, offset)
     likely = log_emissions(chain, cells, emission, density, offset) + np.log(mask)
     matrices, which = log_matrices(chain, cells.years, np.log(rate))
     ahead = log_ahead(matrices, which, likely, np.log(start))
@@ -204,8 +203,8 @@ def _on_log_scale(
 
 @kernel
 def _smooth(
-    chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, sums: Floats, medians: Floats,
-    work: Floats, spread: Floats, table: Floats, total: Floats, one: Floats, two: Floats, scale: Floats, kept: Floats,
+    chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, sums: Floats, work: Floats,
+    spread: Floats, table: Floats, total: Floats, one: Floats, two: Floats, scale: Floats, kept: Floats,
 ) -> None:  # fmt: skip
     """Turn filtered probabilities ``kept`` (T, K, BLOCK) into smoothed ones."""
     unused = np.zeros(BLOCK)
@@ -218,7 +217,7 @@ def _smooth(
                 ahead[z, b] = ahead[z, b] if kept[t, z, b] > 0.0 else 0.0
                 kept[t, z, b] *= ahead[z, b]
         _normalise(kept[t], scale, unused)
-        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, medians, work, spread, ahead, unused)
+        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, work, spread, ahead, unused)
         if t == cells.years.size - 1 or cells.years[t] != cells.years[t + 1]:
             fill_tables(chain, rate, cells.years[t], table, total)
         ahead, buffer = pull(chain.sizes, table, ahead, buffer)
@@ -259,8 +258,8 @@ def _told_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> No
 
 @kernel
 def _emit(
-    chain: Chain, cells: Cells, first: int, last: int, emission: Floats, sums: Floats, medians: Floats,
-    work: Floats, spread: Floats, vector: Floats, log_mass: Floats,
+    chain: Chain, cells: Cells, first: int, last: int, emission: Floats, sums: Floats, work: Floats, spread: Floats,
+    vector: Floats, log_mass: Floats,
 ) -> bool:  # fmt: skip
     """Multiply ``vector`` by the likelihood of cells ``first`` to ``last``, all of one step.
 
@@ -296,7 +295,7 @@ def _emit(
         elif kind == SELECTIVE:
             indicator, group = int(said), cells.what[k, 4]
             rates = chain.emission_offset[indicator]
-            false = cells.median[indicator] / medians[group]
+            false = cells.false[group, indicator]
             for s in range(n):
                 for b in range(BLOCK):
                     factor[s, b] *= told(w, emission[rates + s, b] / sums[group, s, b], false)

@@ -20,7 +20,6 @@ import numpy as np
 from forecast.engine.arrays import (
     COVERED,
     SELECTIVE,
-    median_sums,
     stage_offsets,
     stay_and_move,
     table_offsets,
@@ -246,8 +245,8 @@ def log_likelihood_and_gradient(
     joint = _joint(sizes)
     rate = np.exp(log_lambda)
     stage_offset = stage_offsets(sizes)
-    sums, medians = told_sums(chain, cells, rate), median_sums(cells)
-    density = cell_densities(chain, cells, rate, sums, medians, stage_offset)
+    sums = told_sums(chain, cells, rate)
+    density = cell_densities(chain, cells, rate, sums, stage_offset)
     emission, touched, value, spread = emissions(chain, cells, rate, density, stage_offset)
     matrices = np.empty((_runs(cells.years), joint, joint))
     alpha = np.empty((steps, joint))

@@ -94,8 +94,7 @@ def simulate_reports(
         elif kind == SELECTIVE:
             told = np.flatnonzero(cells.available[group])
             share = rate[rows[:, None], chain.emission_offset[told] + state[:, None]]
-            median = cells.median[told]
-            mixed = w * share / share.sum(axis=1, keepdims=True) + (1 - w) * median / median.sum()
+            mixed = w * share / share.sum(axis=1, keepdims=True) + (1 - w) * cells.false[group, told]
             reports[:, k] = told[choose(rng, mixed)]
         elif kind == ASSESSMENT:
             first = chain.sizes[:stage].sum()

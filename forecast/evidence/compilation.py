@@ -116,7 +116,9 @@ def _known(
             left_out.append((row.id, f"the model has no state {row.state!r}"))
         elif row.date < space.spec.model.start:
             left_out.append((row.id, f"before the model's start on {space.spec.model.start}"))
-        elif credibility(row.grade) > 0:
+        elif credibility(row.grade) == 0:
+            left_out.append((row.id, f"graded {row.grade}: neither its source nor its news can be judged"))
+        else:
             known.append(row)
     left_out += [
         (row.id, f"the model has no indicator {row.indicator!r}")
@@ -197,10 +199,36 @@ def _selective(space: StateSpace, telling: Telling, covered: NDArray[np.bool_], 
 
 def _covered(space: StateSpace, indicator: int, step: int, exposure: float, seen: Sequence[Telling]) -> Cell:
     weight = 1.0 - float(np.prod([1.0 - telling.weight for telling in seen])) if seen else 0.0
-    odds = float(np.expm1(space.indicator_median[indicator] * exposure))  # p₀ / (1 − p₀)
+    before = _false_report(space, indicator, exposure)
+    odds = before / (1.0 - before)
     stage = int(space.indicator_stage[indicator])
     rows = tuple(sorted(telling.id for telling in seen))
     return Cell(step, COVERED, stage, indicator, (), (0.0, exposure, odds), weight, rows)
+
+
+# False reports: whoever grades a row does not know the state, so a row of credibility w has to be true with probability
+# w over the states taken evenly. So false reports go by what true ones are on average over them, at the prior medians.
+
+
+def _false_report(space: StateSpace, indicator: int, exposure: float) -> float:
+    """Give p₀, the probability of an event while somebody watches for ``exposure`` years, averaged over the states."""
+    rates, shares = _in_phases(space, [indicator])
+    return float(-np.expm1(-rates[0] * exposure) @ shares)
+
+
+def _false_shares(space: StateSpace, group: tuple[int, ...]) -> NDArray[np.float64]:
+    """(I,) share of each indicator in all events of a ``group``, averaged over the states; 0 outside the group."""
+    shares = np.zeros(len(space.indicators))
+    rates, phases = _in_phases(space, group)
+    shares[list(group)] = rates / rates.sum(axis=0) @ phases
+    return shares
+
+
+def _in_phases(space: StateSpace, indicators: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(indicators, n) rates per year at the prior medians, of indicators of one stage; (n,) shares of its phases."""
+    offset, stage = space.emission_offset, int(space.indicator_stage[indicators[0]])
+    rates = np.array([space.emission_median[offset[i] : offset[i + 1]] for i in indicators])
+    return rates, space.phase_share[space.stage_offset[stage] : space.stage_offset[stage + 1]]
 
 
 def _close_and_open(
@@ -256,7 +284,7 @@ def _evidence(  # noqa: PLR0913, PLR0917 - all are needed
         value=np.array([cell.value for cell in cells], dtype=np.float64).reshape(-1, 3),
         observed=np.array([cell.observed for cell in cells], dtype=np.float64),
         available=available,
-        median=space.indicator_median,
+        false=np.array([_false_shares(space, group) for group in groups]).reshape(available.shape),
         in_set=np.concatenate([space.in_phases(k, space.observable(k)) for k in range(len(space.stages))]).astype(
             np.int64
         ),

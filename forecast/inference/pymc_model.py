@@ -165,7 +165,7 @@ _history_logp = HistoryLogp()
 def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     """State the model of ``space`` with ``evidence`` as a plain `pm.Model`.
 
-    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_available``); `data_of` gives their
+    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_…``); `data_of` gives their
     content for other evidence.
     """
     history = compile_history(space)
@@ -191,11 +191,11 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
             data["cell_what"],
             data["cell_value"],
             data["told_available"],
-            space.indicator_median,
+            data["told_false"],
             evidence.cells.in_set,
             logp=_logp,
             random=_random,
-            signature="(r),(e),(s),(l),(s),(r,four),(l,k,k),(j),(t),(n,five),(n,three),(g,i),(i),(s)->(n)",
+            signature="(r),(e),(s),(l),(s),(r,four),(l,k,k),(j),(t),(n,five),(n,three),(g,i),(g,i),(s)->(n)",
             observed=data["cell_observed"],
         )
     return model
@@ -224,18 +224,19 @@ def data_of(evidence: Evidence) -> dict[str, NDArray[Any]]:
         "cell_value": cells.value,
         "cell_observed": cells.observed,
         "told_available": cells.available,
+        "told_false": cells.false,
     }
 
 
 def _logp(observed: Variable, *parts: Variable) -> TensorVariable:
-    *front, years, what, value, available, median, in_set = parts
-    return _reports_logp(*front, years, what, value, observed, available, median, in_set)[0]
+    *front, years, what, value, available, false, in_set = parts
+    return _reports_logp(*front, years, what, value, observed, available, false, in_set)[0]
 
 
 def _random(*parts: NDArray[Any], rng: np.random.Generator, size: tuple[int, ...] | None = None) -> NDArray[np.float64]:
     del size
-    log_rate, log_lambda, start, *chain, years, what, value, available, median, in_set = parts
-    cells = Cells(years, what, value, np.zeros(len(what)), available, median, in_set)
+    log_rate, log_lambda, start, *chain, years, what, value, available, false, in_set = parts
+    cells = Cells(years, what, value, np.zeros(len(what)), available, false, in_set)
     states = simulate_start(rng, Chain(*chain), start[None])
     return simulate_reports(rng, Chain(*chain), cells, log_rate[None], log_lambda[None], states)[0]
 

@@ -168,7 +168,9 @@ def posterior_shift(values: Floats, old: tuple[float, float], new: tuple[float, 
     return (moved - values)[:, None], gain + math.log(sd / new_sd * stretched)
 
 
-def grades_moved(found: Posterior, parameters: Parameters, grade: str, step: float) -> Moved:
+def grades_moved(
+    found: Posterior, parameters: Parameters, entries: Sequence[Entry], grade: str, step: float
+) -> Moved:
     """Move the increment that leads up to ``grade`` by ``step`` of its prior median, and with it all grades above."""
     space = found.space
     k = GRADES.index(grade)
@@ -179,7 +181,8 @@ def grades_moved(found: Posterior, parameters: Parameters, grade: str, step: flo
     lift = step * np.diff(parameters.grade, axis=1, prepend=0.0)[:, [k]] * above
     each = lift[:, space.indicator_grade] * parameters.departure
     shift = each[:, space.emission_indicator] * space.emission_points
-    return _weighed(found, changed, found.evidence, found.anchor.blocks.shifted(log_lambda=shift), 0.0)
+    evidence = compile_evidence(changed, entries, found.evidence.as_of)
+    return _weighed(found, changed, evidence, found.anchor.blocks.shifted(log_lambda=shift), 0.0)
 
 
 def _or_none(shift: Floats) -> Floats | None:

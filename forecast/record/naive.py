@@ -66,12 +66,12 @@ def _repeat(past: Cells, new: Cells, space: StateSpace) -> float:
         _, kind, stage, indicator, group = what
         last = _last(past, kind, stage, indicator)
         if kind == COVERED:
-            usual = -math.expm1(-new.median[indicator] * exposure)
+            usual = odds / (1 + odds)
             present = usual if last.size == 0 else SHARE * float((last > 0).any()) + (1 - SHARE) * usual
             total += math.log(seen(w, odds, 1 - present) if observed > 0 else 1 - present)
         elif kind == SELECTIVE:
             open_ = np.flatnonzero(new.available[group])
-            usual = new.median[int(observed)] / new.median[open_].sum()
+            usual = new.false[group, int(observed)]
             again = np.isin(last, open_)
             share = usual
             if again.any():

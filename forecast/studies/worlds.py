@@ -263,18 +263,25 @@ class _Teller:
         So a forecast from the middle of the span, to which later days are not known, is told what it should be.
         """
         years, w = np.arange(days + 1) / DAYS_A_YEAR, credibility(grade)
-        nothing, odds = np.exp(-intensity * years), np.expm1(self._median(indicator) * years)
-        told = np.maximum(np.diff(1 - nothing + nothing * odds * (1 - w) / w), 0.0)
+        before = np.array([self._before(indicator, span) for span in years])
+        nothing = np.exp(-intensity * years)
+        told = np.maximum(np.diff(1 - nothing + nothing * before / (1 - before) * (1 - w) / w), 0.0)
         return told / told.sum()
 
-    def _median(self, indicator: str) -> float:
-        """Rate per year that the prior gives the indicator's class: what false reports go by."""
-        low, high = self.spec.priors.classes[self.spec.indicators[indicator].class_].per_year
-        return math.sqrt(low * high)
+    def _expected(self, indicator: str, state: str) -> float:
+        """Rate per year in a state at the prior medians of the indicator's class and grade."""
+        row, priors = self.spec.indicators[indicator], self.spec.priors
+        low, high = priors.classes[row.class_].per_year
+        return math.sqrt(low * high) * (getattr(priors.grades, row.grade) if state in row.points_to else 1.0)
+
+    def _before(self, indicator: str, years: float) -> float:
+        """Probability of an event in ``years`` for one who takes every state for equally likely."""
+        states = self.spec.stages[self.spec.indicators[indicator].stage].states
+        return sum(1 - math.exp(-self._expected(indicator, state) * years) for state in states) / len(states)
 
     def _false(self, indicator: str, years: float) -> dict[str, float]:
         """Probability of a false report of each grade where nothing happened."""
-        before = 1 - math.exp(-self._median(indicator) * years)
+        before = self._before(indicator, years)
         found = {grade: share * before * (1 - credibility(grade)) / (credibility(grade) * (1 - before))
                  for grade, share in MIX.items()}  # fmt: skip
         if sum(found.values()) > 1:
@@ -314,9 +321,11 @@ class _Teller:
         if not among:
             return None
         true = np.array([self.truth.intensity(name, state) for name in among])
-        before = np.array([self._median(name) for name in among])
+        states = self.spec.stages[told.stage].states
+        before = np.array([[self._expected(name, other) for other in states] for name in among])
+        false = (before / before.sum(axis=0)).mean(axis=1)
         w = credibility(told.grade)
-        return str(self.rng.choice(among, p=w * true / true.sum() + (1 - w) * before / before.sum()))
+        return str(self.rng.choice(among, p=w * true / true.sum() + (1 - w) * false))
 
     def _assess(self, step: range, stage: str, state: str) -> None:
         content = self.spec.stages[stage]

@@ -174,12 +174,6 @@ class StateSpace:
         return np.array([GRADES.index(row.grade) for row in self.spec.indicators.values()], dtype=np.int64)
 
     @cached_property
-    def indicator_median(self) -> NDArray[np.float64]:
-        """(I,): rate per year at the prior medians, the constant λ̃ of the false-report terms."""
-        rows = self.spec.indicators.values()
-        return np.exp([log_normal(self.spec.priors.classes[row.class_].per_year)[0] for row in rows])
-
-    @cached_property
     def indicator_since(self) -> NDArray[np.int64]:
         """(I,): the day, counted from the model's start, from which the vocabulary has had each indicator."""
         first = self.spec.model.start
@@ -208,6 +202,23 @@ class StateSpace:
         return np.array(
             [float(self._meets(row.stage, p, row.points_to)) for row in rows for p in self._phases_of(row.stage)]
         )
+
+    @cached_property
+    def emission_median(self) -> NDArray[np.float64]:
+        """(E,): rate per year at the prior medians, the constant λ̃(s) of the false-report terms."""
+        priors = self.spec.priors
+        rate = np.array([log_normal(priors.classes[name].per_year)[0] for name in self.classes])[self.indicator_class]
+        grade = np.log(priors.grades.medians)[self.indicator_grade]
+        return np.exp(rate[self.emission_indicator] + self.emission_points * grade[self.emission_indicator])
+
+    @cached_property
+    def phase_share(self) -> NDArray[np.float64]:
+        """(Σn,): what each phase has of its stage if every state has as much, and every phase of a state."""
+        found = np.empty(len(self.stage_phases))
+        for first, last in itertools.pairwise(self.stage_offset.tolist()):
+            of_state = np.bincount(states := self.phase_state[first:last])
+            found[first:last] = 1.0 / (of_state.size * of_state[states])
+        return found
 
     def _phases_of(self, stage: str) -> tuple[str, ...]:
         return self.phases[self.stages.index(stage)]

@@ -64,7 +64,7 @@ def cell_logs(world: World, cells: Cells, log_lambda: np.ndarray) -> np.ndarray:
         elif kind == SELECTIVE:
             among = np.flatnonzero(cells.available[group])
             share = of(int(said)) / sum(of(int(i)) for i in among)
-            likely = value[0] * share + (1 - value[0]) * cells.median[int(said)] / cells.median[among].sum()
+            likely = value[0] * share + (1 - value[0]) * cells.false[group, int(said)]
         elif kind == ASSESSMENT:
             states = chain.phase_state[first[stage] : first[stage + 1]]
             likely = np.where(states == int(said), value[0], (1 - value[0]) / states.max())

@@ -55,7 +55,7 @@ def stage_emissions(world: World, cells: Cells, draws: Draws, k: int) -> tuple[n
     rate = np.exp(draws.log_lambda[k])
     offset = arrays.stage_offsets(chain.sizes)
     sums = emissions.told_sums(chain, cells, rate)
-    density = emissions.cell_densities(chain, cells, rate, sums, arrays.median_sums(cells), offset)
+    density = emissions.cell_densities(chain, cells, rate, sums, offset)
     emission, _, scale, _ = emissions.emissions(chain, cells, rate, density, offset)
     return emission, scale
 

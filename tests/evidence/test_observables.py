@@ -18,7 +18,7 @@ from forecast.theory.statespace import StateSpace
 
 AS_OF = dt.date(2026, 1, 8)
 MODEL = Path(__file__).parents[2] / "models" / "russia_azerbaijan.toml"
-BELOW = sorted(grade for grade, weight in CREDIBILITY.items() if weight < 0.5)
+BELOW = sorted(grade for grade, weight in CREDIBILITY.items() if 0 < weight < 0.5)
 ABOVE = sorted(grade for grade, weight in CREDIBILITY.items() if weight >= 0.5)
 
 

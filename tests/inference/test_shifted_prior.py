@@ -118,7 +118,7 @@ def test_moving_by_nothing_changes_nothing(seed: int) -> None:
         np.testing.assert_array_equal(found.log_ratios, here.evaluation.log_likelihood - scene.anchor.log_likelihood)
         np.testing.assert_array_equal(found.weights.values, here.weights.values)
     for grade in GRADES:
-        same = grades_moved(here, scene.parameters, grade, 0.0)
+        same = grades_moved(here, scene.parameters, scene.entries, grade, 0.0)
         np.testing.assert_allclose(same.weights.values, here.weights.values, atol=1e-15)
         np.testing.assert_array_equal(same.blocks.draws.log_lambda, scene.anchor.blocks.draws.log_lambda)
 
@@ -197,6 +197,7 @@ class Beside(NamedTuple):
     values: list[Values]
     found: Posterior
     parameters: Parameters
+    entries: list[Entry]
 
 
 def rows_of(space: StateSpace) -> list[Entry]:
@@ -222,8 +223,9 @@ def beside(text: str = PLAIN, size: int = 3000, seed: int = 1) -> Beside:
     spec = parse_spec(text, where="plain")
     space = StateSpace(spec)
     values = values_of(spec, size, seed)
-    evidence = compile_evidence(space, rows_of(space), spec.model.start + dt.timedelta(days=37))
-    return Beside(spec, values, reweigh(anchor_of(space, values), evidence), moving_of(spec, values))
+    rows = rows_of(space)
+    evidence = compile_evidence(space, rows, spec.model.start + dt.timedelta(days=37))
+    return Beside(spec, values, reweigh(anchor_of(space, values), evidence), moving_of(spec, values), rows)
 
 
 @pytest.mark.parametrize("grade", GRADES)
@@ -231,7 +233,7 @@ def beside(text: str = PLAIN, size: int = 3000, seed: int = 1) -> Beside:
 def test_moved_grades_are_those_of_other_medians(grade: str, step: float) -> None:
     """The medians are those of the file with the increment longer, and the draws those of the same Beta draws there."""
     here = beside()
-    found = grades_moved(here.found, here.parameters, grade, step)
+    found = grades_moved(here.found, here.parameters, here.entries, grade, step)
     k = GRADES.index(grade)
     old = np.log([2, 4, 10, 30])
     increments = np.diff(old, prepend=0.0)
@@ -255,7 +257,7 @@ def test_moved_grades_are_those_of_other_medians(grade: str, step: float) -> Non
 def test_the_order_of_grades_holds_in_every_draw(grade: str, step: float) -> None:
     """Weak stays below moderate, strong and decisive in each moved draw, and above nothing at all."""
     here = beside()
-    moved_ = grades_moved(here.found, here.parameters, grade, step)
+    moved_ = grades_moved(here.found, here.parameters, here.entries, grade, step)
     names = list(moved_.space.emission_names)
     each = []
     for row, inside, outside in (

@@ -217,7 +217,9 @@ class Toy:
         for k in range(20):
             lagging = max(0, 7 * (k + 1) - (7 * 20 - self.header.reporting_lag_days))
             exposure = max(7 - lagging, 0) / 365.25
-            absent, odds = np.exp(-rate * exposure), np.expm1(self.space.indicator_median[self.indicator] * exposure)
+            states = slice(*self.space.emission_offset[self.indicator : self.indicator + 2])
+            before = -np.expm1(-self.space.emission_median[states] * exposure).mean()
+            absent, odds = np.exp(-rate * exposure), before / (1 - before)
             value += np.log(w * (1 - absent) + (1 - w) * odds * absent) if k in seen else -rate * exposure
         return value
 

@@ -264,9 +264,26 @@ def cells(
     return found
 
 
-def _prior_rate(spec: ModelSpec, indicator: str) -> float:
-    low, high = spec.priors.classes[spec.indicators[indicator].class_].per_year
-    return math.sqrt(low * high)
+def _prior_rate(spec: ModelSpec, indicator: str, state: str) -> float:
+    row = spec.indicators[indicator]
+    low, high = spec.priors.classes[row.class_].per_year
+    times = {grade: getattr(spec.priors.grades, grade) for grade in ("weak", "moderate", "strong", "decisive")}
+    return math.sqrt(low * high) * (times[row.grade] if state in row.points_to else 1)
+
+
+def _seen_before(spec: ModelSpec, cell: Covered) -> float:
+    """Chance of an event at the prior medians, all states being equally likely."""
+    years, states = cell.days / DAYS_A_YEAR, spec.stages[cell.stage].states
+    return sum(1 - math.exp(-_prior_rate(spec, cell.indicator, s) * years) for s in states) / len(states)
+
+
+def _told_before(spec: ModelSpec, cell: Selective) -> float:
+    """Share of the indicator in all that could be told, at the prior medians, all states being equally likely."""
+    states = spec.stages[cell.stage].states
+    shares = [
+        _prior_rate(spec, cell.indicator, s) / sum(_prior_rate(spec, name, s) for name in cell.among) for s in states
+    ]
+    return sum(shares) / len(states)
 
 
 def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
@@ -277,15 +294,14 @@ def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:
             case Covered():
                 years = cell.days / DAYS_A_YEAR
                 seen = 1 - math.exp(-math.exp(p.log_lambda[cell.indicator, s]) * years)
-                seen_before = 1 - math.exp(-_prior_rate(spec, cell.indicator) * years)
+                seen_before = _seen_before(spec, cell)
                 w = 1 - math.prod(1 - v for v in cell.stories)
                 false = (1 - w) * seen_before * (1 - seen) / (1 - seen_before)
                 found[s] = w * seen + false if cell.stories else 1 - seen
             case Selective():
                 rates = {name: math.exp(p.log_lambda[name, s]) for name in cell.among}
-                before = {name: _prior_rate(spec, name) for name in cell.among}
                 found[s] = cell.w * rates[cell.indicator] / sum(rates.values())
-                found[s] += (1 - cell.w) * before[cell.indicator] / sum(before.values())
+                found[s] += (1 - cell.w) * _told_before(spec, cell)
             case Assessment():
                 states = len(spec.stages[cell.stage].states)
                 found[s] = cell.w if among(spec, cell.stage, s, [cell.state]) else (1 - cell.w) / (states - 1)
@@ -343,8 +359,7 @@ def enumerate_reports(
             for name in cell.among
             for w, share in mix.items()
         ]
-    years = cell.days / DAYS_A_YEAR
-    seen_before = 1 - math.exp(-_prior_rate(spec, cell.indicator) * years)
+    seen_before = _seen_before(spec, cell)
     false = {w: share * seen_before * (1 - w) / (w * (1 - seen_before)) for w, share in mix.items()}
     if sum(false.values()) > 1:
         message = f"false reports would have probability {sum(false.values()):.2f}; use higher credibilities"

@@ -177,7 +177,7 @@ def model_text(rng: np.random.Generator) -> str:
         )
     lines += [
         f"[priors.classes.slow]\nper_year = {_interval(rng, 0.5, 2)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
-        f"[priors.classes.fast]\nper_year = {_interval(rng, 5, 20)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
+        f"[priors.classes.fast]\nper_year = {_interval(rng, 2, 8)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
         f"[priors.grades]\nweak = 2\nmoderate = 4\nstrong = 10\ndecisive = 30\nconcentration = {c:.2f}\n{BASIS}",
         f"[priors.departure]\nscale = {rng.uniform(0.1, 0.4):.3f}\n{BASIS}",
     ]

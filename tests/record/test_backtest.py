@@ -124,9 +124,12 @@ def test_the_one_who_repeats_scores_by_hand(prior: Anchor) -> None:
     """Half of what was told last, half the usual share; the first of a stage has the usual share alone."""
     space, naive = prior.space, Naive(prior)
     names = list(space.indicators)
-    median = known(space, ROWS, 2).cells.median
-    near = [k for k, stage in enumerate(space.indicator_stage) if space.stages[stage] == "near"]
-    usual = {names[k]: median[k] / median[near].sum() for k in near}
+    before = {
+        name: space.emission_median[slice(*space.emission_offset[k : k + 2])]
+        for k, name in enumerate(names)
+        if space.stages[space.indicator_stage[k]] == "near"
+    }
+    usual = {name: float(np.mean(rates / sum(before.values()))) for name, rates in before.items()}
     w = credibility("C3")
     march = w * ((1 - SHARE) * usual["march"]) + (1 - w) * usual["march"]  # a shot was told last
     first, second, third, fourth = (known(space, ROWS, k) for k in range(1, 5))
@@ -147,8 +150,10 @@ def test_the_one_who_repeats_and_watches(prior: Anchor) -> None:
     ]
     before, after = known(space, rows, 1), known(space, rows, 2)
     cells = news(before, after)
-    median, exposure = cells.median[0], cells.value[0, 1]
-    usual = 1 - math.exp(-median * exposure)
+    exposure = cells.value[0, 1]
+    usual = float(np.mean(-np.expm1(-space.emission_median[:2] * exposure)))
+    assert space.indicators[cells.what[0, 3]] == "shot"
+    assert space.emission_offset[1] == 2
     assert naive.score(before, after)[REPEATED][0] == pytest.approx(math.log(1 - (1 - SHARE) * usual))
 
 

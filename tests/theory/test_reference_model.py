@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from kernels import Numbers, filter_draws, numbers_of
 from places import MODEL, TESTS
+from scipy import special
 from worlds import draws_of
 
 from forecast.engine.blocks import Blocks, Draws
 from forecast.evidence.compilation import compile_evidence
+from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.past import week_path
 from forecast.theory.assumptions import bases
@@ -98,6 +100,28 @@ def test_decisive_sign_says_most(reference: StateSpace, reference_medians: Draws
     }
     assert len(found) > 5
     assert max(found, key=lambda name: found[name]) == "arms_purchase_from_russia"
+
+
+@pytest.mark.parametrize("name", ["arms_purchase_from_russia", "softening_to_west"])
+def test_a_row_says_as_much_as_its_grade(reference: StateSpace, reference_medians: Draws, name: str) -> None:
+    """Of a decisive and of a weak indicator: the more credible the more it moves; C4 far less than A1, F6 nothing."""
+    day = AS_OF - dt.timedelta(days=1)
+    pointed = reference.spec.indicators[name].points_to
+    inside = reference.members({"relations": pointed})
+
+    def log_odds(*grades: str) -> float:
+        rows = [
+            Observation(id="x", indicator=name, date=day, reported_on=day, source="APA", grade=grade)
+            for grade in grades
+        ]
+        return float(special.logit(probability(reference, rows, reference_medians, inside)))
+
+    moved = {grade: log_odds(grade) - log_odds() for grade in CREDIBILITY}
+    by_credibility = sorted(CREDIBILITY, key=lambda grade: CREDIBILITY[grade])
+    assert np.diff([moved[grade] for grade in by_credibility]).min() > -1e-12
+    assert moved["A1"] > moved["B2"] > moved["C3"] > moved["C4"] > moved["E5"] > moved["F6"]
+    assert moved["C4"] < 0.45 * moved["A1"]
+    assert moved["F6"] == 0.0
 
 
 # The article's story.
