@@ -229,6 +229,7 @@ def _indicators(spec: dict[str, Any]) -> dict[str, Any]:
         "steps_of_grade": np.diff(np.log([1.0, *(priors["grades"][name] for name in GRADES)])),
         "concentration": float(priors["grades"]["concentration"]),
         "departure": float(priors["departure"]["scale"]),
+        "diagnosticity": _log_normal([priors["diagnosticity"]["times"]]),
         "points": points,
     }
 
@@ -252,9 +253,10 @@ def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]
         fixed[step[k], stage[k], :n] *= told
     covered, selective = kind == COVERED, kind == SELECTIVE
     usual = _usual(spec)
+    even = [_even(stages[row["stage"]]) for row in spec["indicators"].values()]
     available = cells["available"].astype(float)
     before = np.array([
-        np.mean(-np.expm1(-usual[i] * exposure))
+        np.average(-np.expm1(-usual[i] * exposure), weights=even[i])
         for i, exposure in zip(indicator[covered], cells["value"][covered, 1], strict=True)
     ])  # fmt: skip
     groups = [[usual[i] for i in np.flatnonzero(row)] for row in available]
@@ -267,9 +269,15 @@ def _cells(spec: dict[str, Any], cells: dict[str, np.ndarray]) -> dict[str, Any]
         "covered": (step[covered], stage[covered], indicator[covered], cells["observed"][covered],
                     cells["value"][covered, 1], before / (1 - before)),
         "selective": (step[selective], stage[selective], told, group[selective], cells["value"][selective, 0],
-                      np.array([np.mean(usual[i] / sums[g]) for i, g in zip(told, group[selective], strict=True)])),
+                      np.array([np.average(usual[i] / sums[g], weights=even[i])
+                                for i, g in zip(told, group[selective], strict=True)])),
         "available": available,
     }  # fmt: skip
+
+
+def _even(stage: dict[str, Any]) -> np.ndarray:
+    """Share of each phase if every state has as much, and every phase of a state."""
+    return np.concatenate([np.full(len(own := _phases(stage, state)), 1 / len(own)) for state in stage["states"]])
 
 
 def _usual(spec: dict[str, Any]) -> list[np.ndarray]:
@@ -278,8 +286,10 @@ def _usual(spec: dict[str, Any]) -> list[np.ndarray]:
     found = []
     for row in spec["indicators"].values():
         low, high = priors["classes"][row["class"]]["per_year"]
-        pointed = np.isin(stages[row["stage"]]["states"], row["points_to"])
-        found.append(np.sqrt(low * high) * np.where(pointed, priors["grades"][row["grade"]], 1.0))
+        stage = stages[row["stage"]]
+        pointed = np.array([_among(stage, p, row["points_to"]) for p in _own(stage)])
+        times = priors["grades"][row["grade"]] ** np.sqrt(np.prod(priors["diagnosticity"]["times"]))
+        found.append(np.sqrt(low * high) * np.where(pointed, times, 1.0))
     return found
 
 
@@ -296,13 +306,15 @@ def model(data: dict[str, Any]) -> None:
     c = data["concentration"]
     increment = sample("grade_increment", dist.Beta(c, c).expand([len(GRADES)]).to_event(1))
     tau = sample("departure_scale", dist.HalfNormal(data["departure"]))
+    mean, sd = data["diagnosticity"]
+    kappa = sample("diagnosticity", dist.LogNormal(mean[0], sd[0]))
     starts = []
     for name, (some, weights, n) in zip(data["stages"], data["start"], strict=True):
         inside = sample(f"start_{name}", dist.Dirichlet(weights)) if len(some) > 1 else jnp.ones(1)
         starts.append(jnp.zeros(n).at[some].set(inside))
     grade = jnp.cumsum(2 * data["steps_of_grade"] * increment)
     alpha = mu[data["class_of"]] + jnp.exp(log_sigma[data["class_of"]]) * z
-    beta = grade[data["grade_of"]] * jnp.exp(tau * zeta)
+    beta = kappa * grade[data["grade_of"]] * jnp.exp(tau * zeta)
     rate = jnp.exp(alpha[:, None] + beta[:, None] * data["points"])
     shift = jnp.zeros(len(data["stages"]))
     if len(data["reset"]):

@@ -191,6 +191,17 @@ def _rule(rule: Rule) -> str:
     return f"{rule.stories} stories within {rule.within_weeks} weeks of: {', '.join(map(code, rule.of))}"
 
 
+def _diagnosticity(spec: ModelSpec) -> list[str]:
+    scale = spec.priors.diagnosticity
+    if scale is None:
+        return []
+    return [
+        "### Diagnosticity\n",
+        para("One factor on the logarithms of all grades, learned from the reports: 90 % interval", f"{interval(scale.times)}."),
+        f"Basis: {basis(scale.basis)}\n",
+    ]
+
+
 def _prior_tables(spec: ModelSpec) -> str:
     priors = spec.priors
     classes = [
@@ -219,5 +230,6 @@ def _prior_tables(spec: ModelSpec) -> str:
                 f"{number(priors.departure.scale)} on the log scale of the log multiplier.",
             ),
             f"Basis: {basis(priors.departure.basis)}\n",
+            *_diagnosticity(spec),
         ]
     )

@@ -198,7 +198,9 @@ def entries(spec: ModelSpec) -> dict[str, Stage | Transition | Effect | Indicato
     for kind, rows in (("indicators", spec.indicators), ("outcomes", spec.outcomes)):
         found |= {f"{kind}.{name}": row for name, row in rows.items()}
     found |= {f"priors.classes.{name}": row for name, row in spec.priors.classes.items()}
-    return {**found, "priors.grades": spec.priors.grades, "priors.departure": spec.priors.departure}
+    found |= {"priors.grades": spec.priors.grades, "priors.departure": spec.priors.departure}
+    scale = spec.priors.diagnosticity
+    return found if scale is None else found | {"priors.diagnosticity": scale}
 
 
 def _entry(key: str, *versions: object) -> str:

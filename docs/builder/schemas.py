@@ -182,6 +182,12 @@ REPORT = _object(
             **NAME, prior=PROBABILITY, history=PROBABILITY, reports=PROBABILITY, alone=ESTIMATE, informed=ESTIMATE,
             now=ESTIMATE,
         ),
+        grades=_rows(
+            "What a grade multiplies the rate of its indicators by: as the model file calls it, and as the reports have it; "
+            "none where the model has no `priors.diagnosticity`.",
+            grade=TEXT, called=NUMBER, median=NUMBER, low=NUMBER, high=NUMBER,
+        ),
+        graded=_or_none(TEXT) | {"description": "The same in words."},
         sentences=TEXTS | {"description": "What the links rest on, and what the history changed; none without one."},
     ),
     covered=_object(

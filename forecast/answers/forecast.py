@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
-from forecast.answers.rests_on import Priors, find_rests_on
+from forecast.answers.rests_on import GRADED, Priors, find_rests_on
 from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
@@ -229,7 +229,8 @@ class LiveForecast(Forecast):
         found, model, folder = self.fitted(refit or self.refit), self.fitter.model, self.fitter.folder
         kept = model.kept_prior(1, folder, found.evidence)
         priors = Priors(model.prior_alone(folder, found.evidence), self.prior(), kept.narrowing)
-        return find_rests_on(found, self.fitter.arrays(found.anchor, LINKS), priors)
+        names = LINKS if found.space.spec.priors.diagnosticity is None else (*LINKS, *GRADED)
+        return find_rests_on(found, self.fitter.arrays(found.anchor, names), priors)
 
     def alarm(self, *, weeks: int = WEEKS, refit: Policy | None = None) -> Alarm:
         """Say whether the last ``weeks`` contradict what the model expected of them.
@@ -283,7 +284,7 @@ class LiveForecast(Forecast):
     ) -> Sensitivity:
         """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
         found = self.fitted(refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(self.fitter.model.history))
+        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space, self.fitter.model.history))
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
         informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
         of_fit = OfFit(
@@ -307,7 +308,7 @@ class LiveForecast(Forecast):
 
         """
         found = self.fitted(refit or self.refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(self.fitter.model.history))
+        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space, self.fitter.model.history))
         return pool_experts(found, parameters_of(arrays, found.space, self.fitter.model.history), self.entries)
 
     def prior(self) -> Anchor:

@@ -14,8 +14,8 @@ from forecast.engine.filtering import evaluate
 from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
 from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
-from forecast.quantities.shares import Shares, log_odds_variance, shares_of, variance
-from forecast.theory.spec import log_normal
+from forecast.quantities.shares import Shares, log_odds_variance, quantiles, shares_of, variance
+from forecast.theory.spec import GRADES, log_normal
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
+GRADED = ("diagnosticity", "grade_log_times")  # arrays of a fit: the scale of all grades, and the grades
 WORDS = ("the judgement in the model file", "the history of other countries", "the reports")  # of `Shares`
 
 
@@ -105,6 +106,19 @@ class RestsOn:
     history: bool
     links: tuple[LinkShares, ...]
     numbers: tuple[NumberShares, ...]
+    grades: tuple[GradeSeen, ...] = ()
+
+    @property
+    def graded(self) -> str | None:
+        """Say what the grades are worth by the reports; None where the model takes them at their word."""
+        if not self.grades:
+            return None
+        said = [
+            f"{prose.multiple(row.called)} looks like {prose.multiple(row.median)} "
+            f"({prose.number(row.low)} to {prose.number(row.high)})"
+            for row in self.grades
+        ]
+        return f"What the model file calls {prose.listed(said)}, going by the reports."
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -149,8 +163,21 @@ class RestsOn:
             "history": self.history,
             "links": [asdict(row) for row in self.links],
             "numbers": [{**asdict(row), "date": text_or_none(row.date)} for row in self.numbers],
+            "grades": [asdict(row) for row in self.grades],
+            "graded": self.graded,
             "sentences": list(self.sentences),
         }
+
+
+@dataclass(frozen=True)
+class GradeSeen:
+    """What a grade multiplies the rate of its indicators by: as the model file has it, and with the reports."""
+
+    grade: str
+    called: float
+    median: float
+    low: float
+    high: float
 
 
 class Priors(NamedTuple):
@@ -162,7 +189,7 @@ class Priors(NamedTuple):
 
 
 def find_rests_on(found: Posterior, arrays: Mapping[str, Floats], priors: Priors) -> RestsOn:
-    """Hold the draws of ``found`` against those of the prior; ``arrays`` are `LINKS` of its fit."""
+    """Hold the draws of ``found`` against those of the prior; ``arrays`` of its fit are `LINKS`, and `GRADED` if any."""
     space = found.space
     return RestsOn(
         model=space.spec.name,
@@ -170,6 +197,7 @@ def find_rests_on(found: Posterior, arrays: Mapping[str, Floats], priors: Priors
         history=bool(priors.narrowing),
         links=tuple(_links(space, arrays, found.weights.values, priors.narrowing)),
         numbers=tuple(_numbers(found, priors)),
+        grades=tuple(_grades(space, arrays, found.weights.values)),
     )
 
 
@@ -183,6 +211,18 @@ def _links(
         alone = log_normal(interval)[1] ** 2
         informed = alone * narrowing.get(name, 1.0) ** 2
         yield LinkShares(name, kind, *shares_of(alone, informed, variance(values, weights)))
+
+
+# Grades.
+
+
+def _grades(space: StateSpace, arrays: Mapping[str, Floats], weights: Floats) -> Iterator[GradeSeen]:
+    if space.spec.priors.diagnosticity is None:
+        return
+    scale, grades = (arrays[name].reshape(weights.size, -1) for name in GRADED)
+    for grade, called, values in zip(GRADES, space.spec.priors.grades.medians, (scale * grades).T, strict=True):
+        low, median, high = np.exp(quantiles(values, weights))
+        yield GradeSeen(grade, called, float(median), float(low), float(high))
 
 
 # Published probabilities.

@@ -28,7 +28,7 @@ from forecast.inference.shifted_prior import grades_moved, moved
 from forecast.ledger.rows import Coverage, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
-from forecast.theory.assumptions import assumptions
+from forecast.theory.assumptions import DIAGNOSTICITY, assumptions
 from forecast.theory.spec import GRADES, log_normal
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -
     spec = found.space.spec
     for key, (low, high) in assumptions(spec).items():
         factor = math.exp(log_normal((low, high))[1])
-        kind = "class" if key.startswith("priors.") else "effect" if ".effects." in key else "rate"
+        kind = _kind(key)
         for by in (1 / factor, factor):
             change = f"{_what(key)} {prose.multiple(by)} ({prose.number(low * by)} to {prose.number(high * by)})"
             yield kind, key, change, moved(found, parameters, entries, {key: (low * by, high * by)})
@@ -288,9 +288,17 @@ def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -
             yield "grade", f"priors.grades.{grade}", change, there
 
 
+def _kind(key: str) -> str:
+    if key == DIAGNOSTICITY:
+        return "grade"
+    return "class" if key.startswith("priors.") else "effect" if ".effects." in key else "rate"
+
+
 def _what(key: str) -> str:
     """Name an assumption in words."""
     parts = key.split(".")
+    if key == DIAGNOSTICITY:
+        return "the scale of all grades"
     if parts[0] == "priors":
         return f"indicators of the {prose.spoken(parts[-1])} class"
     if parts[2] == "effects":

@@ -18,6 +18,7 @@ from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
+from forecast.quantities.shares import quantiles
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Cells, Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-
-
-LOW, HIGH = 0.05, 0.95
 
 
 # Indicator forecasts.
@@ -137,8 +135,8 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
     totals = _futures(found, silence)[:, chosen]
     once = [not space.spec.indicators[name].repeats for name in names]
     totals[:, once] = np.minimum(totals[:, once], 1)
-    quantiles = np.array([_quantiles(totals[:, k], found.weights.values) for k in range(len(names))])
-    low, median, high = quantiles.reshape(-1, 3).T
+    each = np.array([quantiles(totals[:, k], found.weights.values) for k in range(len(names))])
+    low, median, high = each.reshape(-1, 3).T
     ends = np.cumsum(silence.years * DAYS_PER_YEAR).round().astype(int)
     return Sightings(
         model=space.spec.name,
@@ -192,11 +190,3 @@ def _futures(found: Posterior, silence: Cells) -> NDArray[np.int64]:
     states = np.stack(np.unravel_index(joint, tuple(found.space.sizes)), axis=1)
     path = simulate_paths(rng, chain, silence.years, draws.log_rate, states)
     return simulate_counts(rng, chain, found.space.indicator_stage, silence.years, draws.log_lambda, path).sum(axis=1)
-
-
-def _quantiles(values: NDArray[np.int64], weights: Floats) -> tuple[float, ...]:
-    """Give the median between the ends of the 90 % interval of a weighted discrete distribution."""
-    order = np.argsort(values, kind="stable")
-    share = np.cumsum(weights[order])
-    places = (min(int(np.searchsorted(share, q)), values.size - 1) for q in (LOW, 0.5, HIGH))
-    return tuple(float(values[order][place]) for place in places)

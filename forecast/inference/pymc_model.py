@@ -7,7 +7,7 @@
 
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
-``indicator_departure``; the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``,
+``indicator_departure``, ``diagnosticity`` (where the model has it); the derived ``grade_log_times``, ``log_rate``, ``log_lambda`` and ``start``; and ``reports``,
 the observed evidence, whose hidden path is summed out. A history adds ``unit_log_spread``, ``unit_offset`` and the
 potential ``history``, the log-likelihood of its spells.
 """
@@ -51,7 +51,7 @@ GROUPS = {  # of the parameters, as an analyst would name them
     "units": ("unit_",),
     "starts": ("start_",),
     "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
-    "grades": ("grade_increment", "departure_scale", "indicator_departure"),
+    "grades": ("grade_increment", "departure_scale", "indicator_departure", "diagnosticity"),
 }
 DIFFERENTIABLE = 3
 # PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
@@ -309,4 +309,7 @@ def _log_lambda(space: StateSpace) -> TensorVariable:
     departure = pm.Normal("indicator_departure", 0.0, 1.0, dims="indicator")
     base = class_log_rate[space.indicator_class] + pt.exp(class_log_spread[space.indicator_class]) * offset
     raised = grade[space.indicator_grade] * pt.exp(scale * departure)
+    if priors.diagnosticity is not None:
+        mean, sd = log_normal(priors.diagnosticity.times)
+        raised *= pm.LogNormal("diagnosticity", mean, sd)
     return base[space.emission_indicator] + space.emission_points * raised[space.emission_indicator]

@@ -14,7 +14,7 @@ from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.from_draws import possible
-from forecast.theory.assumptions import assumptions, with_grades, with_intervals
+from forecast.theory.assumptions import DIAGNOSTICITY, assumptions, with_grades, with_intervals
 from forecast.theory.spec import GRADES, log_normal
 from forecast.theory.statespace import StateSpace
 
@@ -42,7 +42,7 @@ class Parameters:
 
     values: Mapping[str, Floats]  # (S,) of each of `forecast.theory.assumptions.assumptions`, on the log scale
     grade: Floats  # (S, 4) log multipliers
-    departure: Floats  # (S, I) what each indicator's departure multiplies its grade by
+    departure: Floats  # (S, I) what each indicator's grade is multiplied by: its departure, and the scale of all grades
     history: History
     history_log_rate: Floats  # (S, Q) of the history's rates, per year
 
@@ -75,13 +75,17 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
     values: dict[str, Floats] = {}
     for key in assumptions(space.spec):
         parts = key.split(".", 3)
-        if parts[0] == "priors":
+        if key == DIAGNOSTICITY:
+            values[key] = np.log(flat("diagnosticity")[:, 0])
+        elif parts[0] == "priors":
             values[key] = classes[:, space.classes.index(parts[2])]
         elif parts[2] == "effects":
             values[key] = effects[:, space.effects.index(f"{parts[1]}.{parts[3]}")]
         else:
             values[key] = rates[:, space.transitions.index(f"{parts[1]}.{parts[3]}")]
     departure = np.exp(flat("departure_scale") * flat("indicator_departure"))
+    if DIAGNOSTICITY in values:
+        departure = departure * np.exp(values[DIAGNOSTICITY])[:, None]
     log_rate = rates[:, history.rate_transition] + effects @ history.rate_effect.T
     if history.units:
         spread = np.exp(flat("unit_log_spread"))[:, history.unit_stage]
@@ -89,9 +93,10 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
     return Parameters(values, flat("grade_log_times"), departure, history, np.ascontiguousarray(log_rate))
 
 
-def parameter_names(history: History) -> tuple[str, ...]:
+def parameter_names(space: StateSpace, history: History) -> tuple[str, ...]:
     """Names of the arrays of a fit that `parameters_of` reads."""
-    return PARAMETERS + OF_UNITS * bool(history.units)
+    scale = () if space.spec.priors.diagnosticity is None else ("diagnosticity",)
+    return PARAMETERS + scale + OF_UNITS * bool(history.units)
 
 
 def moved(
@@ -122,7 +127,10 @@ def moved(
         else:
             shift = prior_shift(values, old, new)
         parts = key.split(".", 3)
-        if parts[0] == "priors":
+        if key == DIAGNOSTICITY:
+            lift = np.expm1(shift) * parameters.grade[:, space.indicator_grade] * parameters.departure
+            log_lambda = log_lambda + lift[:, space.emission_indicator] * space.emission_points
+        elif parts[0] == "priors":
             inside = space.indicator_class == space.classes.index(parts[2])
             log_lambda = log_lambda + shift * inside[space.emission_indicator]
         elif parts[2] == "effects":

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from forecast.engine.arrays import Floats
 
 
+LOW, HIGH = 0.05, 0.95
 CERTAIN = 1e-12  # a probability that lies nearer to 0 or 1 counts as this far from it
 
 
@@ -57,3 +60,11 @@ def log_odds_variance(part: Floats, whole: Floats, weights: Floats) -> float:
     each = np.clip(part[some] / whole[some], CERTAIN, 1.0 - CERTAIN)
     counts = weights[some] * whole[some]
     return variance(np.log(each) - np.log1p(-each), counts / counts.sum())
+
+
+def quantiles(values: NDArray[np.generic], weights: Floats) -> tuple[float, float, float]:
+    """Give the median of (S,) weighted values between the ends of their 90 % interval; each is one of the values."""
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weights[order])
+    low, median, high = (min(int(np.searchsorted(share, q)), values.size - 1) for q in (LOW, 0.5, HIGH))
+    return float(values[order][low]), float(values[order][median]), float(values[order][high])

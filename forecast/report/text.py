@@ -66,6 +66,8 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
         words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
         lines += textwrap.wrap(words, prose, subsequent_indent="  ")
     lines += _rests_on(data, width)
+    if graded := (data.get("rests_on") or {}).get("graded"):
+        lines += ["", *textwrap.wrap(one_line(graded), prose)]
     for note in data["notes"]:
         lines += ["", *textwrap.wrap(f"Note: {one_line(note)}", prose, subsequent_indent="  ")]
     return "\n".join(lines)

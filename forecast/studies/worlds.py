@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Floats
-    from forecast.theory.spec import ModelSpec
+    from forecast.theory.spec import ModelSpec, Stage
 
 
 DAYS_A_YEAR = 365.25
@@ -77,7 +77,8 @@ class Truth:
             for k in range(GRADES.index(row.grade) + 1):
                 below = self.spec.priors.grades.medians[k - 1] if k else 1.0
                 grade += 2 * math.log(self.spec.priors.grades.medians[k] / below) * values["grade_increment"][k]
-            log_rate += grade * math.exp(values["departure_scale"][0] * values["indicator_departure"][i])
+            scale = values["diagnosticity"][0] if "diagnosticity" in values else 1.0
+            log_rate += scale * grade * math.exp(values["departure_scale"][0] * values["indicator_departure"][i])
         return math.exp(log_rate)
 
     def start(self, stage: str) -> Floats:
@@ -100,6 +101,15 @@ class World(NamedTuple):
 def is_in(spec: ModelSpec, path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
     """Whether a step of a path lies in a set of joint states, such as an outcome's."""
     return all(_is_among(spec, stage, path_step[stage], allowed) for stage, allowed in states.items())
+
+
+def _even(stage: Stage) -> dict[str, float]:
+    """Probability of each phase for one who takes every state for equally likely, and every phase of a state."""
+    found: dict[str, float] = {}
+    for state in stage.states:
+        phases = stage.phases_of(state)
+        found |= dict.fromkeys(phases, 1 / len(phases) / len(stage.states))
+    return found
 
 
 def _is_among(spec: ModelSpec, stage: str, phase: str | None, names: Sequence[str]) -> bool:
@@ -131,6 +141,8 @@ def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
         "grade_increment": rng.beta(grades.concentration, grades.concentration, len(GRADES)),
         "departure_scale": np.abs(rng.normal(0.0, spec.priors.departure.scale, 1)),
     }
+    if spec.priors.diagnosticity is not None:
+        values["diagnosticity"] = np.exp(normal([spec.priors.diagnosticity.times]))
     for name, stage in spec.stages.items():
         first = {stage.phases.get(name, (name,))[0]: weight for name, weight in stage.start.items()}
         weights = [first[phase] for phase in stage.all_phases if phase in first]
@@ -268,16 +280,21 @@ class _Teller:
         told = np.maximum(np.diff(1 - nothing + nothing * before / (1 - before) * (1 - w) / w), 0.0)
         return told / told.sum()
 
-    def _expected(self, indicator: str, state: str) -> float:
-        """Rate per year in a state at the prior medians of the indicator's class and grade."""
+    def _expected(self, indicator: str, phase: str) -> float:
+        """Rate per year in a phase at the prior medians of the indicator's class and grade."""
         row, priors = self.spec.indicators[indicator], self.spec.priors
         low, high = priors.classes[row.class_].per_year
-        return math.sqrt(low * high) * (getattr(priors.grades, row.grade) if state in row.points_to else 1.0)
+        if not _is_among(self.spec, row.stage, phase, row.points_to):
+            return math.sqrt(low * high)
+        usual = 1.0 if priors.diagnosticity is None else math.sqrt(math.prod(priors.diagnosticity.times))
+        return math.sqrt(low * high) * getattr(priors.grades, row.grade) ** usual
 
     def _before(self, indicator: str, years: float) -> float:
         """Probability of an event in ``years`` for one who takes every state for equally likely."""
-        states = self.spec.stages[self.spec.indicators[indicator].stage].states
-        return sum(1 - math.exp(-self._expected(indicator, state) * years) for state in states) / len(states)
+        shares = _even(self.spec.stages[self.spec.indicators[indicator].stage])
+        return sum(
+            share * (1 - math.exp(-self._expected(indicator, phase) * years)) for phase, share in shares.items()
+        )
 
     def _false(self, indicator: str, years: float) -> dict[str, float]:
         """Probability of a false report of each grade where nothing happened."""
@@ -321,9 +338,9 @@ class _Teller:
         if not among:
             return None
         true = np.array([self.truth.intensity(name, state) for name in among])
-        states = self.spec.stages[told.stage].states
-        before = np.array([[self._expected(name, other) for other in states] for name in among])
-        false = (before / before.sum(axis=0)).mean(axis=1)
+        shares = _even(self.spec.stages[told.stage])
+        before = np.array([[self._expected(name, phase) for phase in shares] for name in among])
+        false = before / before.sum(axis=0) @ list(shares.values())
         w = credibility(told.grade)
         return str(self.rng.choice(among, p=w * true / true.sum() + (1 - w) * false))
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import FaultsError, InputError, nearest
-from forecast.theory.spec import GRADES, ordered
+from forecast.theory.spec import GRADES, LEAST, MOST, SCALE, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,11 +30,15 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
     )
     yield from (("priors.grades", basis) for basis in spec.priors.grades.basis)
     yield from (("priors.departure", basis) for basis in spec.priors.departure.basis)
+    if spec.priors.diagnosticity is not None:
+        yield from ((DIAGNOSTICITY, basis) for basis in spec.priors.diagnosticity.basis)
     yield from ((f"experts.{expert.name}", basis) for expert in spec.experts for basis in expert.basis)
 
 
 # Other numbers in the same model.
 
+
+DIAGNOSTICITY = "priors.diagnosticity"
 
 def _transition_key(stage: str, move: Transition) -> str:
     return f"stages.{stage}.transitions.{move.from_}>{move.to}"
@@ -44,13 +48,16 @@ def assumptions(spec: ModelSpec) -> dict[str, Interval]:
     """Every 90 % interval that may be varied, by dotted key, in the order of the file.
 
     Rates of transitions (per year; ``stages.peace.transitions.stalled>advancing``), multipliers of effects
-    (``stages.relations.effects.<name>``) and typical rates of classes (per year; ``priors.classes.<name>``).
+    (``stages.relations.effects.<name>``), typical rates of classes (per year; ``priors.classes.<name>``), and the scale of
+    the grades if the model has one (``priors.diagnosticity``).
     """
     found: dict[str, Interval] = {}
     for name, stage in spec.stages.items():
         found |= {_transition_key(name, move): move.per_year for move in stage.transitions}
         found |= {f"stages.{name}.effects.{label}": effect.times for label, effect in stage.effects.items()}
-    return found | {f"priors.classes.{name}": row.per_year for name, row in spec.priors.classes.items()}
+    found |= {f"priors.classes.{name}": row.per_year for name, row in spec.priors.classes.items()}
+    scale = spec.priors.diagnosticity
+    return found if scale is None else found | {DIAGNOSTICITY: scale.times}
 
 
 def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]) -> ModelSpec:
@@ -73,7 +80,10 @@ def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]
         for name, row in spec.priors.classes.items()
     }
     stages = {name: _with_rates(name, stage, new) for name, stage in spec.stages.items()}
-    priors = spec.priors.model_copy(update={"classes": classes})
+    scale = spec.priors.diagnosticity
+    if scale is not None:
+        scale = scale.model_copy(update={"times": new[DIAGNOSTICITY]})
+    priors = spec.priors.model_copy(update={"classes": classes, "diagnosticity": scale})
     return spec.model_copy(update={"stages": stages, "priors": priors})
 
 
@@ -83,7 +93,7 @@ def _interval_faults(intervals: Mapping[str, tuple[float, float]], known: Mappin
             yield f"{key}: is not an assumption of this model; {nearest(key, known)}"
             continue
         try:
-            ordered(interval)
+            ordered(interval, SCALE if key == DIAGNOSTICITY else (LEAST, MOST))
         except ValueError as error:
             yield f"{key}: {error}"
 

@@ -18,6 +18,7 @@ from forecast.theory.spec import (
     ClassPrior,
     Conditional,
     DeparturePrior,
+    DiagnosticityPrior,
     Effect,
     Expert,
     GradePrior,
@@ -199,6 +200,8 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
             raw["priors"]["grades"] = grades
         case ("priors", "departure", *_):
             raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
+        case ("priors", "diagnosticity", *_):
+            raw["priors"]["diagnosticity"] = {"times": [0.5, 2.0], "basis": basis}
         case ("stages", str(name), "units", *_):
             raw["stages"][name]["units"] = {"own": "-", "spread": [0.1, 1.0], "basis": basis}
         case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" | "phases" as key, *_):
@@ -262,10 +265,11 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {
         "model": Header, "sources": Source, "stages": Stage, "transitions": Transition, "effects": Effect,
         "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
-        "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior, "basis": Basis, "signs": Sign,
+        "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior,
+        "diagnosticity": DiagnosticityPrior, "basis": Basis, "signs": Sign,
         "resolves": Rule, "units": Units,
     }  # fmt: skip
-    single = {"model", "priors", "grades", "departure", "units"}
+    single = {"model", "priors", "grades", "departure", "diagnosticity", "units"}
     if not location:
         return [*_keys(ModelSpec), "drop"]
     last = location[-1]

@@ -33,6 +33,7 @@ QUOTE_WORDS = 25
 NORMAL_90 = 3.2897  # width of a standard normal's central 90 % interval
 LEAST, MOST = 1e-6, 1e6  # of rates per year and multipliers: wider would overflow where several meet
 SPREAD = (1e-3, 10.0)  # of log rates within a class
+SCALE = (0.01, 10.0)  # of the logarithms of the grades
 MOST_WEEKS = 520  # ten years
 LONGEST_LAG = 3650  # days
 MOST_STORIES = 1000
@@ -84,6 +85,7 @@ def _modern(day: dt.date) -> dt.date:
 
 Interval = Annotated[tuple[float, float], BeforeValidator(ordered)]
 Spread = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SPREAD))]
+Scale = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SCALE))]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 
 
@@ -367,12 +369,20 @@ class DeparturePrior(_Table):
     basis: Bases
 
 
+class DiagnosticityPrior(_Table):
+    """How far the grades are right: ``times`` is the 90 % interval of κ, which multiplies the logarithms of all grades."""
+
+    times: Scale
+    basis: Bases
+
+
 class Priors(_Table):
-    """Priors shared by all indicators."""
+    """Priors shared by all indicators; without ``diagnosticity`` the grades are taken at their word."""
 
     classes: dict[Name, ClassPrior] = Field(min_length=1)
     grades: GradePrior
     departure: DeparturePrior
+    diagnosticity: DiagnosticityPrior | None = None
 
 
 class Expert(_Table):
@@ -470,7 +480,7 @@ def _numbers_and_structure(node: Any) -> Any:  # noqa: ANN401 - JSON
         return {
             key: _numbers_and_structure(value)
             for key, value in table.items()
-            if key not in _WORDS and (key, value) not in (("units", None), ("phases", {}))
+            if key not in _WORDS and (key, value) not in (("units", None), ("phases", {}), ("diagnosticity", None))
         }
     if isinstance(node, list):
         return [_numbers_and_structure(value) for value in cast("list[Any]", node)]

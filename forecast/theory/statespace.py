@@ -208,7 +208,9 @@ class StateSpace:
         """(E,): rate per year at the prior medians, the constant λ̃(s) of the false-report terms."""
         priors = self.spec.priors
         rate = np.array([log_normal(priors.classes[name].per_year)[0] for name in self.classes])[self.indicator_class]
-        grade = np.log(priors.grades.medians)[self.indicator_grade]
+        scale = priors.diagnosticity
+        usual = 1.0 if scale is None else np.exp(log_normal(scale.times)[0])
+        grade = usual * np.log(priors.grades.medians)[self.indicator_grade]
         return np.exp(rate[self.emission_indicator] + self.emission_points * grade[self.emission_indicator])
 
     @cached_property

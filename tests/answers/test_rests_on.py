@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from worlds import anchor_of, small_world, values_of
+from worlds import anchor_of, moving_of, small_world, values_of
 
-from forecast.answers.rests_on import LinkShares, NumberShares, Priors, RestsOn, find_rests_on
+from forecast.answers.rests_on import GradeSeen, LinkShares, NumberShares, Priors, RestsOn, find_rests_on
 from forecast.answers.target import Question
 from forecast.engine.filtering import evaluate
 from forecast.inference.reweighting import reweigh
 from forecast.quantities.estimate import Estimate
-from forecast.theory.spec import Conditional, log_normal
+from forecast.theory.spec import GRADES, Conditional, log_normal
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def asked(narrowing: dict[str, float]) -> tuple[Posterior, Priors, RestsOn]:
         name: np.array([one[key] for one in values]).reshape(2, SIZE // 2, -1)
         for name, key in (("transition_log_rate", "eta"), ("effect_log_times", "delta"))
     }
+    moving = moving_of(space.spec, values)
+    arrays["diagnosticity"] = np.array([one["kappa"] for one in values]).reshape(2, SIZE // 2)
+    arrays["grade_log_times"] = moving.grade.reshape(2, SIZE // 2, -1)
     alone = anchor_of(space, values_of(space.spec, 50, 2))
     informed = anchor_of(space, values_of(space.spec, 40, 3)) if narrowing else alone
     priors = Priors(alone, informed, narrowing)
@@ -98,6 +101,31 @@ def test_without_a_history_nothing_rests_on_it() -> None:
     assert all(row.alone == row.informed for row in told.numbers)
     assert told.history is False
     assert told.sentences == ()
+
+
+def test_grades_are_told_as_the_reports_have_them() -> None:
+    """Each grade's multiplier is that of the scaled logarithms of the weighted draws, beside what the file calls it."""
+    found, _, told = asked({})
+    draws = values_of(found.space.spec, SIZE, 1)
+    medians = found.space.spec.priors.grades.medians
+    assert [(row.grade, row.called) for row in told.grades] == list(zip(GRADES, medians, strict=True))
+    for k, row in enumerate(told.grades):
+        each = [one["kappa"] * (2 * np.diff(np.log([1, *medians])) * one["increment"])[: k + 1].sum() for one in draws]
+        places = (row.low, row.median, row.high)
+        at_most = [found.weights.values[np.exp(each) <= place * (1 + 1e-9)].sum() for place in places]
+        for share, q in zip(at_most, (0.05, 0.5, 0.95), strict=True):
+            assert q <= share <= q + found.weights.values.max() + 1e-9
+    assert told.to_dict()["graded"] == told.graded
+    assert replace(told, grades=()).graded is None
+
+
+def test_the_words_about_grades() -> None:
+    """One sentence: what the file calls each grade, what it looks like, and between what."""
+    rows = (GradeSeen("weak", 2.0, 1.6, 1.2, 2.4), GradeSeen("strong", 10.0, 6.04, 3.0, 11.2))
+    assert replace(made(0), grades=rows).graded == (
+        "What the model file calls ×2.0 looks like ×1.6 (1.2 to 2.4) and ×10 looks like ×6.0 (3.0 to 11), going by the "
+        "reports."
+    )
 
 
 def number(outcome: str, alone: float, informed: float, now: float, mcse: float = 0.002) -> NumberShares:

@@ -76,7 +76,7 @@ def test_without_a_history_nothing_is_added() -> None:
     model = build_model(space, compile_evidence(space, (), AS_OF))
     assert "history" not in model.named_vars
     assert not any(name.startswith("unit_") for name in model.named_vars)
-    assert parameter_names(compile_history(space)) == PARAMETERS
+    assert parameter_names(space, compile_history(space)) == PARAMETERS
 
 
 def test_moved_draws_weigh_what_the_history_gains() -> None:

@@ -68,6 +68,10 @@ def read_point(spec: ModelSpec, names: list[str], point: np.ndarray) -> tuple[di
             part = point[first : first + 1]
             values["tau"] = float(np.exp(part[0]))
             log_jacobian += part[0]
+        elif name == "diagnosticity_log__":
+            part = point[first : first + 1]
+            values["kappa"] = float(np.exp(part[0]))
+            log_jacobian += part[0]
         else:
             stage = name.removeprefix("start_").removesuffix("_simplex__")
             n = len(spec.stages[stage].start)
@@ -258,6 +262,8 @@ def test_derived_draws_are_those_of_the_method(compiled_world: World, prior: xr.
     assert tuple(group["start"].coords["stage_phase"].to_numpy()) == space.stage_phases
     for k in range(10):
         values = {own: group[name].to_numpy()[0, k] for name, own in names.items()}
+        if "diagnosticity" in group:
+            values["kappa"] = float(group["diagnosticity"].to_numpy()[0, k])
         for stage, row in compiled_world.spec.stages.items():
             given = f"start_{stage}" in group
             values[f"start_{stage}"] = group[f"start_{stage}"].to_numpy()[0, k] if given else np.ones(len(row.start))

@@ -264,26 +264,36 @@ def cells(
     return found
 
 
-def _prior_rate(spec: ModelSpec, indicator: str, state: str) -> float:
+def _prior_rate(spec: ModelSpec, indicator: str, phase: str) -> float:
     row = spec.indicators[indicator]
     low, high = spec.priors.classes[row.class_].per_year
     times = {grade: getattr(spec.priors.grades, grade) for grade in ("weak", "moderate", "strong", "decisive")}
-    return math.sqrt(low * high) * (times[row.grade] if state in row.points_to else 1)
+    scale = spec.priors.diagnosticity
+    usual = 1 if scale is None else math.sqrt(scale.times[0] * scale.times[1])
+    return math.sqrt(low * high) * (times[row.grade] ** usual if among(spec, row.stage, phase, row.points_to) else 1)
 
 
 def _seen_before(spec: ModelSpec, cell: Covered) -> float:
     """Chance of an event at the prior medians, all states being equally likely."""
-    years, states = cell.days / DAYS_A_YEAR, spec.stages[cell.stage].states
-    return sum(1 - math.exp(-_prior_rate(spec, cell.indicator, s) * years) for s in states) / len(states)
+    years = cell.days / DAYS_A_YEAR
+    return sum(
+        share * (1 - math.exp(-_prior_rate(spec, cell.indicator, phase) * years))
+        for phase, share in _even(spec, cell.stage).items()
+    )
 
 
 def _told_before(spec: ModelSpec, cell: Selective) -> float:
     """Share of the indicator in all that could be told, at the prior medians, all states being equally likely."""
-    states = spec.stages[cell.stage].states
-    shares = [
-        _prior_rate(spec, cell.indicator, s) / sum(_prior_rate(spec, name, s) for name in cell.among) for s in states
-    ]
-    return sum(shares) / len(states)
+    return sum(
+        share * _prior_rate(spec, cell.indicator, phase) / sum(_prior_rate(spec, name, phase) for name in cell.among)
+        for phase, share in _even(spec, cell.stage).items()
+    )
+
+
+def _even(spec: ModelSpec, stage: str) -> dict[str, float]:
+    """Give every state the same probability, and within it every phase."""
+    parts = [spec.stages[stage].phases.get(state, (state,)) for state in spec.stages[stage].states]
+    return {phase: 1 / len(own) / len(parts) for own in parts for phase in own}
 
 
 def likelihood(spec: ModelSpec, p: Parameters, cell: Cell) -> dict[str, float]:

@@ -156,7 +156,7 @@ def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
     """Sum the log densities of the parameters of docs/method.md, on their own scale, without Jacobians.
 
     ``values`` holds, in the order of the file: eta, delta, start_<stage> (over the states with weight, in the order
-    of the stage's states), mu, log_sigma, z, zeta, increment (B_k), tau.
+    of the stage's states), mu, log_sigma, z, zeta, increment (B_k), tau, and kappa where the model has it.
     """
     total = 0.0
     moves = [move for stage in spec.stages.values() for move in stage.transitions]
@@ -180,6 +180,9 @@ def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
     c = spec.priors.grades.concentration
     assert len(values["increment"]) == 4
     total += stats.beta.logpdf(values["increment"], c, c).sum()
+    if spec.priors.diagnosticity is not None:
+        mean, sd = _log_normal(spec.priors.diagnosticity.times)
+        total += stats.lognorm.logpdf(values["kappa"], sd, scale=math.exp(mean))
     return float(total + stats.halfnorm.logpdf(values["tau"], scale=spec.priors.departure.scale))
 
 
@@ -202,6 +205,7 @@ def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
         c = list(spec.priors.classes).index(indicator.class_)
         alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
         beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
+        beta *= float(values.get("kappa", 1.0))
         for s in phases(spec.stages[indicator.stage]):
             log_lambda[name, s] = alpha + (beta if among(spec, indicator.stage, s, indicator.points_to) else 0.0)
     return Parameters(

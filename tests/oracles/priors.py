@@ -43,7 +43,9 @@ def edited(text: str, intervals: Mapping[str, Interval]) -> str:
     """Write other intervals into the text of a model file, by key."""
     for key, (low, high) in intervals.items():
         parts = key.split(".", 3)
-        if parts[0] == "priors":
+        if key == "priors.diagnosticity":
+            head, field = r"\[priors\.diagnosticity\]\n", "times"
+        elif parts[0] == "priors":
             head, field = rf"\[priors\.classes\.{parts[2]}\]\n", "per_year"
         elif parts[2] == "effects":
             head, field = rf"\[stages\.{parts[1]}\.effects\.{parts[3]}\]\n(?:[^\[\n].*\n|\n)*?", "times"
@@ -80,6 +82,11 @@ def moved_values(spec: ModelSpec, values: Values, intervals: Mapping[str, Interv
         add("mu", f"priors.classes.{name}", row.per_year)
     found: Values = {key: np.array(value, copy=True) for key, value in values.items()}
     for key, interval in intervals.items():
+        if key == "priors.diagnosticity":
+            assert spec.priors.diagnosticity is not None
+            (mean, sd), (new_mean, new_sd) = normal(spec.priors.diagnosticity.times), normal(interval)
+            found["kappa"] = float(np.exp(new_mean + (np.log(values["kappa"]) - mean) / sd * new_sd))
+            continue
         kind, k, old = keys[key]
         (mean, sd), (new_mean, new_sd) = normal(old), normal(interval)
         found[kind][k] = new_mean + (values[kind][k] - mean) / sd * new_sd

@@ -181,6 +181,8 @@ def model_text(rng: np.random.Generator) -> str:
         f"[priors.grades]\nweak = 2\nmoderate = 4\nstrong = 10\ndecisive = 30\nconcentration = {c:.2f}\n{BASIS}",
         f"[priors.departure]\nscale = {rng.uniform(0.1, 0.4):.3f}\n{BASIS}",
     ]
+    if c < 3.5:
+        lines.append(f"[priors.diagnosticity]\ntimes = [0.5, {1 + c / 10:.2f}]\n{BASIS}")
     text = "\n\n".join(lines) + "\n"
     for letter in "xyz":
         if f"{letter}1_or_{letter}2 = " in text:
@@ -209,6 +211,10 @@ def draw_values(spec: ModelSpec, rng: np.random.Generator, *, of_prior: bool = F
         "increment": rng.beta(spec.priors.grades.concentration, spec.priors.grades.concentration, size=4),
         "tau": float(abs(rng.standard_normal()) * spec.priors.departure.scale),
     }
+    if spec.priors.diagnosticity is not None:
+        low, high = spec.priors.diagnosticity.times
+        (other,) = rng.spawn(1)
+        values["kappa"] = float(np.sqrt(low * high) * (high / low) ** (other.standard_normal() / 3.2897))
     for name, stage in spec.stages.items():
         values[f"start_{name}"] = rng.dirichlet(list(_start(stage).values()))
     return values
@@ -430,10 +436,12 @@ def moving_of(spec: ModelSpec, values: Sequence[dict[str, np.ndarray | float]]) 
     }
     scale = np.log([1, *spec.priors.grades.medians])
     grade = np.array([np.cumsum(2 * np.diff(scale) * one["increment"]) for one in values])
-    departure = np.array([np.exp(one["tau"] * np.asarray(one["zeta"])) for one in values])
+    departure = np.array([one.get("kappa", 1.0) * np.exp(one["tau"] * np.asarray(one["zeta"])) for one in values])
     by_key = {
         key: np.array([np.atleast_1d(one[kind])[k] for one in values])
         for kind, names in keys.items()
         for k, key in enumerate(names)
     }
+    if spec.priors.diagnosticity is not None:
+        by_key["priors.diagnosticity"] = np.log([one["kappa"] for one in values])
     return Moving(by_key, grade, departure, compile_history(StateSpace(spec)), np.zeros((len(values), 0)))

@@ -42,6 +42,7 @@ def filtered(data: dict, draw: dict) -> tuple[jax.Array, jax.Array]:
     mu, sigma = draw["class_log_rate"], jnp.exp(draw["class_log_spread"])
     alpha = mu[data["class_of"]] + sigma[data["class_of"]] * draw["indicator_offset"]
     beta = grade[data["grade_of"]] * jnp.exp(draw["departure_scale"] * draw["indicator_departure"])
+    beta *= draw["diagnosticity"]
     emission = second._emission(data, jnp.exp(alpha[:, None] + beta[:, None] * data["points"]))
     shift = second.own_shift(data, draw["unit_log_spread"], draw["unit_offset"])
     matrices = jnp.stack([second._matrix(data, eta, delta, years, shift) for years in data["years"]])

@@ -53,6 +53,7 @@ def parameters(truth: Truth) -> oracle.Parameters:
         "eta": v["transition_log_rate"], "delta": v["effect_log_times"], "mu": v["class_log_rate"],
         "log_sigma": v["class_log_spread"], "z": v["indicator_offset"], "zeta": v["indicator_departure"],
         "increment": v["grade_increment"], "tau": float(v["departure_scale"][0]),
+        "kappa": float(v["diagnosticity"][0]) if "diagnosticity" in v else 1.0,
         **{f"start_{stage}": v.get(f"start_{stage}", np.ones(1)) for stage in truth.spec.stages},
     }  # fmt: skip
     return oracle.derived(truth.spec, own)

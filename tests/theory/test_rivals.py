@@ -404,7 +404,7 @@ def test_weights_are_shares() -> None:
 
 
 def test_assumptions_are_every_interval_of_the_file(parent: ModelSpec) -> None:
-    """The assumptions are the rates of transitions, the effects and the classes, in the order of the file."""
+    """The assumptions are the rates of transitions, effects, classes and the scale of the grades, in the file's order."""
     expected: dict[str, tuple[float, ...]] = {}
     for name, stage in RAW["stages"].items():
         for row in stage["transitions"]:
@@ -412,6 +412,7 @@ def test_assumptions_are_every_interval_of_the_file(parent: ModelSpec) -> None:
         for label, row in stage.get("effects", {}).items():
             expected[f"stages.{name}.effects.{label}"] = tuple(row["times"])
     expected |= {f"priors.classes.{name}": tuple(row["per_year"]) for name, row in RAW["priors"]["classes"].items()}
+    expected["priors.diagnosticity"] = tuple(RAW["priors"]["diagnosticity"]["times"])
     assert list(assumptions(parent).items()) == list(expected.items())
     assert len(expected) > 30
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modelfiles import FINDING, REFERENCE, VALUES, Place, at, changed, leaves, put, to_toml
 from places import MODEL
+from small_models import TINY
 
 from forecast.base.errors import InputError, ModelFileError
 from forecast.theory.modelfile import load_spec, parse_spec
@@ -332,6 +333,14 @@ def test_hash_changes_with_every_number(spec: ModelSpec) -> None:
         new = {"step_days": 1, "reporting_lag_days": old + 1}.get(str(place[-1]), old * 1.001)
         hashes.add(parse_spec(changed(put(place, new)), where="m").hash)
     assert len(hashes) == len(NUMBERS) + 1
+
+
+def test_a_file_without_a_scale_of_grades_is_as_it_was() -> None:
+    """The key is optional, changes the hash, and leaves no trace in that of a file without it."""
+    assert parse_spec(TINY, where="m").priors.diagnosticity is None
+    assert parse_spec(TINY, where="m").hash == "257f04b22f8b"
+    scaled = TINY + '[priors.diagnosticity]\ntimes = [0.5, 2]\nbasis = [{ kind = "judgement", note = "a guess" }]\n'
+    assert parse_spec(scaled, where="m").hash != "257f04b22f8b"
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, phases=FINDING)
