@@ -89,7 +89,7 @@ def compile_evidence(
     others = [row for row in known if row.id not in record_ids]
     tellings = settle_stories(space, others)
     covered = _covered_days(space, coverage, ahead, as_of, grid.elapsed)
-    cells, silent = _cells(space, tellings, covered, grid)
+    cells, silent, again = _cells(space, tellings, covered, grid)
     cells += observables
     cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
     told = {telling.id for telling in tellings}
@@ -100,6 +100,7 @@ def compile_evidence(
     ]
     left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
     left_out += [(row, "a one-off that had already happened") for row in silent]
+    left_out += [(row, f"no news: {first} told of it within {space.spec.model.episode_days} days") for row, first in again]
     newest = max((row.date for row in known), default=None)
     return _evidence(space, as_of, until, grid.days, cells, tuple(sorted(left_out)), newest)
 
@@ -154,12 +155,14 @@ def _covered_days(
 
 def _cells(
     space: StateSpace, tellings: Sequence[Telling], covered: NDArray[np.bool_], grid: Grid
-) -> tuple[list[Cell], list[str]]:
+) -> tuple[list[Cell], list[str], list[tuple[str, str]]]:
     open_steps = np.ones((len(space.indicators), grid.days.size), dtype=np.bool_)
     closed: set[int] = set()
     seen: dict[tuple[int, int], list[Telling]] = defaultdict(list)
     cells: list[Cell] = []
     silent: list[str] = []
+    told: dict[int, list[Telling]] = defaultdict(list)
+    again: list[tuple[str, str]] = []
     for telling in tellings:
         step = grid.step(telling.day)
         if telling.indicator < 0:
@@ -170,10 +173,16 @@ def _cells(
         if telling.indicator in closed:
             silent.append(telling.id)
             continue
+        first = _told_before(space, told[telling.indicator], telling)
         if covered[telling.indicator, telling.day]:
             seen[telling.indicator, step].append(telling)
+        elif first is not None:
+            again.append((telling.id, first.id))
         else:
-            cells.append(_selective(space, telling, covered, closed, step))
+            quiet = {i for i, rows in told.items() if _told_before(space, rows, telling) is not None}
+            cells.append(_selective(space, telling, covered, closed | quiet, step))
+        if first is None:
+            told[telling.indicator].append(telling)
         _close_and_open(space, telling, closed, open_steps, step)
     _blank_months(space, [row for row in tellings if row.id not in silent], open_steps, grid)
     exposed = np.add.reduceat(covered, grid.ends - grid.days, axis=1, dtype=np.int64)
@@ -182,7 +191,13 @@ def _cells(
         if open_steps[indicator, step] or (indicator, step) in seen:
             exposure = float(exposed[indicator, step]) / DAYS_PER_YEAR
             cells.append(_covered(space, indicator, step, exposure, seen.get((indicator, step), [])))
-    return cells, silent
+    return cells, silent, again
+
+
+def _told_before(space: StateSpace, rows: Sequence[Telling], telling: Telling) -> Telling | None:
+    """Give the one of ``rows`` about an indicator that made it no news on the day of ``telling``, to so credible a source."""
+    since = telling.day - space.spec.model.episode_days
+    return next((row for row in rows if row.day > since and row.weight >= telling.weight), None)
 
 
 def _selective(space: StateSpace, telling: Telling, covered: NDArray[np.bool_], closed: set[int], step: int) -> Cell:

@@ -208,6 +208,7 @@ class _Teller:
         self.truth, self.spec, self.days, self.rng = truth, truth.spec, days, rng
         self.rows: list[Entry] = []
         self.closed: set[str] = set()
+        self.news: dict[str, list[tuple[int, float]]] = {}  # indicator: days and credibilities of what was news of it
         self.watched: dict[str, tuple[int, int]] = {}  # indicator: first day, day after the last
 
     def tell(self, path: Sequence[Mapping[str, str]]) -> list[Entry]:
@@ -313,10 +314,17 @@ class _Teller:
                     int(self.rng.choice(step)), stage, None, str(self.rng.choice(list(MIX), p=list(MIX.values())))
                 )
 
+    def _is_news(self, indicator: str, told: _Told) -> bool:
+        """Whether nobody as credible has told of it within an episode."""
+        since, w = told.day - self.spec.model.episode_days, credibility(told.grade)
+        return not any(day > since and weight >= w for day, weight in self.news.get(indicator, []))
+
     def _write(self, told: _Told, states: Mapping[str, str]) -> None:
         indicator = told.indicator or self._choose(told, states[told.stage])
         if indicator is None:
             return
+        if self._is_news(indicator, told):
+            self.news.setdefault(indicator, []).append((told.day, credibility(told.grade)))
         name = self._add(told.day, told.grade, indicator=indicator)
         less = [grade for grade in MIX if credibility(grade) < credibility(told.grade)]
         if less and self.rng.random() < REPEATED:
@@ -334,6 +342,7 @@ class _Teller:
         among = [
             name for name, row in self.spec.indicators.items()
             if row.stage == told.stage and name not in self.closed and not self._is_watched(name, told.day)
+            and self._is_news(name, told)
         ]  # fmt: skip
         if not among:
             return None

@@ -192,7 +192,8 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
     match location:
         case ("model", str(key), *_):
             header = {"name": "stand_in", "title": "-", "description": "-", "dataset": "stand_in", "step_days": 7}
-            known = {**header, "start": dt.date(2000, 1, 1), "reporting_lag_days": 0, "horizons_weeks": [1]}
+            header |= {"reporting_lag_days": 0, "episode_days": 0}
+            known = {**header, "start": dt.date(2000, 1, 1), "horizons_weeks": [1]}
             if key not in known or not isinstance(raw["model"], dict):
                 return False
             raw["model"][key] = known[key]

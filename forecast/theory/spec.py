@@ -400,7 +400,10 @@ class Expert(_Table):
 
 
 class Header(_Table):
-    """What the model is called, where its evidence lies, and its clock."""
+    """What the model is called, where its evidence lies, and its clock.
+
+    ``episode_days`` is how long what was told of an indicator lasts: until then nobody tells it as news again.
+    """
 
     name: Name
     title: Text
@@ -409,6 +412,7 @@ class Header(_Table):
     start: Annotated[Day, AfterValidator(_modern)]
     step_days: Literal[1, 7] = 7  # horizons are in weeks and must be whole steps
     reporting_lag_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LAG)]
+    episode_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LAG)] = 0
     horizons_weeks: Annotated[tuple[Weeks, ...], Field(min_length=1, max_length=20)]
 
 
@@ -460,7 +464,10 @@ class ModelSpec(_Table):
         (experts) do not count, so mending a citation keeps every fit valid.
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
-        clock = self.model_dump(mode="json", include={"model": {"dataset", "start", "step_days", "reporting_lag_days"}})
+        keys = {"dataset", "start", "step_days", "reporting_lag_days"}
+        if self.model.episode_days:
+            keys.add("episode_days")
+        clock = self.model_dump(mode="json", include={"model": keys})
         learned = [
             spell[:-3]  # without the words about where it comes from
             for spell in self.history

@@ -232,6 +232,48 @@ def test_every_cell_sums_to_one(seed: int) -> None:
         np.testing.assert_allclose(total, 1, rtol=0, atol=1e-10, err_msg=world.evidence.cell_names[k] + str(kind))
 
 
+# Episodes.
+
+
+def _told(name: str, day: int, grade: str, **more: str) -> Observation:
+    date = dt.date(2025, 12, 1) + dt.timedelta(days=day)
+    return Observation(
+        id=f"{name}-{day}-{grade}", indicator=name, date=date, reported_on=date, source="x", grade=grade, **more
+    )
+
+
+def test_a_campaign_says_what_its_first_row_says(reference: StateSpace) -> None:
+    """Twenty equal rows within three weeks have the cells of one; those left out say of which row they are no news."""
+    as_of = dt.date(2026, 1, 8)
+    for name in ("media_voice_threat", "arrests_in_russia", "arms_purchase_from_russia"):
+        campaign = [_told(name, day, "C2") for day in range(20)]
+        once, often = (compile_evidence(reference, rows, as_of) for rows in (campaign[:1], campaign))
+        for field, one, other in zip(Cells._fields, once.cells, often.cells, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=field)
+        assert len(often.left_out) == 19
+        assert dict(often.left_out)[campaign[-1].id] == f"no news: {campaign[0].id} told of it within 91 days"
+
+
+def test_news_is_what_is_more_credible_or_late_enough(reference: StateSpace) -> None:
+    """A better row counts beside the first, a worse one does not, and after the episode anyone tells news again."""
+    name = "media_voice_threat"
+    rows = [_told(name, *row) for row in ((0, "C4"), (2, "B2"), (3, "C2"), (30, "B3"), (92, "B3"), (93, "B2"))]
+    found = compile_evidence(reference, rows, dt.date(2026, 3, 5))
+    assert {row for cell in found.rows for row in cell} == {rows[k].id for k in (0, 1, 5)}
+    after = compile_evidence(reference, [rows[0], rows[3]], dt.date(2026, 3, 5))
+    assert len(after.used) == 2
+
+
+def test_what_is_no_news_is_not_what_others_were_chosen_from(reference: StateSpace) -> None:
+    """In an episode the indicator leaves the set that the next telling is compared with; for a better row it is in."""
+    first, other = _told("media_voice_threat", 0, "C2"), _told("arrests_in_russia", 5, "C2")
+    told = reference.indicators.index("media_voice_threat")
+    for grade, inside in (("C2", 0), ("A1", 1)):
+        found = compile_evidence(reference, [first, dataclasses.replace(other, grade=grade)], dt.date(2026, 1, 8))
+        group = found.cells.what[found.rows.index((other.id,)), 4]
+        assert found.cells.available[group, told] == inside
+
+
 def _single(cells: Cells, k: int, observed: float) -> Cells:
     what = cells.what[k : k + 1].copy()
     what[0, 0] = 0

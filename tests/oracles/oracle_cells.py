@@ -127,6 +127,24 @@ def covered_days(spec: ModelSpec, coverage: Rows, as_of: dt.date) -> dict[str, s
     return found
 
 
+def _no_news(spec: ModelSpec, heard: Sequence[Told], date: dt.date, w: float) -> set[str]:
+    """Indicators of which, in the days of an episode, a row at least as credible told as news."""
+    found: set[str] = set()
+    news: dict[str, list[Told]] = {}
+    span = dt.timedelta(days=spec.model.episode_days)
+
+    def stale(name: str, on: dt.date, credibility: float) -> bool:
+        return any(row.date + span > on and row.w >= credibility for row in news.get(name, []))
+
+    for row in heard:
+        if row.indicator is not None and not stale(row.indicator, row.date, row.w):
+            news.setdefault(row.indicator, []).append(row)
+    for name in news:
+        if stale(name, date, w):
+            found.add(name)
+    return found
+
+
 def _read(spec: ModelSpec, told: Sequence[Told]) -> tuple[list[tuple[Told, frozenset[str]]], frozenset[str]]:
     """Read rows in order: those that say something, each with what was closed just before it; what is closed last."""
     closed: set[str] = set()
@@ -223,18 +241,21 @@ def _had(spec: ModelSpec, name: str, date: dt.date) -> bool:
 def _row_cells(
     spec: ModelSpec, told: Sequence[Told], watched: Mapping[str, set[dt.date]], step: int, dates: Sequence[dt.date]
 ) -> Iterator[Selective | Assessment]:
-    for row, closed in _read(spec, told)[0]:
+    heard = _read(spec, told)[0]
+    for k, (row, closed) in enumerate(heard):
         if row.date not in dates:
             continue
+        stale = _no_news(spec, [earlier for earlier, _ in heard[:k]], row.date, row.w)
         if row.state is not None:
             yield Assessment(step, row.stage, row.state, row.w)
-        elif row.indicator is not None and row.date not in watched[row.indicator]:
+        elif row.indicator is not None and row.date not in watched[row.indicator] and row.indicator not in stale:
             among = [
                 name
                 for name, indicator in spec.indicators.items()
                 if indicator.stage == row.stage
                 and row.date not in watched[name]
                 and name not in closed
+                and name not in stale
                 and _had(spec, name, row.date) == _had(spec, row.indicator, row.date)
             ]
             yield Selective(step, row.stage, row.indicator, tuple(among), row.w)

@@ -154,7 +154,8 @@ def model_text(rng: np.random.Generator) -> str:
     c = rng.uniform(1.5, 6)
     header = (
         f'[model]\nname = "world"\ntitle = "World"\ndescription = "Random."\ndataset = "world"\nstart = {start}\n'
-        f"step_days = 7\nreporting_lag_days = {rng.integers(0, 6)}\nhorizons_weeks = [1, 2, 3]"
+        f"step_days = 7\nreporting_lag_days = {(lag := rng.integers(0, 6))}\n"
+        f"episode_days = {0 if lag % 2 else 3 * lag + 6}\nhorizons_weeks = [1, 2, 3]"
     )
     lines = [
         "format = 1",
@@ -177,7 +178,7 @@ def model_text(rng: np.random.Generator) -> str:
         )
     lines += [
         f"[priors.classes.slow]\nper_year = {_interval(rng, 0.5, 2)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
-        f"[priors.classes.fast]\nper_year = {_interval(rng, 2, 8)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
+        f"[priors.classes.fast]\nper_year = {_interval(rng, 1.5, 4)}\nspread = {_interval(rng, 0.2, 0.5)}\n{BASIS}",
         f"[priors.grades]\nweak = 2\nmoderate = 4\nstrong = 10\ndecisive = 30\nconcentration = {c:.2f}\n{BASIS}",
         f"[priors.departure]\nscale = {rng.uniform(0.1, 0.4):.3f}\n{BASIS}",
     ]

@@ -124,6 +124,31 @@ def test_a_row_says_as_much_as_its_grade(reference: StateSpace, reference_median
     assert moved["F6"] == 0.0
 
 
+@pytest.mark.parametrize("grade", ["A1", "C2", "C4"])
+@pytest.mark.parametrize("weak", ["media_voice_threat", "street_protests", "economic_ties_grow"])
+def test_no_number_of_weak_rows_outranks_a_decisive_one(
+    reference: StateSpace, reference_medians: Draws, weak: str, grade: str
+) -> None:
+    """Twenty or more of one weak indicator in a campaign say what one does, and one a week for a year less than that.
+
+    The decisive indicator points to cooperation, so it is log odds that are compared: how far each moves its own state.
+    """
+
+    def moved(name: str, count: int, every: int, grade: str) -> float:
+        inside = reference.members({"relations": reference.spec.indicators[name].points_to})
+        days = [AS_OF - dt.timedelta(days=1 + every * k) for k in range(count)]
+        rows: list[Entry] = [
+            Observation(id=f"{k:02}", indicator=name, date=day, reported_on=day, source="APA", grade=grade)
+            for k, day in enumerate(days)
+        ]
+        said, nothing = (probability(reference, told, reference_medians, inside) for told in (rows, []))
+        return float(special.logit(said) - special.logit(nothing))
+
+    once, campaign = moved(weak, 1, 1, grade), [moved(weak, count, 1, grade) for count in (20, 90)]
+    assert max(campaign) < once + 1e-9
+    assert moved(weak, 52, 7, grade) < moved("arms_purchase_from_russia", 1, 1, "A1")
+
+
 # The article's story.
 
 

@@ -1,0 +1,1 @@
+"""How over-confident a reading row by row becomes where the news has an agenda; writes ``figures.json``."""
