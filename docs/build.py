@@ -9,6 +9,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from docs.builder.bursts import bursts_page
 from docs.builder.commands import cli_page
 from docs.builder.credibility import credibility_page
 from docs.builder.history import history_page
@@ -34,6 +35,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "rules.md": rules_page,
     "vocabulary.md": vocabulary_page,
     "history.md": history_page,
+    "bursts.md": bursts_page,
     **SCHEMAS,
 }
 

@@ -151,9 +151,7 @@ def simulate_world(  # noqa: PLR0913 - what a world is made of
     return _world(space, draw, kind, weeks, rows + _records(space, path, len(rows)))
 
 
-def _watched(
-    rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]
-) -> list[tuple[int, float]]:
+def _watched(rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]) -> list[tuple[int, float]]:
     """Give what is seen in a week in which everything is watched, each sighting with its credibility."""
     years = FULL_WEEK / 365.25
     grades, mix = np.array(list(REPORT_MIX)), np.array(list(REPORT_MIX.values()))
@@ -168,9 +166,7 @@ def _watched(
     ]
 
 
-def _told(
-    rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]
-) -> list[tuple[int, float]]:
+def _told(rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set[int]) -> list[tuple[int, float]]:
     """Give what is told in a week, as often as in the article's data, each with its credibility."""
     found: list[tuple[int, float]] = []
     for stage, mean in enumerate(told_a_week().values()):

@@ -1,10 +1,10 @@
 """Simulate worlds whose news drifts, and read each in four ways; writes ``figures.json`` for ``docs/bursts.md``.
 
-Run as ``python -m benchmarks.bursts``. Half a year of the reference model passes in each world. What is told is chosen by
-how often things happen in the present state times the exponential of an agenda: of each indicator one Gaussian process
-with the given standard deviation, which forgets with a time constant of `FORGETS` weeks. The agenda knows of no state. In
-half of the scenarios indicators tell less than the model file says (κ = ½). A reading weights draws of the prior, without
-the history, to the rows; worlds in which fewer than `LEAST` draws are left in any reading are counted and left out of all.
+Run as ``python -m benchmarks.bursts``. Half a year of the reference model passes in each world. What is told is chosen
+by how often things happen in the present state times the exponential of an agenda: of each indicator one Gaussian
+process with the given standard deviation, which forgets with a time constant of `FORGETS` weeks. The agenda knows of no
+state. In the last scenario indicators also tell less than the model file says (κ = ½). A reading weights draws of the
+prior, without the history, to the rows; worlds in which fewer than `LEAST` draws are left in any reading are left out.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def tell(truth: Truth, path: Sequence[Mapping[str, str]], sd: float, rng: np.ran
                 closed.add(name)
             date = truth.spec.model.start + dt.timedelta(days=7 * week + int(rng.integers(7)))
             rows.append(
-                Observation(
-                    id=f"r{len(rows):04}", indicator=name, date=date, reported_on=date, grade=grade, source="-"
-                )
+                Observation(id=f"r{len(rows):04}", indicator=name, date=date, reported_on=date, grade=grade, source="-")
             )
     return rows
 
@@ -167,9 +165,8 @@ def main() -> None:
             truths.append(states.index(spec.stages[STAGE].state_of(path[-1][STAGE])))
             for name, (probabilities, _) in each.items():
                 said[name].append(probabilities)
-        found["scenarios"][scenario] = {
-            "kept": len(truths), "readings": {name: scores(np.array(rows), np.array(truths)) for name, rows in said.items()}
-        }  # fmt: skip
+        scored = {name: scores(np.array(each), np.array(truths)) for name, each in said.items()}
+        found["scenarios"][scenario] = {"kept": len(truths), "readings": scored}
         print(scenario, json.dumps(found["scenarios"][scenario], indent=1), flush=True)
     (Path(__file__).parent / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -61,7 +61,10 @@ def _pulls() -> str:
         ]
         for grade in SHOWN
     ]
-    earlier, now = ("weak, earlier", "decisive, earlier", f"{HELD:.0%} became"), ("weak", "decisive", f"{HELD:.0%} becomes")
+    earlier, now = (
+        ("weak, earlier", "decisive, earlier", f"{HELD:.0%} became"),
+        ("weak", "decisive", f"{HELD:.0%} becomes"),
+    )
     return table(["grade", "*w*", *earlier, *now], rows)
 
 
@@ -90,8 +93,8 @@ def credibility_page() -> str:
         table(["source", "passes it on", "information", "holds"], factors),
         bullets(
             "Nothing reaches 1: even a confirmed report from the best source can be a mistake.",
-            "F and 6 mean *cannot be judged*, not *bad*. Beside a judgement of the other they are even odds, so F stands"
-            " above E and 6 level with 4.",
+            "F and 6 mean *cannot be judged*, not *bad*. Beside a judgement of the other they are even odds, so F"
+            " stands above E and 6 level with 4.",
             "F6 judges neither: such a row is kept and shown, and is no evidence.",
             "A row with a small *w* says little. It never speaks against what it reports.",
             "A one-off indicator is closed, or opened again, only by a row with *w* of at least ½.",
@@ -100,11 +103,11 @@ def credibility_page() -> str:
         ),
         "## How far a row moves a state\n",
         para(
-            "Who grades a row does not know which state the world is in. So *w* is the probability that the row is true",
-            "with every state of its stage equally likely, and false reports of an indicator are as frequent as true ones",
-            "are on average over the states. If they were as rare as where the indicator does not belong, as in earlier",
-            "versions, a doubtful report of a decisive indicator would vouch for itself: the event is hardly ever reported,",
-            "so it must be true.",
+            "Who grades a row does not know which state the world is in. So *w* is the probability that the row is",
+            "true with every state of its stage equally likely, and false reports of an indicator are as frequent as",
+            "true ones are on average over the states. If they were as rare as where the indicator does not belong, as",
+            "in earlier versions, a doubtful report of a decisive indicator would vouch for itself: the event is hardly",
+            "ever reported, so it must be true.",
         ),
         para(
             "The table shows by what factor one selective row multiplies the odds of the one state of three that its",

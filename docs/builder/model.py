@@ -197,7 +197,10 @@ def _diagnosticity(spec: ModelSpec) -> list[str]:
         return []
     return [
         "### Diagnosticity\n",
-        para("One factor on the logarithms of all grades, learned from the reports: 90 % interval", f"{interval(scale.times)}."),
+        para(
+            "One factor on the logarithms of all grades, learned from the reports: 90 % interval",
+            f"{interval(scale.times)}.",
+        ),
         f"Basis: {basis(scale.basis)}\n",
     ]
 

@@ -183,8 +183,8 @@ REPORT = _object(
             now=ESTIMATE,
         ),
         grades=_rows(
-            "What a grade multiplies the rate of its indicators by: as the model file calls it, and as the reports have it; "
-            "none where the model has no `priors.diagnosticity`.",
+            "What a grade multiplies the rate of its indicators by: as the model file calls it, and as the reports "
+            "have it; none where the model has no `priors.diagnosticity`.",
             grade=TEXT, called=NUMBER, median=NUMBER, low=NUMBER, high=NUMBER,
         ),
         graded=_or_none(TEXT) | {"description": "The same in words."},

@@ -189,7 +189,7 @@ class Priors(NamedTuple):
 
 
 def find_rests_on(found: Posterior, arrays: Mapping[str, Floats], priors: Priors) -> RestsOn:
-    """Hold the draws of ``found`` against those of the prior; ``arrays`` of its fit are `LINKS`, and `GRADED` if any."""
+    """Hold the draws of ``found`` against the prior's; ``arrays`` of its fit are `LINKS`, and `GRADED` if any."""
     space = found.space
     return RestsOn(
         model=space.spec.name,

@@ -63,7 +63,7 @@ def seen(w: float, odds: float, absent: float) -> float:
 
 @kernel
 def told(w: float, share: float, false: float) -> float:
-    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or of ``false`` ones."""
+    """Likelihood of a telling: the indicator's ``share`` of all events of its stage in a state, or a ``false`` one."""
     return w * share + (1.0 - w) * false
 
 

@@ -130,9 +130,7 @@ def _evaluate_range(
                 for z in range(joint):
                     if mask[z] == 0.0:
                         vector[z, :] = 0.0
-            loud = _emit(
-                chain, cells, edges[t], edges[t + 1], emission[block], sums, work, spread, vector, log_mass
-            )
+            loud = _emit(chain, cells, edges[t], edges[t + 1], emission[block], sums, work, spread, vector, log_mass)
             idle = 0 if loud else idle + 1
             if idle in {0, RESCALE} or kept.shape[0] > 0:
                 idle = 0

@@ -100,7 +100,9 @@ def compile_evidence(
     ]
     left_out += [(row.id, "its story counts once, as another row") for row in others if row.id not in told]
     left_out += [(row, "a one-off that had already happened") for row in silent]
-    left_out += [(row, f"no news: {first} told of it within {space.spec.model.episode_days} days") for row, first in again]
+    left_out += [
+        (row, f"no news: {first} told of it within {space.spec.model.episode_days} days") for row, first in again
+    ]
     newest = max((row.date for row in known), default=None)
     return _evidence(space, as_of, until, grid.days, cells, tuple(sorted(left_out)), newest)
 
@@ -195,7 +197,7 @@ def _cells(
 
 
 def _told_before(space: StateSpace, rows: Sequence[Telling], telling: Telling) -> Telling | None:
-    """Give the one of ``rows`` about an indicator that made it no news on the day of ``telling``, to so credible a source."""
+    """Give the one of ``rows`` of an indicator that makes ``telling`` no news: as credible, and in its episode."""
     since = telling.day - space.spec.model.episode_days
     return next((row for row in rows if row.day > since and row.weight >= telling.weight), None)
 
@@ -240,7 +242,7 @@ def _false_shares(space: StateSpace, group: tuple[int, ...]) -> NDArray[np.float
 
 
 def _in_phases(space: StateSpace, indicators: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(indicators, n) rates per year at the prior medians, of indicators of one stage; (n,) shares of its phases."""
+    """Give (indicators, n) rates per year at the prior medians, all of one stage, and (n,) shares of its phases."""
     offset, stage = space.emission_offset, int(space.indicator_stage[indicators[0]])
     rates = np.array([space.emission_median[offset[i] : offset[i + 1]] for i in indicators])
     return rates, space.phase_share[space.stage_offset[stage] : space.stage_offset[stage + 1]]

@@ -176,9 +176,7 @@ def posterior_shift(values: Floats, old: tuple[float, float], new: tuple[float, 
     return (moved - values)[:, None], gain + math.log(sd / new_sd * stretched)
 
 
-def grades_moved(
-    found: Posterior, parameters: Parameters, entries: Sequence[Entry], grade: str, step: float
-) -> Moved:
+def grades_moved(found: Posterior, parameters: Parameters, entries: Sequence[Entry], grade: str, step: float) -> Moved:
     """Move the increment that leads up to ``grade`` by ``step`` of its prior median, and with it all grades above."""
     space = found.space
     k = GRADES.index(grade)

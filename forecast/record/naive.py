@@ -62,7 +62,7 @@ def _flattened(space: StateSpace, draws: Draws) -> Draws:
 def _repeat(past: Cells, new: Cells, space: StateSpace) -> float:
     """Score ``new`` cells by one who gives half to what each stage showed last, and half to what is usual."""
     total = 0.0
-    for what, (w, exposure, odds), observed in zip(new.what.tolist(), new.value.tolist(), new.observed, strict=True):
+    for what, (w, _, odds), observed in zip(new.what.tolist(), new.value.tolist(), new.observed, strict=True):
         _, kind, stage, indicator, group = what
         last = _last(past, kind, stage, indicator)
         if kind == COVERED:

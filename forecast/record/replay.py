@@ -115,7 +115,9 @@ def _common(spec: ModelSpec) -> dict[str, dict[str, Any]]:
     header = spec.model
     return {
         "datasets": {"dataset": header.dataset},
-        "clocks": {name: getattr(header, name) for name in ("start", "step_days", "reporting_lag_days", "episode_days")},
+        "clocks": {
+            name: getattr(header, name) for name in ("start", "step_days", "reporting_lag_days", "episode_days")
+        },
         "horizons": dict.fromkeys(map(str, header.horizons_weeks)),
         "outcomes": {name: row.states for name, row in spec.outcomes.items()},
         "stages": {name: (row.states, row.observable) for name, row in spec.stages.items()},

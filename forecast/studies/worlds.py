@@ -293,9 +293,7 @@ class _Teller:
     def _before(self, indicator: str, years: float) -> float:
         """Probability of an event in ``years`` for one who takes every state for equally likely."""
         shares = _even(self.spec.stages[self.spec.indicators[indicator].stage])
-        return sum(
-            share * (1 - math.exp(-self._expected(indicator, phase) * years)) for phase, share in shares.items()
-        )
+        return sum(share * (1 - math.exp(-self._expected(indicator, phase) * years)) for phase, share in shares.items())
 
     def _false(self, indicator: str, years: float) -> dict[str, float]:
         """Probability of a false report of each grade where nothing happened."""

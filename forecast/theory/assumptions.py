@@ -40,6 +40,7 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
 
 DIAGNOSTICITY = "priors.diagnosticity"
 
+
 def _transition_key(stage: str, move: Transition) -> str:
     return f"stages.{stage}.transitions.{move.from_}>{move.to}"
 
@@ -48,8 +49,8 @@ def assumptions(spec: ModelSpec) -> dict[str, Interval]:
     """Every 90 % interval that may be varied, by dotted key, in the order of the file.
 
     Rates of transitions (per year; ``stages.peace.transitions.stalled>advancing``), multipliers of effects
-    (``stages.relations.effects.<name>``), typical rates of classes (per year; ``priors.classes.<name>``), and the scale of
-    the grades if the model has one (``priors.diagnosticity``).
+    (``stages.relations.effects.<name>``), typical rates of classes (per year; ``priors.classes.<name>``), and the scale
+    of the grades if the model has one (``priors.diagnosticity``).
     """
     found: dict[str, Interval] = {}
     for name, stage in spec.stages.items():

@@ -370,7 +370,7 @@ class DeparturePrior(_Table):
 
 
 class DiagnosticityPrior(_Table):
-    """How far the grades are right: ``times`` is the 90 % interval of κ, which multiplies the logarithms of all grades."""
+    """How far the grades are right: ``times`` is the 90 % interval of κ, a factor on the logarithms of all grades."""
 
     times: Scale
     basis: Bases

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 from typing import TYPE_CHECKING
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -36,7 +35,6 @@ from forecast.answers.target import Question
 from forecast.base.errors import InputError
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.reweighting import reweigh
-from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.estimate import Estimate
 from forecast.theory.modelfile import parse_spec

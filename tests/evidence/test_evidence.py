@@ -251,16 +251,16 @@ def test_a_campaign_says_what_its_first_row_says(reference: StateSpace) -> None:
         for field, one, other in zip(Cells._fields, once.cells, often.cells, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=field)
         assert len(often.left_out) == 19
-        assert dict(often.left_out)[campaign[-1].id] == f"no news: {campaign[0].id} told of it within 91 days"
+        assert dict(often.left_out)[campaign[-1].id] == f"no news: {campaign[0].id} told of it within 84 days"
 
 
 def test_news_is_what_is_more_credible_or_late_enough(reference: StateSpace) -> None:
     """A better row counts beside the first, a worse one does not, and after the episode anyone tells news again."""
     name = "media_voice_threat"
-    rows = [_told(name, *row) for row in ((0, "C4"), (2, "B2"), (3, "C2"), (30, "B3"), (92, "B3"), (93, "B2"))]
-    found = compile_evidence(reference, rows, dt.date(2026, 3, 5))
+    rows = [_told(name, *row) for row in ((0, "C4"), (2, "B2"), (3, "C2"), (30, "B3"), (85, "B3"), (86, "B2"))]
+    found = compile_evidence(reference, rows, dt.date(2026, 2, 26))
     assert {row for cell in found.rows for row in cell} == {rows[k].id for k in (0, 1, 5)}
-    after = compile_evidence(reference, [rows[0], rows[3]], dt.date(2026, 3, 5))
+    after = compile_evidence(reference, [rows[0], rows[3]], dt.date(2026, 2, 26))
     assert len(after.used) == 2
 
 

@@ -128,7 +128,7 @@ def covered_days(spec: ModelSpec, coverage: Rows, as_of: dt.date) -> dict[str, s
 
 
 def _no_news(spec: ModelSpec, heard: Sequence[Told], date: dt.date, w: float) -> set[str]:
-    """Indicators of which, in the days of an episode, a row at least as credible told as news."""
+    """Name the indicators of which, in the days of an episode, a row at least as credible told as news."""
     found: set[str] = set()
     news: dict[str, list[Told]] = {}
     span = dt.timedelta(days=spec.model.episode_days)

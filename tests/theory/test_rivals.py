@@ -404,7 +404,7 @@ def test_weights_are_shares() -> None:
 
 
 def test_assumptions_are_every_interval_of_the_file(parent: ModelSpec) -> None:
-    """The assumptions are the rates of transitions, effects, classes and the scale of the grades, in the file's order."""
+    """The assumptions are the rates of transitions, effects, classes and the scale of grades, in the file's order."""
     expected: dict[str, tuple[float, ...]] = {}
     for name, stage in RAW["stages"].items():
         for row in stage["transitions"]:
