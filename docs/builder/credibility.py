@@ -103,11 +103,11 @@ def credibility_page() -> str:
         ),
         "## How far a row moves a state\n",
         para(
-            "Who grades a row does not know which state the world is in. So *w* is the probability that the row is",
-            "true with every state of its stage equally likely, and false reports of an indicator are as frequent as",
-            "true ones are on average over the states. If they were as rare as where the indicator does not belong, as",
-            "in earlier versions, a doubtful report of a decisive indicator would vouch for itself: the event is hardly",
-            "ever reported, so it must be true.",
+            "Who grades a row does not know which state the world is in. So *w* is the probability that the row",
+            "is true with every state of its stage equally likely, and false reports of an indicator are as",
+            "frequent as true ones are on average over the states. If they were as rare as where the indicator",
+            "does not belong, as in earlier versions, a doubtful report of a decisive indicator would vouch for",
+            "itself: the event is hardly ever reported, so it must be true.",
         ),
         para(
             "The table shows by what factor one selective row multiplies the odds of the one state of three that its",

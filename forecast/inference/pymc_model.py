@@ -8,8 +8,8 @@
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
 ``indicator_departure``, and ``diagnosticity`` where the model has it; the derived ``grade_log_times``, ``log_rate``,
-``log_lambda`` and ``start``; and ``reports``, the observed evidence, whose hidden path is summed out. A history adds ``unit_log_spread``, ``unit_offset`` and the
-potential ``history``, the log-likelihood of its spells.
+``log_lambda`` and ``start``; and ``reports``, the observed evidence, whose hidden path is summed out. A history adds
+``unit_log_spread``, ``unit_offset`` and the potential ``history``, the log-likelihood of its spells.
 """
 
 from __future__ import annotations
