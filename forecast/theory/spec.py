@@ -464,9 +464,13 @@ class ModelSpec(_Table):
         (experts) do not count, so mending a citation keeps every fit valid.
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
-        keys = {"dataset", "start", "step_days", "reporting_lag_days"}
-        if self.model.episode_days:
-            keys.add("episode_days")
+        keys = {
+            "dataset",
+            "start",
+            "step_days",
+            "reporting_lag_days",
+            *["episode_days"] * bool(self.model.episode_days),
+        }
         clock = self.model_dump(mode="json", include={"model": keys})
         learned = [
             spell[:-3]  # without the words about where it comes from
