@@ -175,13 +175,14 @@ def _cells(
         if telling.indicator in closed:
             silent.append(telling.id)
             continue
-        first = _told_before(space, told[telling.indicator], telling)
+        first = None if telling.distinct else _told_before(space, told[telling.indicator], telling)
         if covered[telling.indicator, telling.day]:
             seen[telling.indicator, step].append(telling)
         elif first is not None:
             again.append((telling.id, first.id))
         else:
-            quiet = {i for i, rows in told.items() if _told_before(space, rows, telling) is not None}
+            quiet = () if telling.distinct else told
+            quiet = {i for i in quiet if _told_before(space, told[i], telling) is not None}
             cells.append(_selective(space, telling, covered, closed | quiet, step))
         if first is None:
             told[telling.indicator].append(telling)

@@ -56,6 +56,7 @@ class Telling:
     state: int  # −1 for a sighting
     weight: float
     month: bool
+    distinct: bool
 
 
 # Stories.
@@ -92,4 +93,5 @@ def _telling(space: StateSpace, row: Observation) -> Telling:
         state=state,
         weight=credibility(row.grade),
         month=row.precision == "month",
+        distinct=row.distinct,
     )

@@ -40,6 +40,7 @@ class Told:
     date: dt.date
     month: bool
     w: float
+    distinct: bool
 
 
 def _stage_of(spec: ModelSpec, row: Row) -> str | None:
@@ -90,7 +91,7 @@ def _told(spec: ModelSpec, row: Row, date: dt.date, credibility: Credibility) ->
     stage = _stage_of(spec, row)
     assert stage is not None
     state = None if row.indicator else row.state.partition(".")[2]
-    return Told(row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row))
+    return Told(row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row), row.distinct)
 
 
 def _count_stories(spec: ModelSpec, rows: Sequence[Row], credibility: Credibility) -> list[Told]:
@@ -137,7 +138,7 @@ def _no_news(spec: ModelSpec, heard: Sequence[Told], date: dt.date, w: float) ->
         return any(row.date + span > on and row.w >= credibility for row in news.get(name, []))
 
     for row in heard:
-        if row.indicator is not None and not stale(row.indicator, row.date, row.w):
+        if row.indicator is not None and (row.distinct or not stale(row.indicator, row.date, row.w)):
             news.setdefault(row.indicator, []).append(row)
     for name in news:
         if stale(name, date, w):
@@ -245,7 +246,7 @@ def _row_cells(
     for k, (row, closed) in enumerate(heard):
         if row.date not in dates:
             continue
-        stale = _no_news(spec, [earlier for earlier, _ in heard[:k]], row.date, row.w)
+        stale = set() if row.distinct else _no_news(spec, [earlier for earlier, _ in heard[:k]], row.date, row.w)
         if row.state is not None:
             yield Assessment(step, row.stage, row.state, row.w)
         elif row.indicator is not None and row.date not in watched[row.indicator] and row.indicator not in stale:
