@@ -17,7 +17,7 @@ from docs.builder.places import CLAIMS, PASSAGES, ROOT
 from forecast.base.errors import ForecastError
 from forecast.theory.assumptions import bases
 from forecast.theory.modelfile import load_spec
-from forecast.theory.spec import QUOTE_WORDS
+from forecast.theory.values import QUOTE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

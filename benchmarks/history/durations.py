@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
-from forecast.theory.spec import log_normal
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

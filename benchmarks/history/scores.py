@@ -18,8 +18,8 @@ from forecast import quantities
 from forecast.engine.history import history_log_likelihood
 from forecast.evidence.history import compile_history
 from forecast.inference.left_out import foretold_by, left_out_score, spans_of, unit_log_likelihood
-from forecast.theory.spec import log_normal
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

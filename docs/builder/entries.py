@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docs.builder.markdown import plain
-from forecast.theory.spec import log_normal
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,8 +11,8 @@ from docs.builder.places import MODEL
 from forecast.engine.blocks import BLOCK, Blocks, Draws
 from forecast.engine.propagate import Ahead, Horizons, Questions, Read
 from forecast.theory.modelfile import load_spec
-from forecast.theory.spec import log_normal
 from forecast.theory.statespace import StateSpace, chain_of
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
 from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
 from forecast.quantities.shares import Shares, log_odds_variance, quantiles, shares_of, variance
-from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.spec import GRADES
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -29,7 +29,8 @@ from forecast.ledger.rows import Coverage, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
 from forecast.theory.assumptions import DIAGNOSTICITY, assumptions
-from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.spec import GRADES
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -14,8 +14,8 @@ from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.filtering import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
 from forecast.quantities.from_draws import answers, ask, horizons_of, sayable
-from forecast.theory.spec import log_normal
 from forecast.theory.statespace import chain_of
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -32,8 +32,9 @@ from forecast.engine.history import Spans, history_log_likelihood
 from forecast.engine.jit import STAMP
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.evidence.history import compile_history
-from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.spec import GRADES
 from forecast.theory.statespace import chain_of
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,8 @@ import numpy as np
 from forecast.base.errors import InputError
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
-from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.spec import GRADES
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,12 +7,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import FaultsError, InputError, nearest
-from forecast.theory.spec import GRADES, LEAST, MOST, SCALE, ordered
+from forecast.theory.spec import GRADES
+from forecast.theory.values import LEAST, MOST, SCALE, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from forecast.theory.spec import Basis, ClassPrior, Indicator, Interval, ModelSpec, Outcome, Stage, Transition
+    from forecast.theory.spec import Basis, ClassPrior, Indicator, ModelSpec, Outcome, Stage, Transition
+    from forecast.theory.values import Interval
 
 
 def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:

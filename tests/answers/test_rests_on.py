@@ -15,8 +15,9 @@ from forecast.answers.target import Question
 from forecast.engine.filtering import evaluate
 from forecast.inference.reweighting import reweigh
 from forecast.quantities.estimate import Estimate
-from forecast.theory.spec import GRADES, Conditional, log_normal
+from forecast.theory.spec import GRADES, Conditional
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from forecast.inference.anchor import Anchor

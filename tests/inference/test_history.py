@@ -18,8 +18,8 @@ from forecast.inference.model import Model
 from forecast.inference.pymc_model import build_model
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import PARAMETERS, moved, parameter_names, parameters_of
-from forecast.theory.spec import log_normal
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from pathlib import Path

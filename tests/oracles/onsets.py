@@ -9,8 +9,8 @@ import numpy as np
 from small_models import BASIS, tiny_spec
 
 from forecast.inference.left_out import SharedDraws
-from forecast.theory.spec import log_normal
 from forecast.theory.spells import Spell
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

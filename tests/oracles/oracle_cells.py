@@ -91,7 +91,10 @@ def _told(spec: ModelSpec, row: Row, date: dt.date, credibility: Credibility) ->
     stage = _stage_of(spec, row)
     assert stage is not None
     state = None if row.indicator else row.state.partition(".")[2]
-    return Told(row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row), row.distinct)
+    month = row.precision == "month"
+    return Told(row.id, stage, row.indicator or None, state, date, month, credibility(row), row.distinct)
+        row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row), row.distinct
+    )
 
 
 def _count_stories(spec: ModelSpec, rows: Sequence[Row], credibility: Credibility) -> list[Told]:

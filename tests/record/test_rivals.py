@@ -34,8 +34,9 @@ from forecast.record.replay import Week, require_comparable, score_week
 from forecast.record.rivals import compare
 from forecast.record.stacking import stack
 from forecast.theory.assumptions import assumptions, with_intervals
-from forecast.theory.spec import Expert, log_normal
+from forecast.theory.spec import Expert
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,8 +20,11 @@ from benchmarks.history.variants import only, with_one_phase, with_one_state, wi
 from docs.builder.history import FIGURES, ONSET, difference
 from forecast.engine.history import history_log_likelihood
 from forecast.evidence.history import compile_history
-from forecast.theory.spec import ModelSpec, Transition, log_normal
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import log_normal
+
+if TYPE_CHECKING:
+    from forecast.theory.spec import ModelSpec, Transition
 
 GIVEN = (("backing", "given"),)
 HOME = spell("calm", "2020-01-01", "2020-03-04", unit="home")

@@ -18,8 +18,8 @@ from forecast.base.errors import InputError, ModelFileError
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.theory.modelfile import load_spec, parse_spec
-from forecast.theory.spec import ordered
 from forecast.theory.statespace import StateSpace
+from forecast.theory.values import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from forecast.base.errors import InputError, ModelFileError
 from forecast.project.project import Project
 from forecast.theory.assumptions import assumptions, bases, with_grades, with_intervals
 from forecast.theory.modelfile import load_spec, parse_spec
-from forecast.theory.spec import log_normal
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from places import EVENTS
 
-from forecast.theory.spec import GRADES, log_normal
+from forecast.theory.spec import GRADES
+from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
