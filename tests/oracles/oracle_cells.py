@@ -93,8 +93,6 @@ def _told(spec: ModelSpec, row: Row, date: dt.date, credibility: Credibility) ->
     state = None if row.indicator else row.state.partition(".")[2]
     month = row.precision == "month"
     return Told(row.id, stage, row.indicator or None, state, date, month, credibility(row), row.distinct)
-        row.id, stage, row.indicator or None, state, date, row.precision == "month", credibility(row), row.distinct
-    )
 
 
 def _count_stories(spec: ModelSpec, rows: Sequence[Row], credibility: Credibility) -> list[Told]:
