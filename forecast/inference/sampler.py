@@ -157,7 +157,7 @@ class Sampler:
         )  # fmt: skip
         running = nutpie.sample(
             compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains, seed=settings.seed,
-            target_accept=settings.target_accept, low_rank_modified_mass_matrix=True,
+            target_accept=settings.target_accept, adaptation="low_rank",
             save_warmup=False, progress_bar=False, blocking=False,
         )  # fmt: skip
         trace = _wait(running, table, settings.chains * (settings.draws + settings.tune), on_draw)

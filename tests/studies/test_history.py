@@ -190,13 +190,13 @@ def test_a_unit_left_out_is_foretold_as_quadrature_has_it() -> None:
     exact = density("a", "b", "home") - density("b", "home")
     posterior = model.fit(1, draws=500)
     found = model.foretold(posterior, "a", 1)
-    assert not found.refit
-    assert found.value == pytest.approx(exact, abs=4 * found.error)
+    assert found.reached
+    assert found.value == pytest.approx(exact, abs=4 * found.mcse)
     anew = model.log_predictive(model.fit(2, "a", draws=500).draws, "a")
     assert np.log(np.exp(anew).mean()) == pytest.approx(exact, abs=0.05)
     alone = model.alone("a", 1, 4000)
-    assert alone.value == pytest.approx(density("a"), abs=4 * alone.error)
-    assert alone.error < 0.1
+    assert alone.value == pytest.approx(density("a"), abs=4 * alone.mcse)
+    assert alone.mcse < 0.1
 
 
 def test_without_passing_two_phases_are_one() -> None:

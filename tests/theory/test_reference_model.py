@@ -239,7 +239,7 @@ def entries_of(spec: ModelSpec) -> set[str]:
         found |= {f"stages.{name}.effects.{label}" for label in stage.effects}
     found |= {f"priors.classes.{name}" for name in spec.priors.classes}
     found |= {f"experts.{expert.name}" for expert in spec.experts}
-    return found | {"priors.grades", "priors.departure"}
+    return found | {"priors.grades", "priors.departure", "priors.diagnosticity"}
 
 
 def test_every_dated_passage_has_its_row(reference_spec: ModelSpec, article_rows: list[Entry]) -> None:
