@@ -275,6 +275,14 @@ CASES = (
         ),
     ),
     Case(
+        "A model file with faulty phases",
+        ("forecast", "check", MODEL),
+        _replaced(
+            ('confrontation = ["acute", "lingering"]', 'confrontation = ["acute", "truce"], cooperation = 1'),
+            ('fresh_deal = ["signed", "young"]', 'fresh_deal = ["young", "signed"]'),
+        ),
+    ),
+    Case(
         "A model file with numbers out of range",
         ("forecast", "check", MODEL),
         _replaced(

@@ -134,7 +134,8 @@ def simulate_world(  # noqa: PLR0913 - what a world is made of
     usual = one_rate(draw.log_lambda[0], space)
     bent = [bend(part, space) for part in usual]
     if hold is not None and onset is not None:
-        path[onset:, space.stages.index(hold[0])] = space.state(".".join(hold))[1]
+        stage = space.stages.index(hold[0])
+        path[onset:, stage] = space.phases[stage].index(space.spec.stages[hold[0]].phases_of(hold[1])[0])
     rows: list[Observation] = []
     closed: set[int] = set()
     for week in range(weeks):
@@ -206,11 +207,11 @@ def _records(space: StateSpace, path: Ints, first: int) -> list[Observation]:
     """Put on record when a stage enters and leaves its observable set."""
     rows: list[Observation] = []
     for stage, name in enumerate(space.stages):
-        inside = space.observable(stage)
+        inside = space.in_phases(stage, space.observable(stage))
         was = False
         for week, state in enumerate(path[:, stage]):
             if inside[state] != was:
-                label = space.spec.stages[name].states[state]
+                label = space.spec.stages[name].state_of(space.phases[stage][state])
                 number = first + len(rows)
                 rows.append(_row(space, number, week, FULL_WEEK - 1, max(REPORT_MIX), state=f"{name}.{label}"))
             was = bool(inside[state])

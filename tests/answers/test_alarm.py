@@ -88,7 +88,8 @@ def told_by(  # noqa: PLR0913 - what a world is made of
         for name, indicator in spec.indicators.items():
             rate = math.exp(p.log_lambda[name, here[indicator.stage]]) * (times if week >= first else 1.0)
             happens = rng.random() < -math.expm1(-rate * 7 / 365.25)
-            odds = math.expm1(oracle_cells._prior_rate(spec, name) * 7 / 365.25)
+            before = oracle_cells._seen_before(spec, oracle.Covered(0, indicator.stage, name, 7, ()))
+            odds = before / (1 - before)
             wrong = {w: share * odds * (1 - w) / w for w, share in MIX.items()}
             if name in closed or not (happens or rng.random() < sum(wrong.values())):
                 continue
@@ -241,7 +242,10 @@ def test_the_tail_is_that_of_an_enumeration(monkeypatch: pytest.MonkeyPatch) -> 
     names = ("shot", "march", "pact")
     rates = {(name, s): math.exp(p.log_lambda[name, s]) for name in names for s in near}
     share = {name: sum(near[s] * rates[name, s] / sum(rates[n, s] for n in names) for s in near) for name in names}
-    chance = {name: 0.96 * share[name] + 0.04 / 3 for name in names}
+    false = {
+        name: oracle_cells._told_before(space.spec, oracle.Selective(0, "near", name, names, 0.96)) for name in names
+    }
+    chance = {name: 0.96 * share[name] + 0.04 * false[name] for name in names}
     for name in names:
         found = raise_alarm(before, compile_evidence(space, [sighting(name, day)], day))
         assert found.score == pytest.approx(math.log(chance[name]), abs=1e-9)

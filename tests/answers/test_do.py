@@ -94,6 +94,8 @@ def test_an_outcome_that_is_forced_is_reached() -> None:
     """On the day itself the forced outcome holds, and paths that were not in it at ``as_of`` have reached it."""
     for scene in scenes(4, 1):
         ((stage, states),) = scene.outcomes["condition"].items()
+        if states[0] not in scene.spec.stages[stage].states:  # nobody can do a phase
+            continue
         asker = scene.asker()
         already = asker.posterior.forecast().probability("condition").mean
         for when in ("now", "horizon", "two weeks"):

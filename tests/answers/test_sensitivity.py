@@ -149,12 +149,12 @@ def test_every_change_is_the_forecast_of_what_was_changed(seed: int) -> None:
         counts[shift.kind] = counts.get(shift.kind, 0) + 1
         if wanted is not None:
             assert shift.probability == pytest.approx(wanted, abs=1e-9), shift
-    kinds = {"rate": ".transitions.", "effect": ".effects.", "class": "priors."}
+    kinds = {"rate": ".transitions.", "effect": ".effects.", "class": "priors.classes."}
     for kind, part in kinds.items():
         assert counts.get(kind, 0) == 2 * sum(part in key for key in assumptions(scene.spec))
     sources = {row.source for row in scene.entries}
     assert {shift.name for shift in found.shifts if shift.kind == "source"} == sources
-    assert counts["grade"] == 8
+    assert counts["grade"] == 8 + 2 * (scene.spec.priors.diagnosticity is not None)
     assert (counts["credibility"], counts["coverage"]) == (2, 1)
     assert counts["story"] >= 3
 

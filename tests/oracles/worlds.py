@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -89,7 +89,8 @@ def _effects(
 def _stages(rng: np.random.Generator, shape: Sequence[int]) -> tuple[list[str], dict[str, tuple[str, ...]]]:
     """Write the stages; one has an observable set that contains its last state and not its first.
 
-    Of a stage with three states the last two are phases of one, where nothing is observable or both are.
+    Of a stage with three states the last two are phases of one where nothing is observable; of the first stage where
+    both are, too.
     """
     lines: list[str] = []
     states: dict[str, tuple[str, ...]] = {}
@@ -104,7 +105,7 @@ def _stages(rng: np.random.Generator, shape: Sequence[int]) -> tuple[list[str], 
         lines += [f'[stages.{name}]\nlabel = "{name}"\nstates = {_quoted(own)}\nstart = {{ {weights} }}\n{BASIS}']
         if observable:
             lines[-1] += f"\nobservable = {_quoted(observable)}"
-        if size == WITH_PHASES and len(observable) != 1:
+        if size == WITH_PHASES and (not observable or (name == "stage_x" and len(observable) > 1)):
             state, both = f"{own[1]}_or_{own[2]}", _quoted(own[1:])
             lines[-1] = lines[-1].replace(_quoted(own), _quoted([own[0], state])).replace(both, _quoted([state]))
             lines[-1] += f"\nphases = {{ {state} = {both} }}"
@@ -411,6 +412,14 @@ def small_world(seed: int) -> World:
 
 
 # One small model in sight, for what is asked of a forecast.
+
+
+def without_episodes(world: World) -> World:
+    """Give the world in which every row is news."""
+    spec = world.spec.model_copy(update={"model": world.spec.model.model_copy(update={"episode_days": 0})})
+    space = StateSpace(spec)
+    evidence = compile_rows(space, [*world.rows, *world.coverage], world.as_of)
+    return replace(world, spec=spec, space=space, evidence=evidence)
 
 
 def values_of(spec: ModelSpec, size: int, seed: int) -> list[dict[str, np.ndarray | float]]:

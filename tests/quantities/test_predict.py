@@ -245,28 +245,26 @@ def test_weekday_does_not_matter_when_nothing_happened(
 ) -> None:
     """After the article's events, with no news since, a date's forecast agrees to 0.1 % with the next day's, bar one.
 
-    A strategic victory within 4 weeks differs by up to 0.4 % of its 1 %: in the step in which a deal begins, victory
-    moves at the rates of a deal from the step's beginning, and a split step has less of that (docs/decisions.md,
+    A strategic victory differs by up to 1.6 % of itself, most within 4 weeks: in the step in which a deal begins, victory
+    moves at the rates of signing from the step's beginning, and a split step has less of that (docs/decisions.md,
     *Weekdays*).
     """
     draws = reference_medians if which == "medians" else reference_prior
     found = weekday_differences(reference, article_rows, draws, dt.date(2026, 1, 13))
-    early = {key: found.pop(key) for key in list(found) if key[:2] == ("strategic_victory", 4)}
-    assert max(found.values()) < 0.001  # measured: 0.0008
-    assert (
-        0.001 < max(early.values()) < 0.005
-    )  # measured: 0.0040 from Tuesday to Wednesday, 0.0021 from Sunday to Monday
+    early = {key: found.pop(key) for key in list(found) if key[0] == "strategic_victory"}
+    assert max(found.values()) < 0.001  # measured: 0.00100
+    assert 0.001 < max(early.values()) < 0.02  # measured: 0.016, within 4 weeks
 
 
 @pytest.mark.parametrize("which", ["medians", "prior"])
-def test_weekday_moves_no_forecast_by_a_fiftieth_of_a_point(
+def test_weekday_moves_no_forecast_by_two_tenths_of_a_point(
     reference: StateSpace, reference_medians: Draws, reference_prior: Draws, article_rows: list[Entry], which: str
 ) -> None:
-    """With no news, the forecast of a date made on any two days of one week differs by less than 0.0002."""
+    """With no news, the forecast of a date made on any two days of one week differs by less than 0.002."""
     draws = reference_medians if which == "medians" else reference_prior
     days = [dt.date(2026, 1, 14) + dt.timedelta(days=k) for k in range(7)]
     evidences = [unwatched(compile_evidence(reference, article_rows, day), 56) for day in days]
     for weeks in reference.spec.model.horizons_weeks:
         date = days[-1] + dt.timedelta(weeks=weeks)
         each = np.array([on_date(reference, evidence, draws, date).mean(axis=0) for evidence in evidences])
-        assert np.ptp(each, axis=0).max() < 2e-4  # measured: 0.00012, of strategic victory
+        assert np.ptp(each, axis=0).max() < 2e-3  # measured: 0.001, of strategic victory
