@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
@@ -26,6 +26,7 @@ from forecast.theory.spec import (
     Indicator,
     ModelSpec,
     Outcome,
+    Phases,
     Priors,
     Rule,
     Sign,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+PHASES = TypeAdapter(Phases)
 MOST_FAULTS = 1000  # found at one reading
 MORE_FAULTS = f"the file: more than {MOST_FAULTS:,} faults; not all of them were looked for"
 
@@ -205,16 +207,28 @@ def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
             raw["priors"]["diagnosticity"] = {"times": [0.5, 2.0], "basis": basis}
         case ("stages", str(name), "units", *_):
             raw["stages"][name]["units"] = {"own": "-", "spread": [0.1, 1.0], "basis": basis}
-        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" | "phases" as key, *_):
+        case ("stages", str(name), "phases", *_):
+            raw["stages"][name]["phases"] = _sound_phases(raw["stages"][name]["phases"])
+        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
             if not isinstance(raw["stages"].get(name), dict):
                 return False
             states: Any = raw["stages"][name].get("states")
             start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
-            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}, "phases": {}}
+            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}
             raw["stages"][name][key] = known[key]
         case _:
             return False
     return True
+
+
+def _sound_phases(phases: Any) -> dict[str, Any]:  # noqa: ANN401 - TOML
+    """Keep what names phases as it should, so that whatever speaks of them is no fault."""
+    rows = cast("dict[str, Any]", phases) if isinstance(phases, dict) else {}
+    found: dict[str, Any] = {}
+    for state, names in rows.items():
+        with suppress(ValidationError):
+            found |= PHASES.validate_python({state: names})
+    return found
 
 
 def _removal_order(place: tuple[str | int, ...]) -> tuple[tuple[int, int | str], ...]:

@@ -128,7 +128,9 @@ def _all_named(phases: object) -> object:
     return {state: _named(names, str(state)) for state, names in cast("dict[object, object]", phases).items()}
 
 
-Phases = Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_PHASES)]
+Phases = Annotated[
+    dict[Name, Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_PHASES)]], BeforeValidator(_all_named)
+]
 
 
 class Stage(_Table):
@@ -140,7 +142,7 @@ class Stage(_Table):
 
     label: Text
     states: Annotated[tuple[Name, ...], Field(min_length=2)]
-    phases: Annotated[dict[Name, Phases], BeforeValidator(_all_named)] = {}
+    phases: Phases = {}
     describe: dict[Name, Text] = {}
     observable: tuple[Name, ...] = ()
     start: dict[Name, Weight] = Field(min_length=1)

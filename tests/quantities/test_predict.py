@@ -245,7 +245,7 @@ def test_weekday_does_not_matter_when_nothing_happened(
 ) -> None:
     """After the article's events, with no news since, a date's forecast agrees to 0.1 % with the next day's, bar one.
 
-    A strategic victory differs by up to 1.6 % of itself, most within 4 weeks: in the step in which a deal begins, victory
+    A strategic victory differs by up to 1.6 % of itself within 4 weeks: in the step in which a deal begins, victory
     moves at the rates of signing from the step's beginning, and a split step has less of that (docs/decisions.md,
     *Weekdays*).
     """
