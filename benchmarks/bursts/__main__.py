@@ -71,8 +71,8 @@ def tell(truth: Truth, path: Sequence[Mapping[str, str]], sd: float, rng: np.ran
             ]  # fmt: skip
             grade = str(rng.choice(list(MIX), p=list(MIX.values())))
             true = np.array([truth.intensity(name, states[STAGE]) for name in among])
-            usual = np.array([_usual(space, name) for name in among])
-            false = usual / usual.sum(axis=0) @ _shares(space, STAGE)
+            usual, shares = space.median_rates([space.indicators.index(name) for name in among])
+            false = usual / usual.sum(axis=0) @ shares
             w = credibility(grade)
             weight = (w * true / true.sum() + (1 - w) * false) * np.exp([more[name][week] for name in among])
             name = str(rng.choice(among, p=weight / weight.sum()))
@@ -83,16 +83,6 @@ def tell(truth: Truth, path: Sequence[Mapping[str, str]], sd: float, rng: np.ran
                 Observation(id=f"r{len(rows):04}", indicator=name, date=date, reported_on=date, grade=grade, source="-")
             )
     return rows
-
-
-def _usual(space: StateSpace, name: str) -> np.ndarray:
-    k = space.indicators.index(name)
-    return space.emission_median[space.emission_offset[k] : space.emission_offset[k + 1]]
-
-
-def _shares(space: StateSpace, stage: str) -> np.ndarray:
-    level = space.stages.index(stage)
-    return space.phase_share[space.stage_offset[level] : space.stage_offset[level + 1]]
 
 
 class Reader:

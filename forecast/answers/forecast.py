@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.fitter import Fitter
     from forecast.inference.reweighting import Posterior
+    from forecast.inference.shifted_prior import Parameters
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Estimate, Policy
     from forecast.quantities.forecast import WhatIf
@@ -284,15 +285,10 @@ class LiveForecast(Forecast):
     ) -> Sensitivity:
         """Do `sensitivity`; a ``quick`` one has no power-scaling and looks for other draws only among the fits."""
         found = self.fitted(refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space, self.fitter.model.history))
+        parameters, chains = self._parameters(found)
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
         informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
-        of_fit = OfFit(
-            parameters_of(arrays, found.space, self.fitter.model.history),
-            log_prior,
-            len(arrays[PARAMETERS[0]]),
-            informed,
-        )
+        of_fit = OfFit(parameters, log_prior, chains, informed)
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
@@ -308,8 +304,13 @@ class LiveForecast(Forecast):
 
         """
         found = self.fitted(refit or self.refit)
-        arrays = self.fitter.arrays(found.anchor, parameter_names(found.space, self.fitter.model.history))
-        return pool_experts(found, parameters_of(arrays, found.space, self.fitter.model.history), self.entries)
+        return pool_experts(found, self._parameters(found)[0], self.entries)
+
+    def _parameters(self, found: Posterior) -> tuple[Parameters, int]:
+        """Give the parameters of the draws of ``found``, and how many chains they are of."""
+        space, history = found.space, self.fitter.model.history
+        arrays = self.fitter.arrays(found.anchor, parameter_names(space, history))
+        return parameters_of(arrays, space, history), len(arrays[PARAMETERS[0]])
 
     def prior(self) -> Anchor:
         """Give draws from the prior."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from forecast import base
 from forecast.base import prose
+from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
+from forecast.engine.pareto import equal_weights
 from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
 from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
@@ -233,8 +235,10 @@ def _numbers(found: Posterior, priors: Priors) -> Iterator[NumberShares]:
     """Hold three sets of draws against each other; what is too rare to be said under one of them is left out."""
     longest = max(found.space.spec.model.horizons_weeks)
     sides = [
-        _said(_without_reports(priors.alone, found.evidence), _equal(priors.alone), priors.alone.efficiency),
-        _said(_without_reports(priors.informed, found.evidence), _equal(priors.informed), priors.informed.efficiency),
+        *(
+            _said(_without_reports(one, found.evidence), equal_weights(one.blocks.size).values, one.efficiency)
+            for one in (priors.alone, priors.informed)
+        ),
         _said(found.answers, found.weights.values, found.anchor.efficiency),
     ]
     for key in sides[-1]:
@@ -252,13 +256,7 @@ def _said(found: Answers, weights: Floats, efficiency: float) -> dict[Key, tuple
     return {row.key: (spread, row.estimate) for row, spread in zip(rows, spreads, strict=True)}
 
 
-def _equal(anchor: Anchor) -> Floats:
-    return np.full(anchor.blocks.size, 1.0 / anchor.blocks.size)
-
-
 def _without_reports(anchor: Anchor, evidence: Evidence) -> Answers:
     """Answer by the theory alone: the steps pass, and nothing is known of any of them."""
-    cells = evidence.cells
-    nothing = cells._replace(what=cells.what[:0], value=cells.value[:0], observed=cells.observed[:0])
-    states = evaluate(anchor.blocks, nothing).states
+    states = evaluate(anchor.blocks, without_cells(evidence.cells)).states
     return answers(anchor.space, evidence.as_of, anchor.ahead(horizons_of(anchor.space, evidence.as_of)), states)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast import base
-from forecast.answers.rule_futures import KINDS, Future, Kept, Known, at_and_by, ratio
+from forecast.answers.rule_futures import KINDS, Future, Kept, Kind, Known, at_and_by
 from forecast.answers.rule_quality import RuleQuality, quality_sentences, rule_quality
 from forecast.engine.simulate import choose
 from forecast.evidence.hypothetical import closed_one_offs
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.engine.arrays import Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Trust
@@ -36,7 +35,7 @@ class RuleProbability:
     """Probability that a rule is met on ``date`` ("at"), or on at least one day behind ``as_of`` up to then ("by")."""
 
     outcome: str
-    kind: Literal["at", "by"]
+    kind: Kind
     horizon_weeks: int
     date: dt.date
     mean: float
@@ -142,20 +141,16 @@ def rule_probabilities(found: Posterior, entries: Iterable[Entry], *, seed: int)
         future.run(rng, np.stack(np.unravel_index(choose(rng, found.evaluation.now[kept.rows]), space.sizes), axis=1))
         for k, name in enumerate(space.spec.outcomes):
             hits[:, k] += at_and_by(future.met(name), horizons)
+    every = np.full(kept.rows.size, float(kept.times))
     return tuple(
         RuleProbability(
             name,
             kind,
             week,
             as_of + dt.timedelta(weeks=week),
-            *_mean(hits[what, k, h], kept.times, kept.weights, kept.efficiency),
+            *kept.ratio(hits[what, k, h], every),
         )
         for k, name in enumerate(space.spec.outcomes)
         for what, kind in enumerate(KINDS)
         for h, week in enumerate(horizons)
     )
-
-
-def _mean(hits: Floats, times: int, weights: Floats, efficiency: float) -> tuple[float, float]:
-    """Weighted mean of ``hits`` (S,) out of ``times`` paths, and its Monte Carlo error."""
-    return ratio(hits, np.full(hits.size, float(times)), times, weights, efficiency)

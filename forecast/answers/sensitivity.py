@@ -19,6 +19,7 @@ from forecast.answers.rests_on import links_counted
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
+from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
@@ -365,9 +366,7 @@ def _left_out(space: StateSpace, entries: Sequence[Entry], without: Sequence[str
 
 def _prior_only(question: Question, evidence: Evidence, prior: Anchor) -> Estimate:
     """Give the forecast of the theory alone: the steps pass, and nothing is known of any of them."""
-    cells = evidence.cells
-    nothing = cells._replace(what=cells.what[:0], value=cells.value[:0], observed=cells.observed[:0])
-    part = question.read(prior.blocks, evaluate(prior.blocks, nothing).states, evidence.until)
+    part = question.read(prior.blocks, evaluate(prior.blocks, without_cells(evidence.cells)).states, evidence.until)
     return Reading(question.key, part, equal_weights(prior.blocks.size), prior).quantity.estimate
 
 

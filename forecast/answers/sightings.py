@@ -13,7 +13,7 @@ from forecast.answers.watch import SEED, advance, error_of
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import InputError
-from forecast.engine.arrays import steps_between
+from forecast.engine.arrays import steps_between, without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
 from forecast.evidence.hypothetical import imagined_silence
@@ -164,8 +164,7 @@ def _unseen(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Floa
 def _each_step(found: Posterior, silence: Cells, chosen: Sequence[int]) -> tuple[Floats, Floats]:
     """(W, I) expected number of sightings in each step, and the probability of any."""
     space, draws, weights = found.space, found.anchor.blocks.draws, found.weights.values
-    nothing = silence._replace(what=silence.what[:0], value=silence.value[:0], observed=silence.observed[:0])
-    path = evaluate(found.anchor.blocks, nothing, path="filtered", start=found.evaluation.states).path
+    path = evaluate(found.anchor.blocks, without_cells(silence), path="filtered", start=found.evaluation.states).path
     assert path is not None  # noqa: S101 - asked for
     joint = np.nan_to_num(path).reshape(*path.shape[:2], *space.sizes)
     expected = np.empty((silence.years.size, len(chosen)))

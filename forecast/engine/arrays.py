@@ -68,11 +68,12 @@ def told(w: float, share: float, false: float) -> float:
 
 
 @kernel
-def judged(w: float, chain: Chain, stage: int, named: int, phase: int) -> float:
-    """Likelihood, in a phase of a stage, of an assessment with credibility ``w`` that names one of the states."""
-    first = int(chain.sizes[:stage].sum())
-    states = int(chain.phase_state[first + chain.sizes[stage] - 1]) + 1
-    return w if chain.phase_state[first + phase] == named else (1.0 - w) / (states - 1)
+def judged(w: float, states: Ints, named: int, phase: int) -> float:
+    """Likelihood, in a phase of a stage, of an assessment with credibility ``w`` that names one of its states.
+
+    ``states`` (n,) holds the state of each of the stage's phases; they count from 0, and the last has the highest.
+    """
+    return w if states[phase] == named else (1.0 - w) / states[-1]
 
 
 @kernel
@@ -94,6 +95,11 @@ def stage_offsets(sizes: Ints) -> Ints:
     for stage in range(sizes.size):
         offsets[stage + 1] = offsets[stage] + sizes[stage]
     return offsets
+
+
+def without_cells(cells: Cells) -> Cells:
+    """Give the same steps, of none of which anything is known."""
+    return cells._replace(what=cells.what[:0], value=cells.value[:0], observed=cells.observed[:0])
 
 
 def steps_between(cells: Cells, first: int, last: int) -> Cells:

@@ -99,6 +99,11 @@ def split(values: Floats) -> Floats:
     return np.ascontiguousarray(padded.reshape(-1, BLOCK, width).transpose(0, 2, 1))
 
 
+def chains_joined(values: Floats) -> Floats:
+    """(S, n) draws of an array (chains, draws, …) of a fit, chains end to end."""
+    return values.reshape(values.shape[0] * values.shape[1], -1)
+
+
 def joined(blocks: Floats, size: int) -> Floats:
     """(blocks, …, BLOCK) to (S, …), without what filled the last block up."""
     moved = np.moveaxis(blocks, -1, 1)

@@ -60,8 +60,9 @@ def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage
             for s in range(sizes[stage]):
                 density[k, s] = told(w, rate[first + s] / sums[group, s], false)
         elif kind == ASSESSMENT:
+            states = chain.phase_state[stage_offset[stage] : stage_offset[stage + 1]]
             for s in range(sizes[stage]):
-                density[k, s] = judged(w, chain, stage, int(said), s)
+                density[k, s] = judged(w, states, int(said), s)
         elif kind == OBSERVABLE:
             for s in range(sizes[stage]):
                 density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(said) else 0.0

@@ -298,8 +298,10 @@ def _emit(
                 for b in range(BLOCK):
                     factor[s, b] *= told(w, emission[rates + s, b] / sums[group, s, b], false)
         elif kind == ASSESSMENT:
+            column = stage_offsets(chain.sizes)[stage]
+            states = chain.phase_state[column : column + n]
             for s in range(n):
-                factor[s] *= judged(w, chain, stage, int(said), s)
+                factor[s] *= judged(w, states, int(said), s)
         elif kind == OBSERVABLE:
             column = stage_offsets(chain.sizes)[stage]
             for s in range(n):

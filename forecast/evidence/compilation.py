@@ -197,10 +197,14 @@ def _cells(
     return cells, silent, again
 
 
-def _told_before(space: StateSpace, rows: Sequence[Telling], telling: Telling) -> Telling | None:
-    """Give the one of ``rows`` of an indicator that makes ``telling`` no news: as credible, and in its episode."""
+def _told_before(space: StateSpace, rows: list[Telling], telling: Telling) -> Telling | None:
+    """Give the one of ``rows`` of an indicator that makes ``telling`` no news: as credible, and in its episode.
+
+    Rows come in the order of their days, so those whose episode is over are dropped from ``rows``.
+    """
     since = telling.day - space.spec.model.episode_days
-    return next((row for row in rows if row.day > since and row.weight >= telling.weight), None)
+    rows[:] = [row for row in rows if row.day > since]
+    return next((row for row in rows if row.weight >= telling.weight), None)
 
 
 def _selective(space: StateSpace, telling: Telling, covered: NDArray[np.bool_], closed: set[int], step: int) -> Cell:
@@ -230,23 +234,16 @@ def _covered(space: StateSpace, indicator: int, step: int, exposure: float, seen
 
 def _false_report(space: StateSpace, indicator: int, exposure: float) -> float:
     """Give p₀, the probability of an event while somebody watches for ``exposure`` years, averaged over the states."""
-    rates, shares = _in_phases(space, [indicator])
+    rates, shares = space.median_rates([indicator])
     return float(-np.expm1(-rates[0] * exposure) @ shares)
 
 
 def _false_shares(space: StateSpace, group: tuple[int, ...]) -> NDArray[np.float64]:
     """(I,) share of each indicator in all events of a ``group``, averaged over the states; 0 outside the group."""
     shares = np.zeros(len(space.indicators))
-    rates, phases = _in_phases(space, group)
+    rates, phases = space.median_rates(group)
     shares[list(group)] = rates / rates.sum(axis=0) @ phases
     return shares
-
-
-def _in_phases(space: StateSpace, indicators: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give (indicators, n) rates per year at the prior medians, all of one stage, and (n,) shares of its phases."""
-    offset, stage = space.emission_offset, int(space.indicator_stage[indicators[0]])
-    rates = np.array([space.emission_median[offset[i] : offset[i + 1]] for i in indicators])
-    return rates, space.phase_share[space.stage_offset[stage] : space.stage_offset[stage + 1]]
 
 
 def _close_and_open(

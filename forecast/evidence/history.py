@@ -45,7 +45,7 @@ def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
     """Compile the history of the spec of ``space``; the unit named ``leave_out`` stays a unit, without spells."""
     told_of = read_spells(space.spec, leave_out)
     usable = told_of.usable
-    told = {f"{spell.stage}.{spell.unit}" for spell in usable}
+    told = {spell.of_unit for spell in usable}
     stages = tuple(name for name in space.stages if any(spell.stage == name for spell in usable))
     own_names = {name: f"{name}.{units.own}" for name in stages if (units := space.spec.stages[name].units)}
     units = tuple(
@@ -116,7 +116,7 @@ class _Rates:
             move = stage.transitions[k]
             self.table.append((number, stage.all_phases.index(from_), stage.all_phases.index(to)))
             self.transition.append(self.space.transitions.index(f"{spell.stage}.{move.from_}>{move.to}"))
-            self.unit.append(self.units.index(f"{spell.stage}.{spell.unit}"))
+            self.unit.append(self.units.index(spell.of_unit))
             self.effects.append([float(name in multiplied) for name in self.space.effects])
         return number
 

@@ -35,7 +35,7 @@ def read_spells(spec: ModelSpec, leave_out: str | None = None) -> Told:
     """Sort the spells of a model's history; segments are without those of the unit named ``leave_out``."""
     usable, left_out = _usable(spec)
     last = max((spell.to or spell.from_ for spell in spec.history), default=spec.model.start)
-    segments = _segments(spell for spell in usable if f"{spell.stage}.{spell.unit}" != leave_out)
+    segments = _segments(spell for spell in usable if spell.of_unit != leave_out)
     return Told(tuple(usable), tuple(segments), tuple(left_out), last)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import quantities
-from forecast.engine.blocks import Blocks, Draws
+from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
 from forecast.quantities.from_draws import answers, ask, horizons_of, sayable
@@ -123,8 +123,7 @@ def links_of(space: StateSpace) -> Iterator[tuple[str, str, tuple[float, float]]
 
 def link_values(arrays: Mapping[str, Any] | xr.Dataset) -> Floats:
     """(S, links) logarithms of the links from the arrays `LINKS` (chains, draws, …) of a fit, chains end to end."""
-    parts = [np.asarray(arrays[name]) for name in LINKS]
-    return np.concatenate([part.reshape(part.shape[0] * part.shape[1], -1) for part in parts], axis=1)
+    return np.concatenate([chains_joined(np.asarray(arrays[name])) for name in LINKS], axis=1)
 
 
 def _learned(space: StateSpace, posterior: xr.Dataset) -> Iterator[Learned]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from forecast.engine.blocks import in_threads
+from forecast.engine.blocks import chains_joined, in_threads
 from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import k_hat_limit, smooth_weights
 
@@ -35,7 +35,7 @@ class SharedDraws(NamedTuple):
 def shared_draws(posterior: xr.Dataset) -> SharedDraws:
     """Take what units have in common out of a posterior of a model with a history."""
     arrays = (posterior[name].to_numpy() for name in ("transition_log_rate", "effect_log_times", "unit_log_spread"))
-    return SharedDraws(*(part.reshape(part.shape[0] * part.shape[1], -1) for part in arrays))
+    return SharedDraws(*map(chains_joined, arrays))
 
 
 class LeftOut(NamedTuple):
@@ -73,7 +73,7 @@ def _log_likelihood(history: History, unit: int, draws: SharedDraws) -> Floats:
 
 def segments_of(history: History, unit: int) -> Ints:
     """Numbers of the segments of a unit."""
-    names = [f"{segment[0].stage}.{segment[0].unit}" for segment in history.told.segments]
+    names = [segment[0].of_unit for segment in history.told.segments]
     return np.flatnonzero(np.array(names) == history.units[unit])
 
 

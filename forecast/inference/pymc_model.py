@@ -27,6 +27,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from forecast.engine.arrays import Cells, Chain
+from forecast.engine.blocks import chains_joined
 from forecast.engine.gradient import log_likelihood_and_gradient
 from forecast.engine.history import Spans, history_log_likelihood
 from forecast.engine.jit import STAMP
@@ -206,10 +207,7 @@ def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.fl
     """(S,) log prior density of each of `GROUPS` of parameters under each draw of ``posterior``, chains end to end."""
     with model:
         found = pm.stats.compute_log_prior(xr.DataTree.from_dict({"posterior": posterior}), progressbar=False).log_prior
-    densities = {
-        str(name): part.to_numpy().reshape(part.shape[0] * part.shape[1], -1).sum(axis=1)
-        for name, part in found.data_vars.items()
-    }
+    densities = {str(name): chains_joined(part.to_numpy()).sum(axis=1) for name, part in found.data_vars.items()}
     groups = {
         group: [part for name, part in densities.items() if name.startswith(starts)] for group, starts in GROUPS.items()
     }

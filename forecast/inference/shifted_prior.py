@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.engine.blocks import chains_joined
 from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
@@ -69,8 +70,7 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
     """Take the parameters out of arrays (chains, draws, …) of a fit, named `PARAMETERS`."""
 
     def flat(name: str) -> Floats:
-        values = arrays[name]
-        return values.reshape(values.shape[0] * values.shape[1], -1)
+        return chains_joined(arrays[name])
 
     rates, effects, classes = flat("transition_log_rate"), flat("effect_log_times"), flat("class_log_rate")
     values: dict[str, Floats] = {}

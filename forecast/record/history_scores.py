@@ -173,7 +173,7 @@ def _told(history: History) -> dict[str, tuple[object, ...]]:
     """Give the segments of each unit, by ``<stage>.<unit>``."""
     found: dict[str, tuple[object, ...]] = {}
     for segment in history.told.segments:
-        name = f"{segment[0].stage}.{segment[0].unit}"
+        name = segment[0].of_unit
         found[name] = (*found.get(name, ()), segment)
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base import prose
-from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, seen, told
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, judged, seen, told
 from forecast.engine.filtering import evaluate
 from forecast.evidence.containment import news
 from forecast.inference.anchor import Anchor
@@ -83,8 +83,8 @@ def _repeat(past: Cells, new: Cells, space: StateSpace) -> float:
             if last.size:
                 chance *= 1 - SHARE
                 chance[last.astype(int)] += SHARE / last.size
-            wrong = (1 - w) / (states - 1)
-            total += math.log(sum(chance[s] * (w if s == int(observed) else wrong) for s in range(states)))
+            each = np.arange(states)
+            total += math.log(sum(chance[s] * judged(w, each, int(observed), s) for s in range(states)))
         else:
             stays = last.size == 0 or last[-1] == observed
             total += math.log(1 - CHANGE if stays else CHANGE)

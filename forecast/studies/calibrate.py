@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base.errors import InputError, UntrustworthyError
-from forecast.engine.blocks import Blocks, Draws
+from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
 from forecast.inference.fit import fit_model
 from forecast.inference.fit_files import save_prior
@@ -135,8 +135,7 @@ def _parameters(posterior: xr.Dataset, truth: Truth, every: NDArray[np.int64]) -
     """(1 + PLACED,) the true value and some draws of every parameter; of start weights all but the last."""
     found: dict[str, Floats] = {}
     for name, true in truth.values.items():
-        draws = posterior[name].to_numpy()
-        draws = draws.reshape(draws.shape[0] * draws.shape[1], -1)[every]
+        draws = chains_joined(posterior[name].to_numpy())[every]
         labels = posterior[name].coords[posterior[name].dims[-1]].to_numpy() if true.size > 1 else [""]
         for k in range(true.size - name.startswith("start_")):
             found[f"{name} {labels[k]}".strip()] = np.concatenate([true[k : k + 1], draws[:, k]])

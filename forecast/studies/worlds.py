@@ -54,8 +54,8 @@ class Truth:
         log_rate, transition, effect = -math.inf, 0, 0
         for name, content in self.spec.stages.items():
             for move in content.transitions:
-                first = content.phases.get(move.to, (move.to,))[0]
-                if (name, first) == (stage, to) and _is_among(self.spec, name, from_, [move.from_]):
+                leads = from_ in content.phases_of(move.from_) and to == content.phases_of(move.to)[0]
+                if name == stage and leads:
                     log_rate = float(self.values["transition_log_rate"][transition])
                 transition += 1
             for row in content.effects.values():
@@ -85,10 +85,8 @@ class Truth:
     def start(self, stage: str) -> Floats:
         """(n,) probabilities of a stage's phases before the first step."""
         content = self.spec.stages[stage]
-        first = {content.phases.get(name, (name,))[0] for name in content.start}
-        weighted = [phase for phase in content.all_phases if phase in first]
-        drawn = self.values.get(f"start_{stage}", np.ones(1))
-        return np.array([drawn[weighted.index(phase)] if phase in weighted else 0.0 for phase in content.all_phases])
+        drawn = dict(zip(content.start_phases, self.values.get(f"start_{stage}", np.ones(1)), strict=True))
+        return np.array([drawn.get(phase, 0.0) for phase in content.all_phases])
 
 
 class World(NamedTuple):
@@ -115,7 +113,7 @@ def _even(stage: Stage) -> dict[str, float]:
 
 def _is_among(spec: ModelSpec, stage: str, phase: str | None, names: Sequence[str]) -> bool:
     """Whether a phase is one of some states and phases."""
-    return any(phase in spec.stages[stage].phases.get(name, (name,)) for name in names)
+    return any(phase in spec.stages[stage].phases_of(name) for name in names)
 
 
 def simulate_world(spec: ModelSpec, days: int, rng: np.random.Generator) -> World:
@@ -145,8 +143,7 @@ def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
     if spec.priors.diagnosticity is not None:
         values["diagnosticity"] = np.exp(normal([spec.priors.diagnosticity.times]))
     for name, stage in spec.stages.items():
-        first = {stage.phases.get(name, (name,))[0]: weight for name, weight in stage.start.items()}
-        weights = [first[phase] for phase in stage.all_phases if phase in first]
+        weights = list(stage.start_phases.values())
         if len(weights) > 1:
             values[f"start_{name}"] = rng.dirichlet(weights)
     return Truth(spec, values)

@@ -155,6 +155,12 @@ class Stage(_Table):
         """Phases of a state, the one in which it begins first; others, and a phase, stand for themselves."""
         return self.phases.get(name, (name,))
 
+    @property
+    def start_phases(self) -> dict[str, float]:
+        """Weights of the phases in which the stage may start, in the order of its phases."""
+        first = {self.phases_of(state)[0]: weight for state, weight in self.start.items()}
+        return {phase: first[phase] for phase in self.all_phases if phase in first}
+
     def moves(self) -> Iterator[tuple[int, str, str]]:
         """Which transition leads from one phase to another, and from which to which."""
         for k, move in enumerate(self.transitions):

@@ -30,6 +30,11 @@ class Spell(NamedTuple):
     url: str
     note: str
 
+    @property
+    def of_unit(self) -> str:
+        """Name of the unit in its stage: ``relations.georgia``."""
+        return f"{self.stage}.{self.unit}"
+
     def holds(self, when: dict[str, tuple[str, ...]]) -> bool:
         """Whether the spell's conditions meet the ``when`` of an effect."""
         given = dict(self.conditions)

@@ -18,7 +18,7 @@ from forecast.theory.spec import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,6 +70,10 @@ class StateSpace:
     def stage_offset(self) -> NDArray[np.int64]:
         """Where each stage begins on the axis of all stages' phases put end to end; one more entry closes it."""
         return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+
+    def of_stage(self, level: int) -> slice:
+        """Where the phases of a stage lie on that axis."""
+        return slice(int(self.stage_offset[level]), int(self.stage_offset[level + 1]))
 
     @cached_property
     def stage_states(self) -> tuple[str, ...]:
@@ -218,10 +222,16 @@ class StateSpace:
     def phase_share(self) -> NDArray[np.float64]:
         """(Σn,): what each phase has of its stage if every state has as much, and every phase of a state."""
         found = np.empty(len(self.stage_phases))
-        for first, last in itertools.pairwise(self.stage_offset.tolist()):
-            of_state = np.bincount(states := self.phase_state[first:last])
-            found[first:last] = 1.0 / (of_state.size * of_state[states])
+        for here in map(self.of_stage, range(len(self.stages))):
+            of_state = np.bincount(states := self.phase_state[here])
+            found[here] = 1.0 / (of_state.size * of_state[states])
         return found
+
+    def median_rates(self, indicators: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give (indicators, n) rates per year at the prior medians, all of one stage, and (n,) `phase_share` there."""
+        offset = self.emission_offset
+        rates = np.array([self.emission_median[offset[i] : offset[i + 1]] for i in indicators])
+        return rates, self.phase_share[self.of_stage(int(self.indicator_stage[indicators[0]]))]
 
     def _phases_of(self, stage: str) -> tuple[str, ...]:
         return self.phases[self.stages.index(stage)]
@@ -256,19 +266,17 @@ class StateSpace:
 
     def start_weights(self, stage: int) -> NDArray[np.float64]:
         """(n,): Dirichlet weights of the start; 0 for a phase that the stage cannot start in."""
-        row = self.spec.stages[self.stages[stage]]
-        first = {row.phases_of(state)[0]: weight for state, weight in row.start.items()}
-        return np.array([first.get(phase, 0.0) for phase in self.phases[stage]])
+        weights = self.spec.stages[self.stages[stage]].start_phases
+        return np.array([weights.get(phase, 0.0) for phase in self.phases[stage]])
 
     def in_phases(self, stage: int, states: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(n,): for each phase of a stage, what ``states`` says of its state."""
-        return states[self.phase_state[self.stage_offset[stage] : self.stage_offset[stage + 1]]]
+        return states[self.phase_state[self.of_stage(stage)]]
 
     def by_state(self, joint: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up the phases of each state where the first L axes of ``joint`` are the stages' phases."""
         for level in range(len(self.stages)):
-            states = self.phase_state[self.stage_offset[level] : self.stage_offset[level + 1]]
-            firsts = np.flatnonzero(np.diff(states, prepend=-1))
+            firsts = np.flatnonzero(np.diff(self.phase_state[self.of_stage(level)], prepend=-1))
             joint = np.add.reduceat(joint, firsts, axis=level)
         return joint
 

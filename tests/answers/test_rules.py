@@ -29,6 +29,7 @@ from rule_sums import (
 )
 
 from forecast.answers import rule_probability as rules
+from forecast.answers.rule_futures import ratio
 from forecast.answers.rule_probability import find_rules, rule_probabilities
 from forecast.engine.arrays import OBSERVABLE
 from forecast.engine.filtering import evaluate
@@ -202,13 +203,13 @@ def test_draws_count_by_their_weights() -> None:
 
 def test_the_error_of_draws_counts_by_efficiency_and_that_of_paths_does_not() -> None:
     """Draws that differ for sure have an error by efficiency; draws that agree have that of as many coins."""
-    weights = np.full(400, 1 / 400)
+    weights, every = np.full(400, 1 / 400), np.full(400, 10.0)
     for efficiency in (0.25, 1.0):
-        _, error = rules._mean(np.tile([0.0, 10.0], 200), 10, weights, efficiency)
+        _, error = ratio(np.tile([0.0, 10.0], 200), every, 10, weights, efficiency)
         assert error == pytest.approx(0.5 / math.sqrt(400 * efficiency))
     coins = np.random.default_rng(1).binomial(10, 0.5, size=400).astype(float)
     for efficiency in (0.25, 1.0):
-        mean, error = rules._mean(coins, 10, weights, efficiency)
+        mean, error = ratio(coins, every, 10, weights, efficiency)
         assert mean == pytest.approx(0.5, abs=0.04)
         assert 0.95 < error / (0.5 / math.sqrt(4000)) < 1.3
 
