@@ -121,7 +121,10 @@ def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) ->
     if len({stage.phases_of(state)[0] for state in stage.start}) < len(stage.start):
         yield f"{at}.start: names a state and the phase in which it begins; give one weight for both"
     yield from _states_faults(f"{at}.describe", tuple(stage.describe), name, _names(stage))
-    if stage.observable and not set(stage.start) - set(stage.observable):
+    if stage.observable and set(stage.start) <= {
+        *stage.observable,
+        *(p for s in stage.observable for p in stage.phases_of(s)),
+    }:
         yield f"{at}.start: all weight is on observable states, which only a recorded row can begin"
     edges: set[tuple[str, str]] = set()  # between phases
     for k, move in enumerate(stage.transitions):

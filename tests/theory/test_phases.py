@@ -141,6 +141,16 @@ def test_a_state_that_is_not_there_has_no_phases() -> None:
     assert any(fault.startswith("stages.relations.phases: there is no state") for fault in caught.value.faults)
 
 
+def test_a_phase_of_what_is_observable_is_no_start() -> None:
+    """Weight on a phase of an observable state alone is weight on that state, which only a recorded row can begin."""
+
+    def signed(raw: dict) -> None:
+        put(("stages", "peace", "start"), {"signed": 1})(raw)
+
+    with pytest.raises(ModelFileError, match=r"stages\.peace\.start: all weight is on observable states"):
+        parse_spec(changed(signed), where="m.toml")
+
+
 def test_one_weight_for_a_state_and_its_first_phase() -> None:
     """Start weights of both would be two of one."""
     text = PLAIN.replace(DOWN, f'{DOWN}\nphases = {{ tense = ["new", "old"] }}').replace(
