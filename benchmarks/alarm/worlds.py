@@ -157,7 +157,8 @@ def _watched(rng: np.random.Generator, space: StateSpace, rate: Floats, closed: 
     years = FULL_WEEK / 365.25
     grades, mix = np.array(list(REPORT_MIX)), np.array(list(REPORT_MIX.values()))
     false = mix * (1 - grades) / grades
-    before = np.array([_mean(space, -np.expm1(-space.emission_median * years), i) for i in range(rate.size)])
+    usual = [space.median_rates([i]) for i in range(rate.size)]
+    before = np.array([-np.expm1(-rates[0] * years) @ shares for rates, shares in usual])
     happens = rng.random(len(space.indicators)) < -np.expm1(-rate * years)
     believed = rng.random(rate.size) < before / (1 - before) * false.sum()
     return [
@@ -172,18 +173,13 @@ def _told(rng: np.random.Generator, space: StateSpace, rate: Floats, closed: set
     found: list[tuple[int, float]] = []
     for stage, mean in enumerate(told_a_week().values()):
         open_ = [k for k in np.flatnonzero(space.indicator_stage == stage) if k not in closed]
-        usual = np.array([space.emission_median[slice(*space.emission_offset[k : k + 2])] for k in open_])
-        before = (usual / usual.sum(axis=0)).mean(axis=1)
+        usual, shares = space.median_rates(open_)
+        before = usual / usual.sum(axis=0) @ shares
         for _ in range(rng.poisson(mean)):
             w = float(rng.choice(list(REPORT_MIX), p=list(REPORT_MIX.values())))
             share = w * rate[open_] / rate[open_].sum() + (1 - w) * before
             found.append((int(rng.choice(open_, p=share)), w))
     return found
-
-
-def _mean(space: StateSpace, values: Floats, indicator: int) -> float:
-    """Average values (E,) of an indicator over the states of its stage."""
-    return float(values[slice(*space.emission_offset[indicator : indicator + 2])].mean())
 
 
 def _close(space: StateSpace, seen: int, closed: set[int]) -> None:
