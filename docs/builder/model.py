@@ -188,7 +188,8 @@ def _resolution(key: str, row: Outcome) -> list[str]:
 def _rule(rule: Rule) -> str:
     if rule.observable:
         return f"{code(rule.observable)} on record in an observable state"
-    return f"{rule.stories} stories within {rule.within_weeks} weeks of: {', '.join(map(code, rule.of))}"
+    told = f"{rule.stories} stories within {rule.within_weeks} weeks of: {', '.join(map(code, rule.of))}"
+    return told + (f"; no fewer than of: {', '.join(map(code, rule.no_fewer_than))}" if rule.no_fewer_than else "")
 
 
 def _diagnosticity(spec: ModelSpec) -> list[str]:

@@ -169,7 +169,10 @@ class Future:
         on_record = found.copy() if records else None
         for rule in clauses:
             if rule.observable is None:
-                found &= self._told(rule, records, on_record) >= (rule.stories or 0)
+                count = self._told(rule, records, on_record)
+                found &= count >= (rule.stories or 0)
+                if (other := rule.other_side) is not None:
+                    found &= count >= self._told(other, records, on_record)
         return found
 
     def _told(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Ints:
@@ -212,7 +215,7 @@ class Future:
 
 def _named(spec: ModelSpec) -> tuple[str, ...]:
     """Name the indicators that have to be simulated: those that rules name, and what resets the one-offs among them."""
-    names = {name for outcome in spec.outcomes.values() for rule in outcome.resolves for name in rule.of}
+    names = {name for outcome in spec.outcomes.values() for rule in outcome.resolves for name in rule.counted}
     while more := {spec.indicators[name].reset_by for name in names} - names - {None}:
         names |= {name for name in more if name}
     return tuple(name for name in spec.indicators if name in names)

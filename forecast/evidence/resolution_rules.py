@@ -48,9 +48,10 @@ def told_stories(spec: ModelSpec, entries: Iterable[Entry], rule: Rule) -> dict[
 def met(space: StateSpace, entries: Iterable[Entry], outcome: str, date: dt.date) -> bool:
     """Whether every clause of the rule of ``outcome``, a name of the model, holds on ``date``.
 
-    A clause of stories holds where `told` gives as many as it asks for. One of an observable holds while the stage is
-    on record as in its observable set, as compiling reads rows: from a row that names one of its states until
-    one that names another state of the stage, both with credibility ½ or more; what is not on record is not so.
+    A clause of stories holds where `told` gives as many as it asks for, and no fewer than of the other side if it has
+    one. One of an observable holds while the stage is on record as in its observable set, as compiling reads rows: from
+    a row that names one of its states until one that names another state of the stage, both with credibility ½ or more;
+    what is not on record is not so.
     Beside a clause of an observable, stories count from the day on which the record in force began: what was told
     before a deal says nothing of what was signed.
     """
@@ -76,9 +77,15 @@ def clauses_hold(
     return tuple(
         began[rule.observable] is not None
         if rule.observable is not None
-        else len(told(space.spec, entries, rule, date, since)) >= (rule.stories or 0)
+        else _enough(space.spec, entries, rule, date, since)
         for rule in clauses
     )
+
+
+def _enough(spec: ModelSpec, entries: Sequence[Entry], rule: Rule, date: dt.date, since: dt.date | None) -> bool:
+    """Whether a clause of stories holds."""
+    found, other = len(told(spec, entries, rule, date, since)), rule.other_side
+    return found >= (rule.stories or 0) and (other is None or found >= len(told(spec, entries, other, date, since)))
 
 
 def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.date | None:
@@ -89,7 +96,9 @@ def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.d
     one of its stage, whichever is later. Looking counts up to the day on which it was reported.
     """
     spec = space.spec
-    names = rule.of or tuple(name for name, row in spec.indicators.items() if row.stage == rule.observable) or ("*",)
+    names = (
+        rule.counted or tuple(name for name, row in spec.indicators.items() if row.stage == rule.observable) or ("*",)
+    )
     looked: dict[str, dt.date] = {}
     days: list[dt.date] = []
     for row in entries:
@@ -108,7 +117,7 @@ def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.d
 def _concerns(space: StateSpace, row: Observation, rule: Rule) -> bool:
     """Whether a row is about what a clause names."""
     if rule.observable is None:
-        return row.indicator in rule.of
+        return row.indicator in rule.counted
     return row.state in space.stage_states and (row.state or "").startswith(f"{rule.observable}.")
 
 

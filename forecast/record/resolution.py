@@ -139,9 +139,12 @@ class _Days:
         if key not in self._known:
             date = dt.date.fromordinal(day)
             holds = evidence.clauses_hold(self._space, self._entries, self._clauses[outcome], date)
-            # told stories, and a record that nothing has ended, need no further word; that a clause fails does
-            failed = [until for held, until in zip(holds, self._heard[outcome], strict=True) if not held]
-            self._known[key] = False if any(date <= until for until in failed) else None if failed else True
+            # told stories, and a record that nothing has ended, need no further word; that a clause fails does, and
+            # that a balance holds does: more of the other side may have happened
+            parts = list(zip(holds, self._clauses[outcome], self._heard[outcome], strict=True))
+            silent = any(date > until for held, rule, until in parts if not held or rule.no_fewer_than)
+            failed = any(date <= until for held, _, until in parts if not held)
+            self._known[key] = False if failed else None if silent else True
         return self._known[key]
 
 

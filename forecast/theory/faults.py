@@ -239,9 +239,10 @@ def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> It
             yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
         elif not spec.stages[rule.observable].observable:
             yield f"{key}.observable: stage {rule.observable!r} has no observable states"
-    for indicator in rule.of:
-        if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
-            yield _unknown_indicator(spec, f"{key}.of", indicator)
+    for field, names in (("of", rule.of), ("no_fewer_than", rule.no_fewer_than)):
+        for indicator in names:
+            if indicator not in spec.indicators and f"indicators.{indicator}" not in dropped:
+                yield _unknown_indicator(spec, f"{key}.{field}", indicator)
 
 
 def _source_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:

@@ -208,21 +208,40 @@ class Indicator(_Table):
 
 
 class Rule(_Table):
-    """One clause of a resolution: an observable on record, or enough distinct stories within a span."""
+    """One clause of a resolution: an observable on record, or enough distinct stories within a span.
+
+    With ``no_fewer_than`` they must also be no fewer than those of the indicators that it names.
+    """
 
     observable: Name | None = None
     stories: Annotated[int, Field(strict=True, ge=1, le=MOST_STORIES)] | None = None
     of: tuple[Name, ...] = ()
+    no_fewer_than: tuple[Name, ...] = ()
     within_weeks: Weeks | None = None
+
+    @property
+    def counted(self) -> tuple[Name, ...]:
+        """The indicators whose stories it counts, on either side."""
+        return *self.of, *self.no_fewer_than
+
+    @property
+    def other_side(self) -> Rule | None:
+        """A clause of the stories that those of ``of`` are compared with; None if they are not compared."""
+        if not self.no_fewer_than:
+            return None
+        return self.model_copy(update={"of": self.no_fewer_than, "no_fewer_than": ()})
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         stories = (self.stories is not None, bool(self.of), self.within_weeks is not None)
-        if self.observable is not None and any(stories):
+        if self.observable is not None and any((*stories, self.no_fewer_than)):
             msg = "a clause names `observable` or `stories`, `of` and `within_weeks`, not both"
             raise ValueError(msg)
         if self.observable is None and not all(stories):
             msg = "the clause names nothing: give `observable`, or `stories`, `of` and `within_weeks` together"
+            raise ValueError(msg)
+        if twice := sorted(set(self.of) & set(self.no_fewer_than)):
+            msg = f"`of` and `no_fewer_than` both name {', '.join(map(repr, twice))}; a story counts on one side"
             raise ValueError(msg)
         return self
 

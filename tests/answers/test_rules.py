@@ -29,11 +29,12 @@ from rule_sums import (
 )
 
 from forecast.answers import rule_probability as rules
-from forecast.answers.rule_futures import ratio
+from forecast.answers.rule_futures import Future, Kept, Known, ratio
 from forecast.answers.rule_probability import find_rules, rule_probabilities
 from forecast.engine.arrays import OBSERVABLE
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
+from forecast.engine.simulate import simulate_start
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.resolution_rules import met, told
 from forecast.inference.anchor import PRIOR, Anchor
@@ -42,7 +43,7 @@ from forecast.ledger.rows import Observation
 from forecast.report import page
 from forecast.report.sections.all_sections import all_tables as tables
 from forecast.theory.spec import Rule
-from forecast.theory.statespace import StateSpace
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -238,6 +239,38 @@ def test_what_happens_all_the_time_does_not_fill_the_memory(monkeypatch: pytest.
     assert answers["pacts", "by", 4] == 0.0
 
 
+BALANCE = Rule(stories=1, of=("shot", "flood"), no_fewer_than=("march", "pact"), within_weeks=2)
+
+
+@pytest.mark.parametrize("clauses", [(BALANCE,), (Rule(observable="far"), BALANCE)], ids=["alone", "beside a record"])
+def test_a_balance_is_simulated_as_it_is_read_off_rows(clauses: tuple[Rule, ...]) -> None:
+    """What happens in simulated futures, written down beside what is on file, meets the rule on just their days."""
+    spec = world_spec(step_days=1)
+    row = spec.outcomes["shots"].model_copy(update={"resolves": clauses})
+    loose = row.model_copy(update={"resolves": (*clauses[:-1], BALANCE.model_copy(update={"no_fewer_than": ()}))})
+    only = spec.model_copy(update={"outcomes": {"balance": row, "told": loose}})
+    found = posterior_of(only, [parameters_of(spec, 4)], [], size=20)
+    space, draws = found.space, Kept.of(found, 1).draws
+    file = [sighting("march", AS_OF - 2 * DAY), sighting("march", AS_OF - 9 * DAY), sighting("shot", AS_OF - 5 * DAY)]
+    future = Future(space, draws, 12, Known(AS_OF, file, ()))
+    rng = np.random.default_rng(8)
+    future.run(rng, simulate_start(rng, chain_of(space), draws.start))
+    told = future.met("balance")
+    inside = space.members({"far": ("high",)})[future._joint]
+    for draw in range(20):
+        own = future._events.draw == draw
+        rows = [
+            sighting(future._named[what], AS_OF + (1 + int(day)) * DAY, id=f"{k}")
+            for k, (day, what) in enumerate(zip(future._events.day[own], future._events.indicator[own], strict=True))
+        ]
+        for day in np.flatnonzero(np.diff(inside[draw], prepend=False)).tolist():
+            name, date = "far.high" if inside[draw, day] else "far.low", AS_OF + (1 + day) * DAY
+            rows.append(Observation(id=f"r{day}", state=name, date=date, grade="A1", source="us", reported_on=date))
+        read = [met(space, [*file, *rows], "balance", AS_OF + (1 + day) * DAY) for day in range(84)]
+        assert told[draw].tolist() == read
+    assert 0.05 < told.mean() < future.met("told").mean() - 0.02
+
+
 def test_a_model_may_have_no_rule_of_stories() -> None:
     """Then nothing is simulated but the chain: the rule is met where the chain is in the observable set."""
     spec = world_spec()
@@ -275,6 +308,23 @@ def test_stories_count_once_at_the_day_they_began() -> None:
     assert keys(*two) == ("affair",)
     assert keys(sighting("flood", AS_OF), sighting("pact", AS_OF, story="affair")) == ()
     assert told(world_spec(), [sighting("shot", AS_OF)], Rule(observable="far"), AS_OF) == ()
+
+
+def test_a_balance_holds_where_its_side_is_told_of_as_often() -> None:
+    """Equal is enough, one story of the other side more is too many, and one that has left the window is none."""
+    spec = world_spec()
+    rule = Rule(stories=1, of=("shot",), no_fewer_than=("march",), within_weeks=2)
+    row = spec.outcomes["shots"].model_copy(update={"resolves": (rule,)})
+    space = StateSpace(spec.model_copy(update={"outcomes": {"balance": row}}))
+    shot, march = sighting("shot", AS_OF), sighting("march", AS_OF)
+    again = sighting("march", AS_OF - DAY)
+    assert met(space, [shot], "balance", AS_OF)
+    assert met(space, [shot, march], "balance", AS_OF)
+    assert not met(space, [shot, march, again], "balance", AS_OF)
+    assert not met(space, [march], "balance", AS_OF)
+    assert not met(space, [], "balance", AS_OF)
+    assert met(space, [shot, march, sighting("march", AS_OF - 14 * DAY)], "balance", AS_OF)
+    assert not met(space, [shot, march, sighting("march", AS_OF - 13 * DAY)], "balance", AS_OF)
 
 
 def test_only_credible_rows_count_and_none_before_the_start() -> None:

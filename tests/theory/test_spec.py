@@ -149,6 +149,21 @@ def _itself(raw: dict[str, Any]) -> None:
             "no observable",
         ),
         (put(("outcomes", "deal", "resolves"), [{"stories": 2}]), "outcomes.deal.resolves.0", "names nothing"),
+        (
+            put(("outcomes", "deal", "resolves"), [{"observable": "peace", "no_fewer_than": ["entry_ban"]}]),
+            "outcomes.deal.resolves.0",
+            "not both",
+        ),
+        (
+            put(("outcomes", "truce", "resolves", 0, "no_fewer_than"), ["detainees_released"]),
+            "outcomes.truce.resolves.0",
+            "a story counts on one side",
+        ),
+        (
+            put(("outcomes", "truce", "resolves", 0, "no_fewer_than"), ["entry_bam"]),
+            "outcomes.truce.resolves.0.no_fewer_than",
+            "did you mean 'entry_ban'",
+        ),
         (put(("conditionals", 0, "given_no"), "deal"), "conditionals.0", "exactly one of"),
         (put(("conditionals", 0, "weeks"), 3), "conditionals.0", "go together"),
         (
