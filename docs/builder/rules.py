@@ -126,8 +126,10 @@ def _missed(found: Mapping[str, Any]) -> str:
         return "Every rule does as well as was wanted."
     told = "; ".join(f"{spoken(name)}: {listed(parts)}" for name, parts in short.items())
     return (
-        f"Where 80 % and 20 % cannot be had together with the indicators there are: {told}. How often things happen is "
-        "known to a factor of several only, and a rule that counts them cannot tell a lively truce from a quiet crisis."
+        f"Where 80 % and 20 % cannot be had together with the indicators there are: {told}. A few "
+        "stories tip a balance by chance for some weeks, and on some day of half a year they often do; for a while it "
+        "still tells of what has ended. Longer windows and more stories lower that, and the sensitivity with it "
+        "([decisions](decisions.md))."
     )
 
 

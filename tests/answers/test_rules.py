@@ -387,27 +387,26 @@ def test_all_clauses_have_to_hold() -> None:
     assert not met_between(space, [record, flood], "floods", AS_OF, AS_OF)
 
 
-def dated(rows: Sequence[Entry], year: int, month: int) -> list[Entry]:
-    """Give the rows of one month."""
-    return [row for row in rows if isinstance(row, Observation) and (row.date.year, row.date.month) == (year, month)]
-
-
 def test_the_reference_rows_meet_the_rules_as_the_model_file_says(
     reference: StateSpace, article_rows: list[Entry]
 ) -> None:
-    """Those of February to June 2025 meet confrontation's, those up to May do not; those of October meet a truce's."""
-    spring = [row for month in range(1, 6) for row in dated(article_rows, 2025, month)]
-    june, october = (dated(article_rows, 2025, month) for month in (6, 10))
-    assert met(reference, [*spring, *june], "confrontation", dt.date(2025, 6, 30))
-    assert not met_between(reference, spring, "confrontation", dt.date(2025, 1, 1), dt.date(2025, 12, 31))
-    assert met(reference, october, "truce", dt.date(2025, 10, 31))
+    """Confrontation from the closure of February and the bans of May, until truce's after the release of October."""
+    start, end = reference.spec.model.start, dt.date(2026, 1, 8)
+    days = [start + k * DAY for k in range((end - start).days + 1)]
+    found = {name: [day for day in days if met(reference, article_rows, name, day)] for name in reference.spec.outcomes}
+    calm = {day for day in days if dt.date(2025, 4, 30) <= day < dt.date(2025, 5, 15)}
+    tense = {day for day in days if dt.date(2025, 2, 15) <= day < dt.date(2025, 10, 26)} - calm
+    assert found == {
+        "deal": [],
+        "strategic_victory": [],
+        "confrontation": sorted(tense),
+        "cooperation": [],
+        "truce": [day for day in days if day >= dt.date(2025, 10, 19)],
+    }
     rule = reference.spec.outcomes["confrontation"].resolves[0]
     assert told(reference.spec, article_rows, rule, dt.date(2025, 6, 30)) == (
-        "Russian-House-suspended", "deputies-entry-ban", "media-cyberattacks", "june-detentions",
-        "june-business-arrests", "Sputnik-raid",
+        "deputies-entry-ban", "media-cyberattacks", "june-detentions", "june-business-arrests", "Sputnik-raid",
     )  # fmt: skip
-    now = {name: met(reference, article_rows, name, dt.date(2026, 1, 8)) for name in reference.spec.outcomes}
-    assert [name for name, yes in now.items() if yes] == ["truce"]
 
 
 def test_what_was_told_of_drafts_is_no_victory(reference: StateSpace, article_rows: list[Entry]) -> None:
@@ -419,6 +418,17 @@ def test_what_was_told_of_drafts_is_no_victory(reference: StateSpace, article_ro
     assert not met(reference, [*plan, deal], "strategic_victory", signed)
     terms = replace(plan[0], id="t", story="", date=signed, reported_on=signed, grade="A1")
     assert met(reference, [*plan, deal, terms], "strategic_victory", signed)
+
+
+def test_a_deal_that_favours_kyiv_more_is_no_victory(reference: StateSpace) -> None:
+    """Two stories for Kyiv outweigh one for Moscow, one for each does not."""
+    signed = dt.date(2026, 1, 5)
+    deal = Observation(id="d", state="peace.fresh_deal", date=signed, reported_on=signed, source="us", grade="A1")
+    moscow, kyiv, firm = (
+        sighting(n, signed) for n in ("terms_favour_moscow", "terms_favour_kyiv", "guarantees_firmed")
+    )
+    assert met(reference, [deal, moscow, kyiv], "strategic_victory", signed)
+    assert not met(reference, [deal, moscow, kyiv, firm], "strategic_victory", signed)
 
 
 def test_the_reference_model_has_a_rule_beside_each_state(

@@ -187,26 +187,39 @@ def stated_in(world: World) -> tuple[Stated, ...]:
 
 
 def test_silence_is_judged_by_what_the_rule_names(unwatched: World) -> None:
-    """A later row of one of a rule's own indicators ends the silence about that rule, and about no other."""
+    """A later row of an indicator that a rule counts, on either side, ends the silence about it, and about no other."""
     unwatched.issue(AS_OF, EVERY)
     unwatched.see("cyberattack", later(95))
     found = unwatched.resolve(later(91) + LAG)
     assert {(row.outcome, row.kind, row.answer) for row in found.recorded} == {
-        ("confrontation", "at", "no"),
-        ("confrontation", "by", "no"),
+        (name, kind, "no") for name in ("confrontation", "cooperation") for kind in ("at", "by")
     }
-    assert {name for name, _ in asked_of(found.silent)} == {"deal", "strategic_victory", "cooperation"}
+    assert {name for name, _ in asked_of(found.silent)} == {"deal", "strategic_victory"}
     assert found.heard[MODEL, "deal"] is None or found.heard[MODEL, "deal"] < later(0)
-    assert {row["outcome"] for row in found.to_dict()["heard"]} == {"deal", "strategic_victory", "cooperation"}
+    assert {row["outcome"] for row in found.to_dict()["heard"]} == {"deal", "strategic_victory"}
+
+
+def test_that_the_other_side_is_no_stronger_needs_a_word_too(unwatched: World) -> None:
+    """Balances that hold on what was told wait until each of them has heard of something on the day or later."""
+    unwatched.issue(AS_OF, {("confrontation", "at", 4): 0.2})
+    unwatched.see("entry_ban", later(20))
+    unwatched.see("food_ban", later(21))
+    for what in ("western_aid_falls", "detainees_released"):
+        unwatched.see(what, later(29))
+        found = unwatched.resolve(later(28) + LAG)
+        assert (found.recorded, asked_of(found.silent)) == ((), {("confrontation", "at")})
+    unwatched.see("joint_exercises", later(29))
+    (answer,) = unwatched.resolve(later(28) + LAG).recorded
+    assert answer.answer == "yes"
 
 
 def test_silence_ends_when_everything_that_a_rule_names_was_looked_for(unwatched: World) -> None:
     """One of its indicators is not enough, all of them are, and so is looking for everything; up to that day."""
     unwatched.issue(AS_OF, {**EVERY, ("cooperation", "at", 4): 0.2})
-    (rule,) = unwatched.model.spec.outcomes["cooperation"].resolves
-    unwatched.look(later(92), what=rule.of[0])
+    first, *others = unwatched.model.spec.outcomes["cooperation"].resolves[0].counted
+    unwatched.look(later(92), what=first)
     assert unwatched.resolve(later(91) + LAG).recorded == ()
-    for name in rule.of[1:]:
+    for name in others:
         unwatched.look(later(30), what=name)
     (early,) = unwatched.resolve(later(91) + LAG).recorded
     assert (early.outcome, early.date, early.answer) == ("cooperation", later(28), "no")
@@ -416,11 +429,9 @@ def test_outcomes_that_exclude_each_other_are_not_both_yes(world: World) -> None
     """Where both rules are met on one day neither answers; a yes by hand to one is a no to the other."""
     p = {(name, "at", 4): 0.3 for name in ("truce", "confrontation", "cooperation")}
     world.issue(AS_OF, p | {("confrontation", "by", 4): 0.3})
-    steps = ("cyberattack", "entry_ban", "lethal_incident", "arrests_in_russia", "food_ban", "russian_media_raided")
-    for k, what in enumerate(steps):
-        world.see(what, later(20 + k))
-    world.see("compensation_settled", later(21))
-    world.see("detainees_released", later(22))
+    world.see("cyberattack", later(20))
+    world.see("entry_ban", later(21))
+    world.see("charges_dropped", later(28))  # beside a release of October; that in Dushanbe is too old by then
     found = world.resolve(later(28) + LAG)
     assert {(row.outcome, row.answer) for row in found.recorded} == {("cooperation", "no")}
     assert {(row.outcome, row.kind) for row in found.disputed} == {
