@@ -19,13 +19,12 @@ from benchmarks.validation.bugs import BUGS
 from benchmarks.validation.charts import ecdf_chart, reliability_chart
 from benchmarks.validation.document import SETTINGS, document
 from benchmarks.validation.sections import sections
-from docs.builder.places import DOCS, MODEL
+from docs.builder.places import DOCS, MODEL, spec_of
 from forecast.inference.model import Model
 from forecast.studies.calibrate import study_spec
 from forecast.studies.run import about, run_worlds, work_of
 from forecast.studies.verdicts import judge_calibration, judge_ranks, places_of
 from forecast.studies.workers import connect
-from forecast.theory.modelfile import load_spec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +94,7 @@ def main() -> None:
     for name, make in BUGS.items():
         ranks[name] = places_of(runs(name, "sbc", spec, options.bugs, make))
     ranks["none"] = {name: values[: options.bugs] for name, values in ranks["sbc"].items()}
-    reference = load_spec(MODEL)
+    reference = spec_of(MODEL)
     figures = runs("reference", "sbc", reference, options.reference)
     ranks["reference"] = places_of(figures)
     trusted["reference"] = float(np.mean([row["trusted"] for row in figures]))

@@ -60,7 +60,8 @@ Does the engine find true values again, do its probabilities come true, and do o
 of the reference model's theory is another matter, for which there are back-tests and, in time, the track record
 (`forecast score`). Worlds are simulated by a second reading of
 [the method](method.md) that shares nothing with the likelihood: parameters from the prior, a hidden path, events, false
-reports, spans in which somebody looks, stories that are told selectively, assessments, records. Written by
+reports, spans in which somebody looks, stories that are told selectively, assessments, records, and what other units
+went through before. Written by
 
 ```sh
 {command}
@@ -68,7 +69,8 @@ reports, spans in which somebody looks, stories that are told selectively, asses
 
 which is `make validation` with these numbers of worlds; `forecast study` runs either study by itself. How many worlds a
 minute, and what a second worker gives, stands among the [benchmarks](benchmarks.md). The small model
-is `forecast/study.toml`: two stages of two states, six indicators (one a one-off that another resets), two effects.
+is `forecast/studies/study.toml`: two stages of two states, one of them in two phases, six indicators (one a one-off
+that another resets), two effects, a scale of the grades, and a history of five units under changing conditions.
 
 ## True values among posterior draws
 
@@ -97,7 +99,8 @@ same worlds, so chance is shared by the rows: a bug is caught where it is reject
 {calibration.worlds} years of weekly forecasts at every horizon through the path of updates: draws of the prior (in
 every other world) or of fits, reweighted, under the gate; {calibration.fits} fits were made, and
 {100 * calibration.published:.1f} % of the weeks had a forecast that the gate let through. Outcomes are read off the
-true path. A year took {seconds["calibration"]}.
+true path. These worlds have no history: their truth is drawn from what forecasts start from, the prior. A year took
+{seconds["calibration"]}.
 
 Excess of outcomes over probabilities, with its standard error over worlds, which are the independent units; the
 p-values are of its mean and of its going with the probability, by Holm over everything that is tested in this section.

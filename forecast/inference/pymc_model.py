@@ -167,19 +167,19 @@ _history_logp = HistoryLogp()
 def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     """State the model of ``space`` with ``evidence`` as a plain `pm.Model`.
 
-    The evidence stands in `pm.Data` containers (``cell_…``, ``step_years``, ``told_…``); `data_of` gives their
-    content for other evidence.
+    Evidence and history stand in `pm.Data` containers (``cell_…``, ``step_years``, ``told_…``, ``history_…``);
+    `data_of` gives their content for others.
     """
     history = compile_history(space)
     with pm.Model(coords=_coords(space) | {"history_stage": history.stages, "unit": history.units}) as model:
-        data = {name: pm.Data(name, value) for name, value in data_of(evidence).items()}
+        data = {name: pm.Data(name, value) for name, value in data_of(evidence, history).items()}
         transition = _log_normal("transition_log_rate", _intervals(space, "transitions"), "transition")
         effect = _log_normal("effect_log_times", _intervals(space, "effects"), "effect")
         start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_phase")
-        multiplied = transition[space.rate_transition] + pt.dot(space.rate_effect, effect)
+        multiplied = transition[space.rate_transition] + (space.rate_effect * effect).sum(axis=1)
         if history.units:
             own = history.own[space.rate_table[:, 0]]
-            multiplied += _of_units(space, history, transition, effect)[np.maximum(own, 0)] * (own >= 0)
+            multiplied += _of_units(space, history, data, transition, effect)[np.maximum(own, 0)] * (own >= 0)
         log_rate = pm.Deterministic("log_rate", multiplied, dims="rate")
         log_lambda = pm.Deterministic("log_lambda", _log_lambda(space), dims="emission")
         chain = chain_of(space)
@@ -214,10 +214,19 @@ def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.fl
     return {group: np.sum(parts, axis=0) for group, parts in groups.items() if parts}
 
 
-def data_of(evidence: Evidence) -> dict[str, NDArray[Any]]:
-    """Give what `pm.set_data` needs to put ``evidence`` into a model of the same spec."""
+def data_of(evidence: Evidence, history: History) -> dict[str, NDArray[Any]]:
+    """Give what `pm.set_data` needs to put ``evidence``, and a ``history`` of the same units, into a model."""
     cells = evidence.cells
-    return {
+    spells = {
+        "history_rate_table": history.spans.rate_table,
+        "history_sets": history.spans.sets,
+        "history_start": history.spans.start,
+        "history_spans": history.spans.spans,
+        "history_rate_transition": history.rate_transition,
+        "history_rate_unit": history.rate_unit,
+        "history_rate_effect": history.rate_effect,
+    }
+    return (spells if history.units else {}) | {
         "step_years": cells.years,
         "cell_what": cells.what,
         "cell_value": cells.value,
@@ -269,14 +278,20 @@ def _log_normal(name: str, intervals: list[tuple[float, float]], dim: str) -> Te
 
 
 def _of_units(
-    space: StateSpace, history: History, transition: TensorVariable, effect: TensorVariable
+    space: StateSpace,
+    history: History,
+    data: dict[str, TensorVariable],
+    transition: TensorVariable,
+    effect: TensorVariable,
 ) -> TensorVariable:
     """(U,) what each unit's log rates depart from its stage's; the history is weighed in the ``history`` potential."""
     spreads = [units.spread for name in history.stages if (units := space.spec.stages[name].units)]
     spread = pt.exp(_log_normal("unit_log_spread", spreads, "history_stage"))
     departure = spread[history.unit_stage] * pm.Normal("unit_offset", 0.0, 1.0, dims="unit")
-    log_rate = transition[history.rate_transition] + pt.dot(history.rate_effect, effect) + departure[history.rate_unit]
-    value, _gradient = cast("list[TensorVariable]", _history_logp(log_rate, *map(pt.as_tensor_variable, history.spans)))
+    multiplied = transition[data["history_rate_transition"]] + (data["history_rate_effect"] * effect).sum(axis=1)
+    spans = Spans(history.spans.years, *(data[f"history_{name}"] for name in ("rate_table", "sets", "start", "spans")))
+    log_rate = multiplied + departure[data["history_rate_unit"]]
+    value, _gradient = cast("list[TensorVariable]", _history_logp(log_rate, *map(pt.as_tensor_variable, spans)))
     pm.Potential("history", value)
     return departure
 

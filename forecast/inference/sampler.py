@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -31,6 +32,7 @@ from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_functi
 
 from forecast.engine.arrays import COVERED
 from forecast.engine.blocks import Draws
+from forecast.evidence.history import compile_history
 from forecast.inference.pymc_model import build_model, data_of
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.evidence.compilation import Evidence
+    from forecast.evidence.history import History
     from forecast.inference.settings import Settings
     from forecast.theory.statespace import StateSpace
 
@@ -89,6 +92,7 @@ class Sampler:
 
     def __init__(self, space: StateSpace, evidence: Evidence) -> None:
         """Compile the model of ``space``; ``evidence`` may be any of its evidences."""
+        self.history = compile_history(space)
         model = freeze_dims_and_data(build_model(space, evidence), data=[])
         model.check_bounds = False
         point = model.initial_point(0)
@@ -115,6 +119,12 @@ class Sampler:
             for variable, shape in zip(shown, shapes, strict=True)
         ]
 
+    def under(self, history: History) -> Sampler:
+        """Give a sampler of the same model under another ``history`` of the same units; nothing is compiled."""
+        other = copy(self)
+        other.history = history
+        return other
+
     def prior(self, count: int, seed: int) -> Draws:
         """Draw ``count`` times from the prior."""
         derived = [self._model[name] for name in Draws._fields]
@@ -127,7 +137,7 @@ class Sampler:
 
     def log_density(self, evidence: Evidence, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at an unconstrained ``point`` (see `value_names`), under ``evidence``."""
-        table, alive = self._density.table(evidence, np.arange(self._start.size))
+        table, alive = self._density.table(data_of(evidence, self.history), np.arange(self._start.size))
         found = self._density.call(table, point)
         del alive  # until here: the table holds addresses of these arrays
         return found
@@ -143,7 +153,7 @@ class Sampler:
         Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
         """
         moving = self.moving(evidence)
-        table, alive = self._density.table(evidence, moving)
+        table, alive = self._density.table(data_of(evidence, self.history), moving)
         size = moving.size
 
         def start(seed: int) -> np.ndarray:
@@ -246,9 +256,8 @@ class _Density:
         entry = compile_numba_function_src(source, "density_entry", names, cache_key=key)
         self.entry = numba.cfunc(_DENSITY, cache=True)(entry)
 
-    def table(self, evidence: Evidence, moving: NDArray[np.int64]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Give the table that the entry reads under ``evidence``, and the arrays that have to outlive it."""
-        data = data_of(evidence)
+    def table(self, data: dict[str, NDArray[Any]], moving: NDArray[np.int64]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Give the table that the entry reads under ``data``, and the arrays that have to outlive it."""
         arrays = [np.ascontiguousarray(data[name], dtype=dtype) for name, dtype in self._arguments]
         table = [0]
         for array in (moving, *arrays):

@@ -13,16 +13,18 @@ import numpy as np
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
+from forecast.evidence.history import compile_history
 from forecast.inference.fit import fit_model
 from forecast.inference.fit_files import save_prior
 from forecast.inference.fitter import Fitter
 from forecast.inference.model import Model
 from forecast.inference.settings import Sampling
+from forecast.ledger.history import read_history
 from forecast.quantities.from_draws import answers, ask, horizons_of
 from forecast.studies.verdicts import place
 from forecast.studies.worlds import Truth, World, is_in, simulate_world
 from forecast.theory.modelfile import load_spec
-from forecast.theory.statespace import chain_of
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Key
     from forecast.quantities.from_draws import Answers
     from forecast.theory.spec import ModelSpec
-    from forecast.theory.statespace import StateSpace
 
 
 WEEKS = 52
@@ -52,8 +53,9 @@ EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # stands in the fits of simulate
 
 
 def study_spec() -> ModelSpec:
-    """Read the small fast model that comes with the package."""
-    return load_spec(Path(__file__).with_name("study.toml"))
+    """Read the small fast model that comes with the package, with its history."""
+    spec = load_spec(Path(__file__).with_name("study.toml"))
+    return spec.with_history(read_history(Path(__file__).with_name("study-history.csv"), spec.model.start))
 
 
 # A world.
@@ -115,8 +117,9 @@ def sbc_world(model: Model, settings: Settings, seed: int, world: int) -> Figure
     rng, fit_seed = _rng(seed, world)
     true = simulate_world(model.spec, days, rng)
     evidence = model.evidence(true.entries, model.spec.model.start + dt.timedelta(days=days - 1))
+    sampler = model.sampler(evidence).under(compile_history(StateSpace(model.spec.with_history(true.spells))))
     settings = replace(settings, seed=fit_seed)
-    fit = fit_model(space, evidence, model.sampler(evidence), settings, watermark=0, now=EPOCH)
+    fit = fit_model(space, evidence, sampler, settings, watermark=0, now=EPOCH)
     assert fit.posterior is not None  # noqa: S101 - it was just sampled
     every = np.linspace(0, fit.draws.size - 1, PLACED).round().astype(int)
     drawn = _parameters(fit.posterior, true.truth, every)

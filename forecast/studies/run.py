@@ -38,15 +38,20 @@ def in_worker(  # noqa: PLR0913, PLR0917 - pickled with its arguments
     make: type[Model], world_of: Callable[..., Figures], spec: ModelSpec, settings: Settings, seed: int,
               world: int) -> Figures:  # fmt: skip
     """Compute a world with a model that this process keeps for the next one."""
-    key = (make.__name__, spec.model_dump_json())  # the hash leaves out what is only read off the draws
+    key = (make.__name__, spec.hash + spec.model_dump_json())  # the hash leaves out what is only read off the draws
     if key not in _models:
         _models[key] = make(spec)
     return world_of(_models[key], settings, seed, world)
 
 
 def work_of(kind: str, spec: ModelSpec, settings: Settings, seed: int, make: type[Model] = Model) -> Work:
-    """Give what computes a world of a study from its number, in any process."""
-    return partial(in_worker, make, {"sbc": sbc_world, "calibration": calibration_world}[kind], spec, settings, seed)
+    """Give what computes a world of a study from its number, in any process.
+
+    Forecasts start from draws of the prior, which a history would narrow and worlds are drawn from: they go without.
+    """
+    if kind == "calibration":
+        return partial(in_worker, make, calibration_world, spec.with_history(()), settings, seed)
+    return partial(in_worker, make, sbc_world, spec, settings, seed)
 
 
 def about(kind: str, spec: ModelSpec, settings: Settings, seed: int) -> dict[str, Any]:

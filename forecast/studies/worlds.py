@@ -14,11 +14,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from forecast.base.errors import InputError
+from forecast.evidence.spell_timelines import read_spells
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
 from forecast.theory.spec import GRADES
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Floats
     from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.spells import Spell
 
 
 DAYS_A_YEAR = 365.25
@@ -49,8 +52,11 @@ class Truth:
     spec: ModelSpec
     values: Mapping[str, Floats]
 
-    def rate(self, stage: str, from_: str, to: str, upstream: Mapping[str, str]) -> float:
-        """Rate per year of a transition while the stages upstream are in these phases; 0 where there is none."""
+    def rate(self, stage: str, from_: str, to: str, upstream: Mapping[str, str], unit: str | None = None) -> float:
+        """Rate per year of a transition while the stages upstream are in these phases; 0 where there is none.
+
+        ``unit`` is one of the history; the model's own by default.
+        """
         log_rate, transition, effect = -math.inf, 0, 0
         for name, content in self.spec.stages.items():
             for move in content.transitions:
@@ -66,7 +72,20 @@ class Truth:
                 if name == stage and ends and meets:
                     log_rate += float(self.values["effect_log_times"][effect])
                 effect += 1
-        return math.exp(log_rate)
+        return math.exp(log_rate + self._departure(stage, unit))
+
+    def _departure(self, stage: str, unit: str | None) -> float:
+        """Give what the log rates of a unit depart from those of its stage."""
+        content = self.spec.stages[stage]
+        if content.units is None or stage not in self._units:
+            return 0.0
+        names = [f"{name}.{one}" for name, some in self._units.items() for one in some]
+        spread = math.exp(self.values["unit_log_spread"][list(self._units).index(stage)])
+        return spread * float(self.values["unit_offset"][names.index(f"{stage}.{unit or content.units.own}")])
+
+    @cached_property
+    def _units(self) -> dict[str, list[str]]:
+        return units_of(self.spec)
 
     def intensity(self, indicator: str, phase: str) -> float:
         """Rate per year at which an indicator occurs in a phase of its stage."""
@@ -90,16 +109,27 @@ class Truth:
 
 
 class World(NamedTuple):
-    """A simulated world: ``path`` holds the phase of every stage at the end of each step."""
+    """A simulated world: ``path`` holds the phase of every stage at the end of each step, ``spells`` its history."""
 
     truth: Truth
     path: tuple[Mapping[str, str], ...]
     entries: tuple[Entry, ...]
+    spells: tuple[Spell, ...]
 
 
 def is_in(spec: ModelSpec, path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
     """Whether a step of a path lies in a set of joint states, such as an outcome's."""
     return all(_is_among(spec, stage, path_step[stage], allowed) for stage, allowed in states.items())
+
+
+def units_of(spec: ModelSpec) -> dict[str, list[str]]:
+    """Give the units of each stage that has a history, the model's own among them, by name."""
+    told = {(spell.stage, spell.unit) for spell in read_spells(spec).usable}
+    return {
+        name: sorted({content.units.own, *(unit for stage, unit in told if stage == name)})
+        for name, content in spec.stages.items()
+        if content.units is not None and name in {stage for stage, _ in told}
+    }
 
 
 def _even(stage: Stage) -> dict[str, float]:
@@ -120,7 +150,7 @@ def simulate_world(spec: ModelSpec, days: int, rng: np.random.Generator) -> Worl
     """Draw a world from the prior that lasts ``days`` from the model's start, with all that is ever told of it."""
     truth = draw_truth(spec, rng)
     path = simulate_path(truth, days, rng)
-    return World(truth, path, simulate_ledger(truth, path, days, rng))
+    return World(truth, path, simulate_ledger(truth, path, days, rng), simulate_history(truth, rng))
 
 
 def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
@@ -146,6 +176,9 @@ def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
         weights = list(stage.start_phases.values())
         if len(weights) > 1:
             values[f"start_{name}"] = rng.dirichlet(weights)
+    if units := units_of(spec):
+        values["unit_log_spread"] = normal([row.spread for name in units if (row := spec.stages[name].units)])
+        values["unit_offset"] = rng.standard_normal(sum(map(len, units.values())))
     return Truth(spec, values)
 
 
@@ -178,6 +211,42 @@ def simulate_path(truth: Truth, days: int, rng: np.random.Generator) -> tuple[Ma
         path.append(new)
         now = new
     return tuple(path)
+
+
+# The history.
+
+
+def simulate_history(truth: Truth, rng: np.random.Generator) -> tuple[Spell, ...]:
+    """Walk through the time that the model's history tells of, each unit anew, and tell it day by day.
+
+    Units, days and conditions upstream are those of the model's history; states are drawn.
+    """
+    told = read_spells(truth.spec)
+    return tuple(
+        spell for segment in told.segments for spell in _timeline(truth, segment, segment[-1].to or told.last, rng)
+    )
+
+
+def _timeline(truth: Truth, told: Sequence[Spell], end: dt.date, rng: np.random.Generator) -> Iterator[Spell]:
+    """Walk through an unbroken timeline of one unit, a spell for each state and set of conditions."""
+    spec, unit, begin = truth.spec, told[0].unit, told[0].from_
+    stage = spec.stages[told[0].stage]
+    weights = np.array(list(stage.start_phases.values()))
+    now = str(rng.choice(list(stage.start_phases), p=weights / weights.sum()))
+    last = told[0]._replace(states=(stage.state_of(now),), boundary="day")
+    for step in _steps(spec, (end - begin).days):
+        row = next(row for row in reversed(told) if row.from_ <= begin + dt.timedelta(days=step[-1]))
+        upstream = {name: spec.stages[name].phases_of(state)[0] for name, state in row.conditions}
+        ways = {to: truth.rate(told[0].stage, now, to, upstream, unit) for to in stage.all_phases if to != now}
+        total = sum(ways.values())
+        if rng.random() < 1 - math.exp(-total * spec.model.step_days / DAYS_A_YEAR):
+            now = str(rng.choice(list(ways), p=[rate / total for rate in ways.values()]))
+        new = (stage.state_of(now),), row.conditions
+        if new != (last.states, last.conditions):
+            day = begin + dt.timedelta(days=max(step[0], 1))
+            yield last._replace(to=day)
+            last = last._replace(states=new[0], conditions=new[1], from_=day)
+    yield last._replace(to=end)
 
 
 # What is told of it.

@@ -17,6 +17,7 @@ from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.model import Model
 from forecast.inference.pymc_model import build_model
 from forecast.inference.reweighting import reweigh
+from forecast.inference.sampler import Sampler
 from forecast.inference.shifted_prior import PARAMETERS, moved, parameter_names, parameters_of
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
@@ -68,6 +69,21 @@ def test_the_cascade_moves_at_the_rates_of_its_own_unit() -> None:
     plain = point["transition_log_rate"][space.rate_transition] + space.rate_effect @ point["effect_log_times"]
     own = np.array([name.startswith("mood") for name in space.rate_names])
     assert found - plain == pytest.approx(np.exp(point["unit_log_spread"][0]) * -1.5 * own, abs=1e-12)
+
+
+def test_a_sampler_serves_other_histories_of_its_units() -> None:
+    """Under another history the density is that of a model compiled with it, at any point."""
+    spec, other = toy_spec(*ROWS), toy_spec(ROWS[0], ROWS[1], ROWS[3])
+    space, rng = StateSpace(spec), np.random.default_rng(8)
+    evidence = compile_evidence(space, (), AS_OF)
+    sampler, own = Sampler(space, evidence), Sampler(StateSpace(other), evidence)
+    moved_to = sampler.under(compile_history(StateSpace(other)))
+    whole = rng.normal(0, 0.5, sum(np.size(part) for part in build_model(space, evidence).initial_point(0).values()))
+    value, gradient = moved_to.log_density(evidence, whole)
+    expected, slope = own.log_density(evidence, whole)
+    assert value == pytest.approx(expected, rel=1e-12)
+    assert gradient == pytest.approx(slope, rel=1e-9)
+    assert sampler.log_density(evidence, whole)[0] != pytest.approx(value)
 
 
 def test_without_a_history_nothing_is_added() -> None:

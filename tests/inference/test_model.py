@@ -17,6 +17,7 @@ from worlds import credibility_of, draws_of
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE
 from forecast.engine.blocks import Draws
 from forecast.engine.simulate import REPORT_MIX
+from forecast.evidence.history import compile_history
 from forecast.inference.pymc_model import build_model, data_of
 from forecast.inference.settings import Settings
 from forecast.theory.statespace import chain_of
@@ -292,4 +293,4 @@ def test_model_reads_by_name(compiled_world: World, model: pm.Model) -> None:
     assert tuple(model.coords["class"]) == tuple(compiled_world.spec.priors.classes)
     assert tuple(model.coords["grade"]) == ("weak", "moderate", "strong", "decisive")
     assert tuple(model.coords["transition"]) == compiled_world.space.transitions
-    assert set(data_of(compiled_world.evidence)) <= set(model.named_vars)
+    assert set(data_of(compiled_world.evidence, compile_history(compiled_world.space))) <= set(model.named_vars)

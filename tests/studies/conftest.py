@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def spec() -> ModelSpec:
-    """Read the small model of studies."""
-    return study_spec()
+    """Read the small model of studies, without its history."""
+    return study_spec().with_history(())

@@ -51,7 +51,7 @@ def test_a_world_is_placed_whole_and_again_the_same() -> None:
     """One world gives a place for every parameter and forecast, the same each time; another world gives others."""
     one, again, other = (sbc_world(compiled(), SHORT, 1, world) for world in (4, 4, 5))
     names = one["name"].tolist()
-    assert len(set(names)) == len(names) == 30 + 1 + 2 * 7 + 3 + 1
+    assert len(set(names)) == len(names) == 38 + 1 + 2 * 7 + 3 + 1
     assert ((one["place"] > 0) & (one["place"] < 1)).all()
     assert one["place"].tolist() == again["place"].tolist() != other["place"].tolist()
 
@@ -60,7 +60,7 @@ def test_outcomes_are_read_off_the_path(spec: ModelSpec) -> None:
     """Each kind of forecast comes true when the path says so; what has no condition is not scored."""
     states = "llhlhhllllllllllllll"
     names = {"l": "low", "h": "high"}
-    path = [{"pressure": names[s], "relations": "bad" if k in {2, 6} else "good"} for k, s in enumerate(states)]
+    path = [{"pressure": names[s], "relations": "fresh" if k in {2, 6} else "good"} for k, s in enumerate(states)]
 
     def read(now: int, outcome: str, kind: str, given: str | None = None, weeks: int | None = None) -> float:
         return calibrate._outcome(spec, path, now, (outcome, kind, given, weeks, None))
