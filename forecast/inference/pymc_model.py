@@ -56,6 +56,7 @@ GROUPS = {  # of the parameters, as an analyst would name them
     "grades": ("grade_increment", "departure_scale", "indicator_departure", "diagnosticity"),
 }
 DIFFERENTIABLE = 3
+NUMBER = "a number of the model file"  # a constant's name
 # PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
 KERNEL_VERSION = int(STAMP[:8], 16)
 
@@ -277,6 +278,11 @@ def _log_normal(name: str, intervals: list[tuple[float, float]], dim: str) -> Te
     return pm.Normal(name, mean, sd, dims=dim)
 
 
+def _number(value: float) -> TensorVariable:
+    """Give a number of the model file as a constant that is known for one."""
+    return pt.constant(value, name=NUMBER, dtype="float64")
+
+
 def _of_units(
     space: StateSpace,
     history: History,
@@ -316,14 +322,14 @@ def _log_lambda(space: StateSpace) -> TensorVariable:
     class_log_spread = _log_normal("class_log_spread", [row.spread for row in classes], "class")
     offset = pm.Normal("indicator_offset", 0.0, 1.0, dims="indicator")
     medians = np.diff(np.log(priors.grades.medians), prepend=0.0)
-    concentration = priors.grades.concentration
+    concentration = _number(priors.grades.concentration)
     increment = pm.Beta("grade_increment", concentration, concentration, dims="grade")
     grade = pm.Deterministic("grade_log_times", pt.cumsum(2 * medians * increment), dims="grade")
-    scale = pm.HalfNormal("departure_scale", priors.departure.scale)
+    scale = pm.HalfNormal("departure_scale", _number(priors.departure.scale))
     departure = pm.Normal("indicator_departure", 0.0, 1.0, dims="indicator")
     base = class_log_rate[space.indicator_class] + pt.exp(class_log_spread[space.indicator_class]) * offset
     raised = grade[space.indicator_grade] * pt.exp(scale * departure)
     if priors.diagnosticity is not None:
         mean, sd = log_normal(priors.diagnosticity.times)
-        raised *= pm.LogNormal("diagnosticity", mean, sd)
+        raised *= pm.LogNormal("diagnosticity", _number(mean), _number(sd))
     return base[space.emission_indicator] + space.emission_points * raised[space.emission_indicator]

@@ -17,26 +17,31 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from copy import copy
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 import nutpie
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
+from pytensor.tensor.variable import TensorConstant
 
 from forecast.engine.arrays import COVERED
 from forecast.engine.blocks import Draws
 from forecast.evidence.history import compile_history
-from forecast.inference.pymc_model import build_model, data_of
+from forecast.inference.pymc_model import NUMBER, build_model, data_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
+LONGEST = 20  # a longer tuple becomes a list in between, which numba does not read
 _DOUBLES = numba.types.CPointer(numba.types.double)
 _DENSITY = numba.types.int64(numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr)
 _EXPAND = numba.types.int64(numba.types.uint64, numba.types.uint64, _DOUBLES, _DOUBLES, numba.types.voidptr)
@@ -64,7 +70,7 @@ def density_entry(size, point_, gradient_, value_, data_):
         point = np.zeros({size})
         for k in range(data[2]):
             point[moving[k]] = some[k]
-        value, gradient = density(point, {arguments})
+        value, gradient = density(*((point,) + {arguments}))
         carray(value_, (1,))[0] = value.item()
         for k in range(data[2]):
             slopes[k] = gradient[moving[k]]
@@ -111,6 +117,7 @@ class Sampler:
             by_name = {part.name: part for part in model.unobserved_value_vars}
             values = pt.concatenate([by_name[variable.name].ravel() for variable in shown])
             self._density = _Density([logp, gradient], model, point)
+            (values,), _numbers = _apart([values])
             (values,), joined = join_nonshared_inputs(point, [values], model.value_vars)
             self._expand = pm.compile([joined], values, mode="NUMBA")
             shapes = pm.compile([], [pt.as_tensor(variable.shape) for variable in shown], mode="FAST_COMPILE")()
@@ -127,8 +134,12 @@ class Sampler:
 
     def prior(self, count: int, seed: int) -> Draws:
         """Draw ``count`` times from the prior."""
-        derived = [self._model[name] for name in Draws._fields]
-        return Draws(*pm.draw(derived, draws=count, random_seed=seed))
+        return Draws(*self._draw(Draws._fields, count, seed))
+
+    def _draw(self, names: Iterable[str], count: int, seed: int) -> list[np.ndarray]:
+        """Draw variables of the model ``count`` times from the prior."""
+        variables, _numbers = _apart([self._model[name] for name in names])
+        return pm.draw(variables, draws=count, random_seed=seed)
 
     @property
     def value_names(self) -> tuple[str, ...]:
@@ -189,7 +200,7 @@ class Sampler:
         """Put draws from the prior where nothing moved."""
         whole = np.empty((*points.shape[:2], self._start.size))
         if moving.size < self._start.size:
-            own = pm.draw([self._model[name] for name in self._own], draws=points[..., 0].size, random_seed=seed)
+            own = self._draw(self._own, points[..., 0].size, seed)
             for places, part in zip(self._own.values(), own, strict=True):
                 whole[..., places] = part.reshape(*points.shape[:2], -1)
         whole[..., moving] = points
@@ -226,10 +237,24 @@ def _wait(running: Any, table: np.ndarray, total: int, on_draw: Callable[[int, i
         raise
 
 
+def _apart(outputs: list[Any]) -> tuple[list[Any], dict[str, np.ndarray]]:
+    """Put shared variables in the places of a graph's arrays and `NUMBER`s, and give what they hold, by name.
+
+    PyTensor keeps compiled functions by their constants; without any, a model with other numbers in its file compiles
+    nothing anew.
+    """
+    places: dict[Any, Any] = {}
+    for part in ancestors(outputs):
+        if isinstance(part, TensorConstant) and (part.ndim or part.name == NUMBER):
+            places[part] = pytensor.shared(part.data, name=f"number_{len(places)}", shape=part.type.shape)
+    return clone_replace(outputs, places), {new.name: old.data for old, new in places.items()}
+
+
 class _Density:
     """PyTensor's compiled log-density and gradient behind a C entry."""
 
     def __init__(self, outputs: list[Any], model: pm.Model, point: dict[str, np.ndarray]) -> None:
+        outputs, self._numbers = _apart(outputs)
         joined_outputs, joined = join_nonshared_inputs(point, outputs, model.value_vars)
         function = pm.compile([joined], joined_outputs, mode="NUMBA")
         compiled = function.vm.jit_fn
@@ -240,11 +265,12 @@ class _Density:
         arguments: list[str] = []
         length = 3
         for shared in function.get_shared():
-            shape = ", ".join(f"data[{length + 1 + k}]" for k in range(shared.ndim))
-            arguments.append(f"carray(address(data[{length}]), ({shape},), np.{shared.dtype})")
+            shape = "".join(f"data[{length + 1 + k}], " for k in range(shared.ndim))
+            arguments.append(f"carray(address(data[{length}]), ({shape}), np.{shared.dtype})")
             length += 1 + shared.ndim
         self._length = length
-        source = _ENTRY.format(length=length, size=self._size, arguments=", ".join(arguments))
+        tuples = [f"({', '.join(some)},)" for some in batched(arguments, LONGEST)]
+        source = _ENTRY.format(length=length, size=self._size, arguments=" + ".join(tuples))
         key = hashlib.sha256((CACHED_SRC_FUNCTIONS[compiled.py_func] + source).encode()).hexdigest()
         names: dict[str, Any] = {
             "__name__": __name__,
@@ -258,7 +284,8 @@ class _Density:
 
     def table(self, data: dict[str, NDArray[Any]], moving: NDArray[np.int64]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Give the table that the entry reads under ``data``, and the arrays that have to outlive it."""
-        arrays = [np.ascontiguousarray(data[name], dtype=dtype) for name, dtype in self._arguments]
+        known = data | self._numbers
+        arrays = [np.asarray(known[name], dtype=dtype, order="C") for name, dtype in self._arguments]
         table = [0]
         for array in (moving, *arrays):
             table += [array.ctypes.data, *array.shape]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import oracle
@@ -18,17 +18,19 @@ from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE
 from forecast.engine.blocks import Draws
 from forecast.engine.simulate import REPORT_MIX
 from forecast.evidence.history import compile_history
+from forecast.inference import sampler as sampler_module
 from forecast.inference.pymc_model import build_model, data_of
+from forecast.inference.sampler import Sampler
 from forecast.inference.settings import Settings
-from forecast.theory.statespace import chain_of
+from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from worlds import World
 
     from forecast.evidence.compilation import Evidence
-    from forecast.inference.sampler import Sampler
     from forecast.theory.spec import ModelSpec
-    from forecast.theory.statespace import StateSpace
 
 # The reports are drawn by a Python function; PyTensor says so for every op of this kind.
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode to run CustomDist_reports:UserWarning")
@@ -176,6 +178,30 @@ def test_sampler_takes_other_evidence(compiled_world: World, sampler: Sampler) -
     assert density - before == pytest.approx(likelihoods[1] - likelihoods[0], abs=1e-10)
     assert density != before
     assert sampler.log_density(first, point)[0] == before
+
+
+def test_other_numbers_in_the_file_compile_nothing_anew(compiled_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model with other priors is looked up under the same key, and has its own density."""
+    keys: list[str] = []
+    compile_source = sampler_module.compile_numba_function_src
+
+    def noted(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+        keys.append(kwargs["cache_key"])
+        return compile_source(*args, **kwargs)
+
+    monkeypatch.setattr(sampler_module, "compile_numba_function_src", noted)
+    spec, evidence = compiled_world.spec, compiled_world.evidence
+    priors = spec.priors
+    grades = priors.grades.model_copy(update={"weak": 1.7, "concentration": 5.5})
+    departure = priors.departure.model_copy(update={"scale": 0.31})
+    other = spec.model_copy(update={"priors": priors.model_copy(update={"grades": grades, "departure": departure})})
+    found = [Sampler(StateSpace(one), evidence) for one in (spec, other)]
+    assert keys[0] == keys[1]
+    for one, made in zip((spec, other), found, strict=True):
+        point = random_points(made, np.random.default_rng(5), 1)[0]
+        logp = build_model(StateSpace(one), evidence).compile_logp(mode="FAST_COMPILE")
+        expected = float(logp(as_point(made, point)))
+        assert made.log_density(evidence, point)[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_what_no_evidence_speaks_of_is_drawn_from_its_prior(compiled_world: World, sampler: Sampler) -> None:
