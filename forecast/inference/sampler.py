@@ -30,7 +30,7 @@ import xarray as xr
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
-from pytensor.graph.replace import clone_replace
+from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 from pytensor.tensor.variable import TensorConstant
@@ -115,15 +115,14 @@ class Sampler:
             logp = model.logp()
             gradient = pt.concatenate([part.ravel() for part in pt.grad(logp, model.value_vars)])
             by_name = {part.name: part for part in model.unobserved_value_vars}
-            values = pt.concatenate([by_name[variable.name].ravel() for variable in shown])
+            values = [by_name[variable.name] for variable in shown]
             self._density = _Density([logp, gradient], model, point)
-            (values,), _numbers = _apart([values])
-            (values,), joined = join_nonshared_inputs(point, [values], model.value_vars)
-            self._expand = pm.compile([joined], values, mode="NUMBA")
-            shapes = pm.compile([], [pt.as_tensor(variable.shape) for variable in shown], mode="FAST_COMPILE")()
+            values, joined = join_nonshared_inputs(point, values, model.value_vars)
+            points = pt.matrix("points")
+            # once for all draws, so that nothing has to be compiled
+            self._expand = pm.compile([points], vectorize_graph(values, {joined: points}), mode="FAST_COMPILE")
         self._variables = [
-            (variable.name, tuple(int(n) for n in shape), model.named_vars_to_dims.get(variable.name, ()))
-            for variable, shape in zip(shown, shapes, strict=True)
+            (variable.name, variable.ndim, model.named_vars_to_dims.get(variable.name, ())) for variable in shown
         ]
 
     def under(self, history: History) -> Sampler:
@@ -207,17 +206,15 @@ class Sampler:
         return whole
 
     def _posterior(self, points: np.ndarray) -> xr.Dataset:
-        flat = np.array([self._expand(point) for chain in points for point in chain])
         arrays: dict[str, xr.DataArray] = {}
-        first = 0
-        for name, shape, dims in self._variables:
-            last = first + int(np.prod(shape, dtype=int))
+        found = self._expand(points.reshape(-1, points.shape[-1]))
+        for (name, ndim, dims), part in zip(self._variables, found, strict=True):
+            shape = part.shape[part.ndim - ndim :]  # what no parameter moves has no draws
             arrays[name] = xr.DataArray(
-                flat[:, first:last].reshape(*points.shape[:2], *shape),
+                np.broadcast_to(part, (points[..., 0].size, *shape)).reshape(*points.shape[:2], *shape),
                 dims=("chain", "draw", *dims),
                 coords={dim: list(self._model.coords[dim]) for dim in dims},
             )
-            first = last
         return xr.Dataset(arrays)
 
 
