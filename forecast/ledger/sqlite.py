@@ -306,6 +306,7 @@ _REMEDIES = {
     "SQLITE_READONLY": "cannot be written; mend its permissions (chmod u+rw) or choose another place",
     "SQLITE_CANTOPEN": "cannot be opened; check that it is still there and that you may read and write it",
     "SQLITE_FULL": "could not grow: the disk is full; free some space and try again",
+    "SQLITE_IOERR_SHMSIZE": "could not be opened: the disk is full; free some space and try again",  # even to read
     "SQLITE_IOERR": "could not be read or written; check the disk and try again",
 }
 

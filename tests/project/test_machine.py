@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 from projects import archived, call, environment
 from year import SHORT, START, issued_tiny
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from forecast.project.project import Project
 
 AS_OF = ("--as-of", str(START))
+RUN = ("run", "--as-of", "2025-01-19", *SHORT)
+OBSERVE = ("observe", "shot", "--date", str(START), "--source", "wire", "--grade", "B2")
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def issued_fit(root: Path) -> Path:
         ("export-archive", "archive.csv"),
         ("report",),
         ("schedule", "systemd", "--output", "units"),
-        ("observe", "shot", "--date", str(START), "--source", "wire", "--grade", "B2"),
+        OBSERVE,
         ("fit", *AS_OF, *SHORT),
     ],
     ids=lambda command: command[0],
@@ -89,6 +92,59 @@ def _loaded(root: Path, path: Path) -> Fit:
     """Read a fit with its posterior."""
     space = forecast.open(root).model("tiny").space
     return dataclasses.replace(load_fit(path, space), posterior=load_posterior(path))
+
+
+ON_A_FULL_DISK = """
+forecast() { "$PYTHON" -c "from forecast.cli import main; main()" "$@"; }
+mount -t tmpfs -o size=16m tmpfs "$DISK" && cp -r . "$DISK" && cd "$DISK" || exit
+head -c "$LEFT"k /dev/zero >room
+cat /dev/zero >fill 2>/dev/null
+rm room
+forecast "$@"
+code=$?
+rm fill
+forecast verify
+find . -name '*.draft'
+exit $code
+"""
+
+
+@pytest.fixture
+def mounting(tmp_path: Path) -> tuple[list[str], Path]:
+    """Give a folder and what lets a command mount something there that only it sees; skip where nobody may."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["unshare", "--map-root-user", "--mount"]
+    if not needs.done([*command, "mount", "-t", "tmpfs", "tmpfs", str(folder)], 30):
+        pytest.skip("nothing can be mounted here")
+    return command, folder
+
+
+@pytest.mark.parametrize(
+    ("left", "command", "told"),
+    [
+        (0, ("log",), "could not be opened: the disk is full; free some space and try again"),
+        (40, OBSERVE, "could not grow: the disk is full; free some space and try again"),
+        pytest.param(
+            40, (*RUN, "--refit", "never"), "the report cannot be written (No space left", marks=pytest.mark.slow
+        ),
+        pytest.param(640, (*RUN, "--refit", "always"), ".nc: cannot be written (No space left", marks=pytest.mark.slow),
+    ],
+    ids=["log", "observe", "run", "fit"],
+)
+def test_a_disk_that_is_really_full_loses_nothing(
+    left: int, command: tuple[str, ...], told: str, root: Path, mounting: tuple[list[str], Path]
+) -> None:
+    """With so many kB left a message says what is wrong, and all that was there before is there, and nothing else."""
+    mount, disk = mounting
+    ended = subprocess.run(
+        [*mount, "sh", "-c", ON_A_FULL_DISK, "sh", *command], cwd=root, capture_output=True, text=True, check=False,
+        env=environment(DISK=str(disk), LEFT=str(left), PYTHON=sys.executable),
+    )  # fmt: skip
+    assert ended.returncode == 2, ended
+    assert told in ended.stderr
+    assert "archive: 1 issued forecast\n" in ended.stdout
+    assert ended.stdout.endswith("all is as it was written\n"), "and no draft is left"
 
 
 # A folder that may not be written.
