@@ -41,8 +41,8 @@ def on_day(text: str) -> str:
 
 
 def count(number: int, word: str) -> str:
-    """``1 week``, ``3 weeks``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    """``1 week``, ``3 weeks``, ``1,000 weeks``."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def listed(parts: Sequence[str]) -> str:

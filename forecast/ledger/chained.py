@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
+BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
 _KEPT = (ROWS, ISSUED, RESOLVED)
 _LONG = "content"  # the column that is too long to be read where it is not needed; the chain holds its digest
 FOUND = "found"  # the kind of the link that says how many rows there were before there was a chain
@@ -110,7 +112,9 @@ class ChainedStore(ABC):
         counts = sum(connection.execute(_count(table)).scalar_one() for table in _KEPT)
         links = connection.execute(_count(CHAIN).where(CHAIN.c.kind != FOUND)).scalar_one()
         if counts != links:
-            fault = f"holds {counts} rows, but its chain has {links}: another program wrote or deleted some; {DAMAGED}"
+            fault = (
+                f"holds {counts:,} rows, but its chain has {links:,}: another program wrote or deleted some; {DAMAGED}"
+            )
             raise LedgerError(self.where, [fault])
         return {table.name: connection.execute(_last(table)).scalar() or 0 for table in _KEPT}
 
@@ -121,13 +125,13 @@ class ChainedStore(ABC):
             rows = connection.execute(
                 sa.select(table).where(table.c.seq > last[table.name]).order_by(table.c.seq)
             ).mappings()
-            links: list[dict[str, object]] = []
-            for row in rows:
-                content = text_digest(row[_LONG]) if _LONG in row else ""
-                short = {str(name): value for name, value in row.items() if name != _LONG}
-                head = Head(head.links + 1, digest_of(head.digest, table.name, short, content))
-                links.append({"kind": table.name, "row": row["seq"], "content": content, "digest": head.digest})
-            if links:
+            for part in batched(rows, BATCH):
+                links: list[dict[str, object]] = []
+                for row in part:
+                    content = text_digest(row[_LONG]) if _LONG in row else ""
+                    short = {str(name): value for name, value in row.items() if name != _LONG}
+                    head = Head(head.links + 1, digest_of(head.digest, table.name, short, content))
+                    links.append({"kind": table.name, "row": row["seq"], "content": content, "digest": head.digest})
                 connection.execute(sa.insert(CHAIN), links)
         return head
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from forecast.base.errors import InputError, nearest
 from forecast.ledger.chain import text_digest
-from forecast.ledger.chained import ChainedStore
+from forecast.ledger.chained import BATCH, ChainedStore
 from forecast.ledger.doubles import notices
 from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
 from forecast.ledger.rows import RENAMED, Coverage, Observation, columns_of, with_id
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
 
 
-BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow
 
 _KINDS: dict[str, type[Entry]] = {"observation": Observation, "coverage": Coverage}

@@ -233,7 +233,7 @@ def _require_there(path: Path, known: Witness | None) -> None:
     """Make sure that a ledger that held something is not begun anew."""
     if known and known.head.links and (not path.exists() or not path.stat().st_size):
         word = "is empty" if path.exists() else "is missing"
-        fault = f"{word}, but held {known.head.links} rows by {witness_of(path).name}; restore it from a backup"
+        fault = f"{word}, but held {known.head.links:,} rows by {witness_of(path).name}; restore it from a backup"
         raise LedgerError(str(path), [fault])
 
 

@@ -228,7 +228,7 @@ def test_a_multiple_has_two_digits(factor: float) -> None:
 
 def test_small_words() -> None:
     """Counts, lists, days and names read as English."""
-    assert [words.count(n, "week") for n in (0, 1, 2)] == ["0 weeks", "1 week", "2 weeks"]
+    assert [words.count(n, "week") for n in (0, 1, 2, 1000)] == ["0 weeks", "1 week", "2 weeks", "1,000 weeks"]
     assert [words.listed(list("abc")[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
     assert words.day(dt.date(2025, 10, 9)) == "9 Oct 2025"
     assert words.day(dt.date(2025, 10, 9), "month") == "Oct 2025"

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from tampering import flips, tampered
 
 from forecast.base.errors import InputError, LedgerError
+from forecast.ledger import chained, sql
 from forecast.ledger.chain import GENESIS, digest_of, text_digest
 from forecast.ledger.issued import Issued, Resolution
 from forecast.ledger.rows import Observation
@@ -89,6 +91,18 @@ def test_a_sound_ledger_has_no_faults(ledger: SqliteLedger) -> None:
     assert (known["links"], known["digest"]) == ledger.head()
     assert isinstance(known["crc32"], int)
     assert ledger.path.read_bytes() == before
+
+
+def test_many_rows_go_on_the_chain_in_parts(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statement takes more rows than one may, so that memory holds few, and the parts are one chain."""
+    for module in (chained, sql):
+        monkeypatch.setattr(module, "BATCH", 3)
+    sizes: list[int] = []
+    sa.event.listen(ledger._engine, "before_cursor_execute", lambda *said: sizes.append(len(said[3]) if said[5] else 1))
+    ledger.add("caucasus", [sighting(f"new {k}") for k in range(8)], now=NOW)
+    assert sorted(sizes)[-5:] == [2, 3, 3, 3, 3]
+    assert ledger.head().links == 47 + 8
+    assert ledger.verify() == ()
 
 
 def _older_copy(path: Path) -> None:
