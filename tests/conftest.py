@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from hypothesis import settings
+from modelfiles import vocabulary_of
 from oracle import derived
 from oracle_stages import _start
 from places import MODEL, ROWS
@@ -17,11 +18,10 @@ from worlds import draw_values, draws_of, small_world
 
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.model import Model
-from forecast.ledger.check import Vocabulary, check_entries
+from forecast.ledger.check import check_entries
 from forecast.ledger.files import read_rows
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace
-from forecast.theory.wording import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +73,7 @@ def reference(reference_spec: ModelSpec) -> StateSpace:
 @pytest.fixture(scope="session")
 def article_rows(reference_spec: ModelSpec) -> list[Entry]:
     """Read the article's dated events."""
-    spec = reference_spec
-    states = {name: stage.states for name, stage in spec.stages.items()}
-    vocabulary = Vocabulary(
-        {name: words_of(row) for name, row in spec.indicators.items()}, states, spec.model.start, AS_OF
-    )
-    return check_entries(read_rows(ROWS), vocabulary)
+    return check_entries(read_rows(ROWS), vocabulary_of(reference_spec, AS_OF))
 
 
 @pytest.fixture(scope="session")

@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import openpyxl
 import pytest
-from places import REPORT, ROWS, TEMPLATES
+from modelfiles import vocabulary_of
+from places import MODEL, REPORT, ROWS, TEMPLATES
 from projects import call
-from small_models import TINY
+from small_models import BASIS, TINY
 from year import START, issued_tiny
 
 from forecast.base.errors import ForecastError
 from forecast.inference.fit_files import load_cells, load_record, read_whole
-from forecast.ledger.check import Vocabulary, check_entries
+from forecast.ledger.check import check_entries
 from forecast.ledger.files import read_rows
 from forecast.project.project_file import read_project_file
 from forecast.quantities.forecast import Forecast
 from forecast.report.markdown import render_markdown
 from forecast.theory.modelfile import load_spec
+from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +95,7 @@ type Reader = Callable[[random.Random], object]
 def csv_rows(folder: Path) -> Reader:
     """Rows as CSV."""
     lines = ROWS.read_text(encoding="utf-8").splitlines(keepends=True)
-    states = {"peace": ("stalled", "fresh_deal"), "relations": ("truce", "confrontation", "cooperation")}
-    vocabulary = Vocabulary(
-        {"presidents_meeting": ("A meeting",), "cyberattack": ("An attack",)}, states, START, START.replace(year=2027)
-    )
+    vocabulary = vocabulary_of(load_spec(MODEL), START.replace(year=2027))
     path = folder / "rows.csv"
 
     def read(rng: random.Random) -> None:
@@ -137,16 +136,19 @@ def workbooks(folder: Path) -> Reader:
 def model_files(folder: Path) -> Reader:
     """Model files, rivals and the project's own file."""
     rival = 'extends = "tiny"\ndrop = ["indicators.flood"]\n[model]\nname = "rival"\ntitle = "x"\ndescription = "x"\n'
-    rival += '[stages.near.effects.odd]\nfrom = "calm"\nto = "tense"\nwhen = { far = ["high"] }\ntimes = [1, 2]\n'
+    rival += '[stages.far.effects.odd]\nfrom = "low"\nto = "high"\nwhen = { near = ["tense"] }\ntimes = [1, 2]\n'
+    rival += BASIS
+    other = TINY.replace('name = "tiny"', 'name = "other"')
+    bases = (other, "other"), (other, "other"), (rival, "rival"), ('model = "tiny"\n', "forecast")
     (folder / "tiny.toml").write_text(TINY, encoding="utf-8")
 
     def read(rng: random.Random) -> None:
-        base, name = rng.choice(((TINY, "other"), (TINY, "other"), (rival, "rival"), ('model = "tiny"\n', "forecast")))
+        base, name = rng.choice(bases)
         (folder / f"{name}.toml").write_bytes(mutated(base, rng).encode("utf-8", "surrogatepass"))
         if name == "forecast":
             read_project_file(folder)
         else:
-            load_spec(folder / f"{name}.toml")
+            StateSpace(load_spec(folder / f"{name}.toml"))
 
     return read
 
@@ -257,6 +259,18 @@ def fuzz(make: Callable[[Path], Reader], count: int, folder: Path, seed: int = S
         if (spent := time.monotonic() - began) > SECONDS:
             found.append((number, f"took {spent:.1f} s"))
     return found
+
+
+@pytest.mark.parametrize("make", SHARES.keys() - {arguments}, ids=lambda make: make.__name__)
+def test_what_is_fuzzed_is_read_as_it_was(
+    make: Callable[[Path], Reader], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No input is refused before it is changed, so that what comes after a check is fuzzed too."""
+    for name in ("mutated", "flipped", "other_json"):
+        monkeypatch.setitem(globals(), name, lambda given, _: given)
+    read = make(tmp_path)
+    for number in range(30):
+        read(random.Random(number))  # noqa: S311
 
 
 @pytest.mark.filterwarnings("ignore")  # of libraries, about what they were given

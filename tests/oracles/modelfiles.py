@@ -1,4 +1,4 @@
-"""Model files as text: the reference model changed in a place, and values to put there."""
+"""Model files as text: the reference model changed in a place, and values to put there; what rows for one may name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 from places import MODEL
 
+from forecast.ledger.check import Vocabulary
+from forecast.theory.wording import words_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from forecast.theory.spec import ModelSpec
 
 REFERENCE = tomllib.loads(MODEL.read_text(encoding="utf-8"))
 FINDING = (Phase.explicit, Phase.generate)  # shrinking a whole model file would take minutes
 Place = tuple[str | int, ...]
+
+
+def vocabulary_of(spec: ModelSpec, today: dt.date) -> Vocabulary:
+    """Give what rows for a model may name."""
+    indicators = {name: words_of(row) for name, row in spec.indicators.items()}
+    return Vocabulary(indicators, {name: stage.states for name, stage in spec.stages.items()}, spec.model.start, today)
 
 
 def to_toml(value: Any, *, top: bool = True) -> str:  # noqa: PLR0911 - one for each type
