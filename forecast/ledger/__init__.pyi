@@ -2,6 +2,7 @@ from .check import Reading as Reading
 from .check import Row as Row
 from .check import Vocabulary as Vocabulary
 from .check import check_entries as check_entries
+from .files import cells_of as cells_of
 from .files import export_file as export_file
 from .files import import_file as import_file
 from .files import read_rows as read_rows

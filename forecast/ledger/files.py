@@ -131,10 +131,17 @@ def _tables(entries: Iterable[Entry]) -> dict[Kind, list[list[str | dt.date]]]:
     tables: dict[Kind, list[list[str | dt.date]]] = {}
     for entry in entries:
         kind = "observation" if isinstance(entry, Observation) else "coverage"
-        values = [getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind]]
-        row = [("yes" if value else "") if isinstance(value, bool) else value or "" for value in values]
-        tables.setdefault(kind, []).append(row)
+        tables.setdefault(kind, []).append(list(cells_of(entry).values()))
     return tables
+
+
+def cells_of(entry: Entry) -> dict[str, str | dt.date]:
+    """Give the cells of an entry by column, as a file holds them."""
+    kind = "observation" if isinstance(entry, Observation) else "coverage"
+    values = {column: getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind]}
+    return {
+        column: ("yes" if value else "") if isinstance(value, bool) else value or "" for column, value in values.items()
+    }
 
 
 def _workbook(path: Path, tables: Mapping[Kind, list[list[str | dt.date]]]) -> bytes:
