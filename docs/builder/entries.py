@@ -12,7 +12,7 @@ from forecast.theory.values import log_normal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from forecast.theory.spec import Basis
+    from forecast.theory.tables import Basis
 
     Conditions = Mapping[str, tuple[str, ...]]
 

@@ -15,7 +15,8 @@ from forecast.theory.spec import GRADES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.theory.spec import Effect, Indicator, ModelSpec, Outcome, Rule, Sign
+    from forecast.theory.outcomes import Outcome, Rule
+    from forecast.theory.spec import Effect, Indicator, ModelSpec, Sign
 
 
 def model_page() -> str:

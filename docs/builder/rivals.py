@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from docs.builder.history import Difference
-    from forecast.theory.spec import GradePrior, Indicator, ModelSpec, Outcome, Stage
+    from forecast.theory.outcomes import Outcome
+    from forecast.theory.spec import GradePrior, Indicator, ModelSpec, Stage
 
 
 def rivals_page() -> str:

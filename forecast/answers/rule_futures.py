@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints, Masks
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-    from forecast.theory.spec import ModelSpec, Rule
+    from forecast.theory.outcomes import Rule
+    from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
 

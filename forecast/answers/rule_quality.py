@@ -12,7 +12,7 @@ from forecast.answers.rule_futures import KINDS, Future, Kept, Kind, at_and_by
 from forecast.base import prose
 from forecast.engine.simulate import simulate_start
 from forecast.quantities.from_draws import RAREST
-from forecast.theory.spec import exclude_each_other
+from forecast.theory.outcomes import exclude_each_other
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:

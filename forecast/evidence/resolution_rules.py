@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from forecast.ledger.rows import Entry
-    from forecast.theory.spec import ModelSpec, Rule
+    from forecast.theory.outcomes import Rule
+    from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
 

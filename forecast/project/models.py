@@ -53,7 +53,7 @@ class Models:
         if name not in self._read:
             self.require(name)
             spec = load_with_history(self.folder / f"{name}.toml", self.root, lambda: local_day(self._clock()))
-            self._read[name] = inference.Model(spec)
+            self._read.setdefault(name, inference.Model(spec))  # what another thread has read meanwhile stays
         return self._read[name]
 
     def require(self, name: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.engine.blocks import Blocks
     from forecast.evidence.compilation import Evidence
     from forecast.quantities.estimate import Key
-    from forecast.theory.spec import Conditional
+    from forecast.theory.outcomes import Conditional
     from forecast.theory.statespace import StateSpace
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
-from forecast.theory.spec import exclude_each_other
+from forecast.theory.outcomes import exclude_each_other
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

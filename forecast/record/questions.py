@@ -11,7 +11,7 @@ import numpy as np
 
 from forecast import answers
 from forecast.ledger.issued import PROMPT
-from forecast.theory.spec import Rule
+from forecast.theory.outcomes import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from forecast.ledger.rows import Entry
     from forecast.record.questions import Stated
-    from forecast.theory.spec import ModelSpec, Rule
+    from forecast.theory.outcomes import Rule
+    from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
     _Clauses = tuple[tuple[str, tuple[Rule, ...]], ...]  # of every rule, by outcome

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from forecast.ledger.rows import Entry
     from forecast.quantities.forecast import Forecast
     from forecast.quantities.past import WeekPath
-    from forecast.theory.spec import Conditional, ModelSpec
+    from forecast.theory.outcomes import Conditional
+    from forecast.theory.spec import ModelSpec
 
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from forecast.quantities.estimate import LEARNED_LITTLE
 from forecast.record.issue_changes import changes_since
 from forecast.record.scores import LAST_ISSUE, PERSISTENCE
 from forecast.report.views import days_late
-from forecast.theory.spec import exclude_each_other
+from forecast.theory.outcomes import exclude_each_other
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,9 @@ from forecast.theory.values import LEAST, MOST, SCALE, ordered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from forecast.theory.spec import Basis, ClassPrior, Indicator, ModelSpec, Outcome, Stage, Transition
+    from forecast.theory.outcomes import Outcome
+    from forecast.theory.spec import ClassPrior, Indicator, ModelSpec, Stage, Transition
+    from forecast.theory.tables import Basis
     from forecast.theory.values import Interval
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from forecast.theory.spec import ModelSpec, Rule, Stage
+    from forecast.theory.outcomes import Rule
+    from forecast.theory.spec import ModelSpec, Stage
 
 MOST_JOINT_STATES = 1024
 MOST_CELLS = 100_000  # joint states × steps: 4,000 draws of each at every step take 3 GB

@@ -13,10 +13,9 @@ from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults
+from forecast.theory.outcomes import Conditional, Outcome, Rule
 from forecast.theory.spec import (
-    Basis,
     ClassPrior,
-    Conditional,
     DeparturePrior,
     DiagnosticityPrior,
     Effect,
@@ -25,16 +24,14 @@ from forecast.theory.spec import (
     Header,
     Indicator,
     ModelSpec,
-    Outcome,
     Phases,
     Priors,
-    Rule,
     Sign,
-    Source,
     Stage,
     Transition,
     Units,
 )
+from forecast.theory.tables import Basis, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     model_validator,
 )
 
 from forecast.base.errors import brief
+from forecast.theory.outcomes import Conditional, Outcome
+from forecast.theory.spells import Spell
+from forecast.theory.tables import Bases, Source, Table
 from forecast.theory.values import (
     LEAST,
     LONGEST_LAG,
@@ -38,51 +39,14 @@ from forecast.theory.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from forecast.theory.spells import Spell
 
 GRADES = ("weak", "moderate", "strong", "decisive")
-MOST_STORIES = 1000
 MOST_PHASES = 9
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Basis(_Table):
-    """Why an entry is as it is: a passage of the article, a reference, or a judgement with its reason."""
-
-    kind: Literal["article", "reference", "judgement"]
-    source: Name | None = None
-    quote: Quote | None = None
-    note: Text | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.kind == "judgement":
-            if not self.note:
-                msg = "a judgement gives its reason in `note`"
-                raise ValueError(msg)
-        elif not (self.source and self.quote):
-            msg = f"kind {self.kind!r} needs `source` (a key of [sources]) and `quote` (the passage or the row cited)"
-            raise ValueError(msg)
-        return self
-
-
-Bases = Annotated[tuple[Basis, ...], Field(min_length=1)]
-
-
-class Source(_Table):
-    """A text that bases point to."""
-
-    title: Text
-    published: Day | None = None
-    url: Text | None = None
-
-
-class Transition(_Table):
+class Transition(Table):
     """A move of one stage from one state to another, with the 90 % interval of its rate per year."""
 
     from_: Name = Field(alias="from")
@@ -91,7 +55,7 @@ class Transition(_Table):
     basis: Bases
 
 
-class Effect(_Table):
+class Effect(Table):
     """A multiplier on one transition while the stages upstream are in the named states."""
 
     from_: Name = Field(alias="from")
@@ -101,7 +65,7 @@ class Effect(_Table):
     basis: Bases
 
 
-class Units(_Table):
+class Units(Table):
     """That a stage has a history: the unit that the model itself is, and how much units differ.
 
     ``spread`` is the 90 % interval of σ: a unit's log rates are those of the stage plus σ z, with z standard normal.
@@ -133,7 +97,7 @@ Phases = Annotated[
 ]
 
 
-class Stage(_Table):
+class Stage(Table):
     """One link of the cascade: its states, how it starts and how it moves.
 
     A state may have ``phases``, which nobody observes, with rates of their own, so that how long it has lasted tells
@@ -142,13 +106,13 @@ class Stage(_Table):
 
     label: Text
     states: Annotated[tuple[Name, ...], Field(min_length=2)]
-    phases: Phases = {}
-    describe: dict[Name, Text] = {}
+    phases: Phases = Field(default={})
+    describe: dict[Name, Text] = Field(default={})
     observable: tuple[Name, ...] = ()
     start: dict[Name, Weight] = Field(min_length=1)
     basis: Bases
     transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
-    effects: dict[Name, Effect] = {}
+    effects: dict[Name, Effect] = Field(default={})
     units: Units | None = None
 
     def phases_of(self, name: str) -> tuple[str, ...]:
@@ -181,14 +145,14 @@ class Stage(_Table):
         return from_ in self.phases_of(effect.from_) and to in self.phases_of(effect.to)
 
 
-class Sign(_Table):
+class Sign(Table):
     """What an indicator looks like in the world, with the passage that names it if there is one."""
 
     what: Text
     quote: Quote | None = None
 
 
-class Indicator(_Table):
+class Indicator(Table):
     """An observable kind of event of one stage, likelier in the states it points to.
 
     ``since`` is the day from which the vocabulary has had it; nobody chose it, or looked for it among everything,
@@ -207,90 +171,7 @@ class Indicator(_Table):
     basis: Bases
 
 
-class Rule(_Table):
-    """One clause of a resolution: an observable on record, or enough distinct stories within a span.
-
-    With ``no_fewer_than`` they must also be no fewer than those of the indicators that it names.
-    """
-
-    observable: Name | None = None
-    stories: Annotated[int, Field(strict=True, ge=1, le=MOST_STORIES)] | None = None
-    of: tuple[Name, ...] = ()
-    no_fewer_than: tuple[Name, ...] = ()
-    within_weeks: Weeks | None = None
-
-    @property
-    def counted(self) -> tuple[Name, ...]:
-        """The indicators whose stories it counts, on either side."""
-        return *self.of, *self.no_fewer_than
-
-    @property
-    def other_side(self) -> Rule | None:
-        """A clause of the stories that those of ``of`` are compared with; None if they are not compared."""
-        if not self.no_fewer_than:
-            return None
-        return self.model_copy(update={"of": self.no_fewer_than, "no_fewer_than": ()})
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        stories = (self.stories is not None, bool(self.of), self.within_weeks is not None)
-        if self.observable is not None and any((*stories, self.no_fewer_than)):
-            msg = "a clause names `observable` or `stories`, `of` and `within_weeks`, not both"
-            raise ValueError(msg)
-        if self.observable is None and not all(stories):
-            msg = "the clause names nothing: give `observable`, or `stories`, `of` and `within_weeks` together"
-            raise ValueError(msg)
-        if twice := sorted(set(self.of) & set(self.no_fewer_than)):
-            msg = f"`of` and `no_fewer_than` both name {', '.join(map(repr, twice))}; a story counts on one side"
-            raise ValueError(msg)
-        return self
-
-
-class Outcome(_Table):
-    """A named set of joint states with a frozen rule by which the world resolves it."""
-
-    label: Text
-    states: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
-    resolution: Text
-    sources: Annotated[tuple[Text, ...], Field(min_length=1)]
-    resolves: Annotated[tuple[Rule, ...], Field(min_length=1)]
-    frozen: Day
-    basis: Bases
-
-
-def exclude_each_other(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
-    """Whether two outcomes, given by their states, cannot hold together: some stage cannot be in a state of both."""
-    return any(not set(states) & set(other[stage]) for stage, states in one.items() if stage in other)
-
-
-class Conditional(_Table):
-    """A probability given another outcome: both at the horizon, or ``weeks`` after the other began."""
-
-    outcome: Name
-    given: Name | None = None
-    given_no: Name | None = None
-    after: Name | None = None
-    weeks: Weeks | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if sum(part is not None for part in (self.given, self.given_no, self.after)) != 1:
-            msg = "needs exactly one of `given`, `given_no` and `after`"
-            raise ValueError(msg)
-        if (self.after is None) != (self.weeks is None):
-            msg = "`after` and `weeks` go together"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def condition(self) -> str:
-        """The condition in words: ``deal``, ``no deal`` or ``26 weeks after deal``."""
-        if self.after is not None:
-            return f"{self.weeks} weeks after {self.after}"
-        return self.given or f"no {self.given_no}"
-
-
-class ClassPrior(_Table):
+class ClassPrior(Table):
     """Base rates of one class of indicators.
 
     ``per_year`` is the 90 % interval of the class's typical rate (exp μ), ``spread`` that of σ, the standard
@@ -302,7 +183,7 @@ class ClassPrior(_Table):
     basis: Bases
 
 
-class GradePrior(_Table):
+class GradePrior(Table):
     """Multipliers of the four grades: prior medians, and how tightly the increments are held.
 
     Each increment on the log scale is 2 m Beta(c, c), with m the difference of the log medians and c the
@@ -331,21 +212,21 @@ class GradePrior(_Table):
         return self.weak, self.moderate, self.strong, self.decisive
 
 
-class DeparturePrior(_Table):
+class DeparturePrior(Table):
     """How far an indicator departs from its grade: τ is half-normal with this ``scale`` (log of the log rate)."""
 
     scale: Annotated[float, Field(strict=True, ge=1e-3, le=10)]
     basis: Bases
 
 
-class DiagnosticityPrior(_Table):
+class DiagnosticityPrior(Table):
     """How far the grades are right: ``times`` is the 90 % interval of κ, a factor on the logarithms of all grades."""
 
     times: Scale
     basis: Bases
 
 
-class Priors(_Table):
+class Priors(Table):
     """Priors shared by all indicators; without ``diagnosticity`` the grades are taken at their word."""
 
     classes: dict[Name, ClassPrior] = Field(min_length=1)
@@ -354,7 +235,7 @@ class Priors(_Table):
     diagnosticity: DiagnosticityPrior | None = None
 
 
-class Expert(_Table):
+class Expert(Table):
     """One voice of a pool: intervals in place of the file's own, by dotted key (see `assumptions`).
 
     ``priors`` may be empty: then the expert holds what the file says. Weights are relative; see
@@ -365,10 +246,10 @@ class Expert(_Table):
     label: Text
     weight: Annotated[float, Field(strict=True, ge=LEAST, le=MOST)]
     basis: Bases
-    priors: dict[str, Interval] = {}
+    priors: dict[str, Interval] = Field(default={})
 
 
-class Header(_Table):
+class Header(Table):
     """What the model is called, where its evidence lies, and its clock.
 
     ``episode_days`` is how long what was told of an indicator lasts: until then nobody tells it as news again.
@@ -385,7 +266,7 @@ class Header(_Table):
     horizons_weeks: Annotated[tuple[Weeks, ...], Field(min_length=1, max_length=20)]
 
 
-class ModelSpec(_Table):
+class ModelSpec(Table):
     """A theory as read from its model file; immutable, every name checked.
 
     ``extends`` names the model file that this one changes; what was taken from it stands here already.

@@ -13,7 +13,7 @@ from rule_sums import RULES, exact_parts, parameters_of, posterior_of, silent, w
 from forecast.answers import rule_quality as quality
 from forecast.answers.rule_futures import Kept
 from forecast.answers.rule_quality import Share, rule_quality
-from forecast.theory.spec import Rule
+from forecast.theory.outcomes import Rule
 
 PATHS = 20_000
 

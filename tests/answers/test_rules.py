@@ -42,7 +42,7 @@ from forecast.inference.reweighting import Posterior
 from forecast.ledger.rows import Observation
 from forecast.report import page
 from forecast.report.sections.all_sections import all_tables as tables
-from forecast.theory.spec import Rule
+from forecast.theory.outcomes import Rule
 from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Observation
-from forecast.theory.spec import Conditional
+from forecast.theory.outcomes import Conditional
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:

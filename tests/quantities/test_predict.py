@@ -19,7 +19,7 @@ from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.propagate import Horizons
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.past import week_path
-from forecast.theory.spec import Conditional
+from forecast.theory.outcomes import Conditional
 from forecast.theory.statespace import StateSpace, chain_of
 
 if TYPE_CHECKING:
