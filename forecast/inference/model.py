@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 
 PRIOR_DRAWS = 16_000
-SAMPLED_DRAWS = 8_000  # of a prior with a history, which NUTS has to draw
 PRIOR_SEED = 1
 ALONE_DRAWS = 8_000  # from the prior without its history
 LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
@@ -127,7 +126,7 @@ class Model:
     def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
         """Give draws from the prior, at least ``count``, kept in ``folder``; with a history from prior × history.
 
-        Those are sampled, and more of them would take as long as a fit: there are `SAMPLED_DRAWS`, whatever ``count``.
+        Those are sampled, and more of them would take as long as a fit: there are `PRIOR_DRAWS`, whatever ``count``.
         """
         with self._lock:
             kept = self.kept_prior(count, folder, evidence)
@@ -139,11 +138,11 @@ class Model:
     def kept_prior(self, count: int, folder: Path, evidence: Evidence) -> Prior:
         """Give what `prior` rests on; read from ``folder``, or drawn and kept there."""
         with self._lock:
-            usual, count = (SAMPLED_DRAWS, 1) if self.history.units else (PRIOR_DRAWS, count)
+            count = 1 if self.history.units else count
             if self._kept is None or self._kept.draws.size < count:
                 found = inference.load_prior(self.space, folder)
                 if found is None or found.draws.size < count:
-                    found = self._draw_prior(max(count, usual), evidence)
+                    found = self._draw_prior(max(count, PRIOR_DRAWS), evidence)
                     with suppress(InputError):  # where nothing may be written, they are drawn again next time
                         inference.save_prior(self.space, found, folder)
                 self._kept = found
