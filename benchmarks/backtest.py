@@ -7,7 +7,6 @@ log predictive probability of these alone, so that the stages add up to the whol
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,8 @@ import numpy as np
 from benchmarks.reference import AS_OF, reference_project
 from docs.builder.markdown import para, table
 from docs.builder.places import DOCS
-from forecast.evidence.containment import news
+from forecast.engine.arrays import cells_at
+from forecast.evidence.containment import added
 from forecast.record.naive import CONSTANT, NAIVE, Naive
 from forecast.record.replay import score_week
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Mapping
 
-    from forecast.engine.arrays import Cells
     from forecast.evidence.compilation import Evidence
     from forecast.project.project import Project
 
@@ -75,19 +74,8 @@ def scored(project: Project, name: str) -> Iterator[Scored]:
 def of_stage(before: Evidence, after: Evidence, stage: int) -> Evidence:
     """Leave out what ``after`` adds to ``before`` of other stages."""
     cells = after.cells
-    others = Counter(row for row in _rows(news(before, after)) if row[2] != stage)
-    kept: list[int] = []
-    for k, row in enumerate(_rows(cells)):
-        if others[row]:
-            others[row] -= 1
-        else:
-            kept.append(k)
-    some = cells._replace(what=cells.what[kept], value=cells.value[kept], observed=cells.observed[kept])
-    return replace(after, cells=some)
-
-
-def _rows(cells: Cells) -> list[tuple[float, ...]]:
-    return [tuple(row) for row in np.column_stack([cells.what, cells.value, cells.observed]).tolist()]
+    others = [k for k in added(before, after) if cells.what[k, 2] != stage]
+    return replace(after, cells=cells_at(cells, np.delete(np.arange(len(cells.what)), others)))
 
 
 def written(rows: list[Scored], version: str) -> str:
@@ -106,24 +94,24 @@ def written(rows: list[Scored], version: str) -> str:
         return [str(row.date), str(row.cells), f"{row.lead:+.1f}", *(f"{one.lead:+.1f}" for one in stages)]
 
     quiet = [row for row in rows if row.part == ALL and not row.cells]
-    return "\n".join(
-        [
-            "# Back-test\n\n<!-- Made by `python -m benchmarks.backtest`; do not edit. -->\n",
-            para(
-                "How well was each week's evidence of the article foreseen by what was known before it? Model version",
-                f"{version}, as of {AS_OF}, {len(weeks)} weeks, of which {len(quiet)} brought nothing new. All of it is",
-                "retrospective: the theory was written with hindsight, so nothing here is skill (`forecast backtest` says",
-                "the same, and goes on with weeks to come). Nats by which the model foresaw the evidence better (+) or",
-                "worse (−) than each naive forecaster, with standard errors over weeks; parts are scored by themselves and",
-                "need not add up.",
-            ),
-            table(["part", "cells", *NAIVE], by_part),
-            f"## Where nats are won and lost\n\nAgainst *{CONSTANT}*, the {SHOWN} best weeks:\n",
-            table(heads, map(told, best)),
-            f"And the {SHOWN} worst:\n",
-            table(heads, map(told, worst)),
-        ]
+    said = para(
+        "How well was each week's evidence of the article foreseen by what was known before it? Model version",
+        f"{version}, as of {AS_OF}, {len(weeks)} weeks, of which {len(quiet)} brought nothing new. All of it is",
+        "retrospective: the theory was written with hindsight, so nothing here is skill (`forecast backtest` says",
+        "the same, and goes on with weeks to come). Nats by which the model foresaw the evidence better (+) or",
+        "worse (−) than each naive forecaster, with standard errors over weeks; parts are scored by themselves and",
+        "need not add up.",
     )
+    sections = [
+        "# Back-test\n\n<!-- Made by `python -m benchmarks.backtest`; do not edit. -->\n",
+        said,
+        table(["part", "cells", *NAIVE], by_part),
+        f"## Where nats are won and lost\n\nAgainst *{CONSTANT}*, the {SHOWN} best weeks:\n",
+        table(heads, map(told, best)),
+        f"And the {SHOWN} worst:\n",
+        table(heads, map(told, worst)),
+    ]
+    return "\n".join(sections)
 
 
 def _lead(rows: list[Scored], other: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE
+from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, cells_at
 from forecast.inference.model import Model
 from forecast.ledger.rows import Coverage
 
@@ -48,7 +48,7 @@ class Late(Model):
         what[what[:, 2] > 0, 0] -= 1
         kept = np.flatnonzero(what[:, 0] >= 0)
         kept = kept[np.argsort(what[kept, 0], kind="stable")]
-        moved = cells._replace(what=what[kept], value=cells.value[kept], observed=cells.observed[kept])
+        moved = cells_at(cells._replace(what=what), kept)
         return replace(found, cells=moved)
 
 

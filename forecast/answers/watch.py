@@ -12,6 +12,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.engine.arrays import cells_at
 from forecast.engine.filtering import evaluate
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
@@ -161,7 +162,7 @@ def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], w
 def advance(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Evaluation:
     """Take the present states through the steps of ``silence``, in which only ``indicators`` are watched for."""
     here = np.isin(silence.what[:, 3], indicators)
-    cells = silence._replace(what=silence.what[here], value=silence.value[here], observed=silence.observed[here])
+    cells = cells_at(silence, here)
     return evaluate(found.anchor.blocks, cells, start=found.evaluation.states)
 
 

@@ -97,9 +97,14 @@ def stage_offsets(sizes: Ints) -> Ints:
     return offsets
 
 
+def cells_at(cells: Cells, places: list[int] | Ints | Masks | slice) -> Cells:
+    """Give the same steps with some of their cells."""
+    return cells._replace(what=cells.what[places], value=cells.value[places], observed=cells.observed[places])
+
+
 def without_cells(cells: Cells) -> Cells:
     """Give the same steps, of none of which anything is known."""
-    return cells._replace(what=cells.what[:0], value=cells.value[:0], observed=cells.observed[:0])
+    return cells_at(cells, slice(0))
 
 
 def steps_between(cells: Cells, first: int, last: int) -> Cells:

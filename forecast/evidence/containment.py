@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import COVERED, OBSERVABLE, SELECTIVE, Cells
+from forecast.engine.arrays import COVERED, OBSERVABLE, SELECTIVE, Cells, cells_at
 
 if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 def news(before: Evidence | None, after: Evidence) -> Cells:
     """Give the cells of ``after`` that ``before`` has not: what one more week has brought."""
+    return cells_at(after.cells, added(before, after))
+
+
+def added(before: Evidence | None, after: Evidence) -> list[int]:
+    """Give the places of the cells of ``after`` that ``before`` has not."""
     old = Counter(_keys(before.cells)) if before else Counter[tuple[float, ...]]()
-    kept: list[int] = []
+    found: list[int] = []
     for k, key in enumerate(_keys(after.cells)):
         if old[key]:
             old[key] -= 1
         else:
-            kept.append(k)
-    cells = after.cells
-    return cells._replace(what=cells.what[kept], value=cells.value[kept], observed=cells.observed[kept])
+            found.append(k)
+    return found
 
 
 def _keys(cells: Cells) -> list[tuple[float, ...]]:

@@ -56,6 +56,7 @@ GROUPS = {  # of the parameters, as an analyst would name them
     "grades": ("grade_increment", "departure_scale", "indicator_departure", "diagnosticity"),
 }
 DIFFERENTIABLE = 3
+SPAN_ARRAYS = Spans._fields[1:]  # all but the duration of a step
 NUMBER = "a number of the model file"  # a constant's name
 # PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
 KERNEL_VERSION = int(STAMP[:8], 16)
@@ -218,11 +219,7 @@ def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.fl
 def data_of(evidence: Evidence, history: History) -> dict[str, NDArray[Any]]:
     """Give what `pm.set_data` needs to put ``evidence``, and a ``history`` of the same units, into a model."""
     cells = evidence.cells
-    spells = {
-        "history_rate_table": history.spans.rate_table,
-        "history_sets": history.spans.sets,
-        "history_start": history.spans.start,
-        "history_spans": history.spans.spans,
+    spells = {f"history_{name}": getattr(history.spans, name) for name in SPAN_ARRAYS} | {
         "history_rate_transition": history.rate_transition,
         "history_rate_unit": history.rate_unit,
         "history_rate_effect": history.rate_effect,
@@ -295,7 +292,7 @@ def _of_units(
     spread = pt.exp(_log_normal("unit_log_spread", spreads, "history_stage"))
     departure = spread[history.unit_stage] * pm.Normal("unit_offset", 0.0, 1.0, dims="unit")
     multiplied = transition[data["history_rate_transition"]] + (data["history_rate_effect"] * effect).sum(axis=1)
-    spans = Spans(history.spans.years, *(data[f"history_{name}"] for name in ("rate_table", "sets", "start", "spans")))
+    spans = Spans(history.spans.years, *(data[f"history_{name}"] for name in SPAN_ARRAYS))
     log_rate = multiplied + departure[data["history_rate_unit"]]
     value, _gradient = cast("list[TensorVariable]", _history_logp(log_rate, *map(pt.as_tensor_variable, spans)))
     pm.Potential("history", value)

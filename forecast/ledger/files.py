@@ -13,7 +13,7 @@ from forecast.base.sanitise import csv_text, inert
 from forecast.ledger.check import Reading, Row, check_entries
 from forecast.ledger.doubles import at_most
 from forecast.ledger.layout import COLUMNS, find_header, foreign_layout, read_header, width_fault
-from forecast.ledger.rows import Coverage, Entry, Observation
+from forecast.ledger.rows import Coverage, Entry, Observation, kind_of
 from forecast.ledger.sheets import SHEETS, openpyxl_of, read_tables
 
 if TYPE_CHECKING:
@@ -130,15 +130,13 @@ def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
 def _tables(entries: Iterable[Entry]) -> dict[Kind, list[list[str | dt.date]]]:
     tables: dict[Kind, list[list[str | dt.date]]] = {}
     for entry in entries:
-        kind = "observation" if isinstance(entry, Observation) else "coverage"
-        tables.setdefault(kind, []).append(list(cells_of(entry).values()))
+        tables.setdefault(kind_of(entry), []).append(list(cells_of(entry).values()))
     return tables
 
 
 def cells_of(entry: Entry) -> dict[str, str | dt.date]:
     """Give the cells of an entry by column, as a file holds them."""
-    kind = "observation" if isinstance(entry, Observation) else "coverage"
-    values = {column: getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind]}
+    values = {column: getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind_of(entry)]}
     return {
         column: ("yes" if value else "") if isinstance(value, bool) else value or "" for column, value in values.items()
     }

@@ -75,7 +75,13 @@ def with_id[Row: Entry](entry: Row) -> Row:
 RENAMED = {"from_": "date", "to": "until"}
 
 
+def kind_of(entry: Entry) -> Literal["observation", "coverage"]:
+    """Say which kind of row an entry is."""
+    return "observation" if isinstance(entry, Observation) else "coverage"
+
+
 def columns_of(entry: Entry) -> dict[str, Any]:
     """Turn an entry into the columns that hold it."""
-    kind = "observation" if isinstance(entry, Observation) else "coverage"
-    return {"kind": kind} | {RENAMED.get(f.name, f.name): getattr(entry, f.name) for f in dataclasses.fields(entry)}
+    return {"kind": kind_of(entry)} | {
+        RENAMED.get(f.name, f.name): getattr(entry, f.name) for f in dataclasses.fields(entry)
+    }

@@ -74,6 +74,11 @@ class Truth:
                 effect += 1
         return math.exp(log_rate + self._departure(stage, unit))
 
+    def ways(self, stage: str, now: str, upstream: Mapping[str, str], unit: str | None = None) -> dict[str, float]:
+        """Rates per year of all transitions out of a phase, by the phase that they lead to; see `rate`."""
+        phases = self.spec.stages[stage].all_phases
+        return {to: self.rate(stage, now, to, upstream, unit) for to in phases if to != now}
+
     def _departure(self, stage: str, unit: str | None) -> float:
         """Give what the log rates of a unit depart from those of its stage."""
         content = self.spec.stages[stage]
@@ -202,15 +207,19 @@ def simulate_path(truth: Truth, days: int, rng: np.random.Generator) -> tuple[Ma
     path: list[Mapping[str, str]] = []
     for step in _steps(spec, days):
         new: dict[str, str] = {}
-        for name, stage in spec.stages.items():
-            ways = {to: truth.rate(name, now[name], to, new) for to in stage.all_phases if to != now[name]}
-            total = sum(ways.values())
-            new[name] = now[name]
-            if rng.random() < 1 - math.exp(-total * len(step) / DAYS_A_YEAR):
-                new[name] = str(rng.choice(list(ways), p=[rate / total for rate in ways.values()]))
+        for name in spec.stages:
+            new[name] = _moved(now[name], truth.ways(name, now[name], new), len(step), rng)
         path.append(new)
         now = new
     return tuple(path)
+
+
+def _moved(now: str, ways: Mapping[str, float], days: int, rng: np.random.Generator) -> str:
+    """Give the phase after a step of some days; at most one way out is taken."""
+    total = sum(ways.values())
+    if rng.random() < 1 - math.exp(-total * days / DAYS_A_YEAR):
+        return str(rng.choice(list(ways), p=[rate / total for rate in ways.values()]))
+    return now
 
 
 # The history.
@@ -237,10 +246,7 @@ def _timeline(truth: Truth, told: Sequence[Spell], end: dt.date, rng: np.random.
     for step in _steps(spec, (end - begin).days):
         row = next(row for row in reversed(told) if row.from_ <= begin + dt.timedelta(days=step[-1]))
         upstream = {name: spec.stages[name].phases_of(state)[0] for name, state in row.conditions}
-        ways = {to: truth.rate(told[0].stage, now, to, upstream, unit) for to in stage.all_phases if to != now}
-        total = sum(ways.values())
-        if rng.random() < 1 - math.exp(-total * spec.model.step_days / DAYS_A_YEAR):
-            now = str(rng.choice(list(ways), p=[rate / total for rate in ways.values()]))
+        now = _moved(now, truth.ways(told[0].stage, now, upstream, unit), spec.model.step_days, rng)
         new = (stage.state_of(now),), row.conditions
         if new != (last.states, last.conditions):
             day = begin + dt.timedelta(days=max(step[0], 1))
