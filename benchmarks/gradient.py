@@ -17,7 +17,7 @@ import pytensor.tensor as pt
 from benchmarks.reference import reference
 from benchmarks.scan_model import scan_log_likelihood
 from forecast.engine.gradient import log_likelihood_and_gradient
-from forecast.inference.pymc_model import ReportsLogp
+from forecast.inference.likelihood_ops import reports_logp
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TOLERANCE = 1e-8
 def op_graph(space: StateSpace, evidence: Evidence, inputs: list[pt.TensorVariable]) -> pt.TensorVariable:
     """Our likelihood: the package's Op on the arrays of the model and the evidence."""
     cells = evidence.cells
-    return ReportsLogp()(*inputs, *chain_of(space), *cells)[0]
+    return reports_logp(*inputs, *chain_of(space), *cells)[0]
 
 
 def compiled(logp: pt.TensorVariable, inputs: list[pt.TensorVariable]) -> Callable[..., list[np.ndarray]]:

@@ -61,7 +61,7 @@ def path(
     model: ModelOption = None,
     refit: RefitOption = Refit.auto,
     draws: DrawsOption = 1000,
-    tune: TuneOption = 1000,
+    tune: TuneOption = 500,
     chains: ChainsOption = 4,
     seed: SeedOption = 1,
     accept_bad_fit: BadOption = False,

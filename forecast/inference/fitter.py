@@ -78,9 +78,9 @@ class Fitter:
 
     def _make(self, name: str, evidence: Evidence, settings: Settings) -> Fit:
         model, folder = self.model, self.folder
-        _require_possible(model, evidence)
         self.sampling.on_stage("compiling the model")
         sampler = model.sampler(evidence)
+        _require_possible(model, evidence)
         self.sampling.on_stage("sampling" if settings == self.sampling.settings else "sampling again, longer")
         found = fit_model(
             model.space,
@@ -130,7 +130,7 @@ class Fitter:
 
 
 def _require_possible(model: Model, evidence: Evidence) -> None:
-    """Make sure before a long compilation that some path explains the evidence: with every rate 1 and any start."""
+    """Make sure before sampling that some path explains the evidence: with every rate 1 and any start."""
     space = model.space
     start = [space.start_weights(stage) > 0 for stage in range(len(space.stages))]
     draws = engine.Draws(

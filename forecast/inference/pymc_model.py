@@ -16,23 +16,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-import numba
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from pytensor.gradient import disconnected_type
-from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from forecast.engine.arrays import Cells, Chain
 from forecast.engine.blocks import chains_joined
-from forecast.engine.gradient import log_likelihood_and_gradient
-from forecast.engine.history import Spans, history_log_likelihood
-from forecast.engine.jit import STAMP
+from forecast.engine.history import Spans
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.evidence.history import compile_history
+from forecast.inference.likelihood_ops import history_logp, reports_logp
 from forecast.theory.spec import GRADES
 from forecast.theory.statespace import chain_of
 from forecast.theory.values import log_normal
@@ -55,115 +49,8 @@ GROUPS = {  # of the parameters, as an analyst would name them
     "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
     "grades": ("grade_increment", "departure_scale", "indicator_departure", "diagnosticity"),
 }
-DIFFERENTIABLE = 3
 SPAN_ARRAYS = Spans._fields[1:]  # all but the duration of a step
 NUMBER = "a number of the model file"  # a constant's name
-# PyTensor keeps compiled functions by name and not by content: without this, a changed kernel would go unnoticed.
-KERNEL_VERSION = int(STAMP[:8], 16)
-
-
-class ReportsLogp(Op):
-    """Log-likelihood of the reports and its gradients with respect to the first three inputs, in one pass.
-
-    Inputs: ``log_rate`` (R,), ``log_lambda`` (E,), ``start`` (Σn,), then the arrays of `Chain` and of `Cells` in their
-    order. Outputs: the value, and a gradient for each of the first three inputs.
-    """
-
-    __props__ = ()
-
-    def make_node(self, *inputs: Any) -> Apply:  # noqa: ANN401 - PyTensor's signature
-        """Describe the outputs."""
-        tensors = [pt.as_tensor_variable(part) for part in inputs]
-        return Apply(self, tensors, [pt.dscalar(), pt.dvector(), pt.dvector(), pt.dvector()])
-
-    def perform(self, node: Apply, inputs: list[NDArray[Any]], output_storage: list[list[Any]]) -> None:
-        """Compute outside a compiled graph."""
-        del node
-        log_rate, log_lambda, start, *rest = inputs
-        found = log_likelihood_and_gradient(Chain(*rest[:5]), Cells(*rest[5:]), log_rate, log_lambda, start)
-        for storage, part in zip(output_storage, found, strict=True):
-            storage[0] = np.asarray(part)
-
-    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
-        """Gradients have the shapes of their inputs."""
-        del node
-        return [(), *shapes[:3]]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:  # noqa: ANN401 - PyTensor's signature
-        """Scale the gradients, which the forward call has already computed."""
-        scale = cotangents[0]
-        return [*(scale * outputs[k] for k in (1, 2, 3)), *(disconnected_type() for _ in inputs[3:])]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only the first three inputs carry a gradient."""
-        return [[k < DIFFERENTIABLE] * 4 for k in range(len(node.inputs))]
-
-
-@register_funcify_default_op_cache_key(ReportsLogp)
-def _funcify_reports_logp(op: ReportsLogp, node: Apply, **kwargs: Any) -> Any:  # noqa: ANN401 - PyTensor's signature
-    del op, node, kwargs
-
-    @numba.njit
-    def reports_logp(log_rate, log_lambda, start, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
-        chain = Chain(rest[0], rest[1], rest[2], rest[3], rest[4])
-        cells = Cells(rest[5], rest[6], rest[7], rest[8], rest[9], rest[10], rest[11])
-        found = log_likelihood_and_gradient(chain, cells, log_rate, log_lambda, start)
-        return np.asarray(found[0]), found[1], found[2], found[3]
-
-    return reports_logp, KERNEL_VERSION
-
-
-_reports_logp = ReportsLogp()
-
-
-class HistoryLogp(Op):
-    """Log-likelihood of a history and its gradient with respect to the first input, in one pass.
-
-    Inputs: (Q,) log rates per year, then the arrays of `Spans` in their order. Outputs: the value and the gradient.
-    """
-
-    __props__ = ()
-
-    def make_node(self, *inputs: Any) -> Apply:  # noqa: ANN401 - PyTensor's signature
-        """Describe the outputs."""
-        return Apply(self, [pt.as_tensor_variable(part) for part in inputs], [pt.dscalar(), pt.dvector()])
-
-    def perform(self, node: Apply, inputs: list[NDArray[Any]], output_storage: list[list[Any]]) -> None:
-        """Compute outside a compiled graph."""
-        del node
-        log_rate, years, *rest = inputs
-        found = history_log_likelihood(Spans(float(years), *rest), log_rate)
-        for storage, part in zip(output_storage, found, strict=True):
-            storage[0] = np.asarray(part)
-
-    def infer_shape(self, node: Apply, shapes: list[Any]) -> list[Any]:
-        """Give the gradient the shape of the log rates."""
-        del node
-        return [(), shapes[0]]
-
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:  # noqa: ANN401 - PyTensor's signature
-        """Scale the gradient, which the forward call has already computed."""
-        return [cotangents[0] * outputs[1], *(disconnected_type() for _ in inputs[1:])]
-
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only the log rates carry a gradient."""
-        return [[k == 0] * 2 for k in range(len(node.inputs))]
-
-
-@register_funcify_default_op_cache_key(HistoryLogp)
-def _funcify_history_logp(op: HistoryLogp, node: Apply, **kwargs: Any) -> Any:  # noqa: ANN401 - PyTensor's signature
-    del op, node, kwargs
-
-    @numba.njit
-    def history_logp(log_rate, *rest):  # noqa: ANN001, ANN002, ANN202 - compiled for its arguments
-        spans = Spans(rest[0].item(), rest[1], rest[2], rest[3], rest[4])
-        found = history_log_likelihood(spans, log_rate)
-        return np.asarray(found[0]), found[1]
-
-    return history_logp, KERNEL_VERSION
-
-
-_history_logp = HistoryLogp()
 
 
 def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
@@ -236,7 +123,7 @@ def data_of(evidence: Evidence, history: History) -> dict[str, NDArray[Any]]:
 
 def _logp(observed: Variable, *parts: Variable) -> TensorVariable:
     *front, years, what, value, available, false, in_set = parts
-    return _reports_logp(*front, years, what, value, observed, available, false, in_set)[0]
+    return reports_logp(*front, years, what, value, observed, available, false, in_set)[0]
 
 
 def _random(*parts: NDArray[Any], rng: np.random.Generator, size: tuple[int, ...] | None = None) -> NDArray[np.float64]:
@@ -294,7 +181,7 @@ def _of_units(
     multiplied = transition[data["history_rate_transition"]] + (data["history_rate_effect"] * effect).sum(axis=1)
     spans = Spans(history.spans.years, *(data[f"history_{name}"] for name in SPAN_ARRAYS))
     log_rate = multiplied + departure[data["history_rate_unit"]]
-    value, _gradient = cast("list[TensorVariable]", _history_logp(log_rate, *map(pt.as_tensor_variable, spans)))
+    value, _gradient = cast("list[TensorVariable]", history_logp(log_rate, *map(pt.as_tensor_variable, spans)))
     pm.Potential("history", value)
     return departure
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from copy import copy
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -28,6 +27,7 @@ import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
+from pymc.distributions.shape_utils import change_dist_size
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.graph.replace import clone_replace, vectorize_graph
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
-LONGEST = 20  # a longer tuple becomes a list in between, which numba does not read
+KINDS = ("float64", "int64")  # of the constants that are arguments
 _DOUBLES = numba.types.CPointer(numba.types.double)
 _DENSITY = numba.types.int64(numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr)
 _EXPAND = numba.types.int64(numba.types.uint64, numba.types.uint64, _DOUBLES, _DOUBLES, numba.types.voidptr)
@@ -70,7 +70,7 @@ def density_entry(size, point_, gradient_, value_, data_):
         point = np.zeros({size})
         for k in range(data[2]):
             point[moving[k]] = some[k]
-        value, gradient = density(*((point,) + {arguments}))
+        value, gradient = density(point, {arguments})
         carray(value_, (1,))[0] = value.item()
         for k in range(data[2]):
             slopes[k] = gradient[moving[k]]
@@ -136,9 +136,10 @@ class Sampler:
         return Draws(*self._draw(Draws._fields, count, seed))
 
     def _draw(self, names: Iterable[str], count: int, seed: int) -> list[np.ndarray]:
-        """Draw variables of the model ``count`` times from the prior."""
-        variables, _numbers = _apart([self._model[name] for name in names])
-        return pm.draw(variables, draws=count, random_seed=seed)
+        """Draw variables of the model ``count`` times from the prior, all draws of a variable at once."""
+        many = {variable: change_dist_size(variable, (count,), expand=True) for variable in self._model.free_RVs}
+        wanted = vectorize_graph([self._model[name] for name in names], many)
+        return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
 
     @property
     def value_names(self) -> tuple[str, ...]:
@@ -238,13 +239,27 @@ def _apart(outputs: list[Any]) -> tuple[list[Any], dict[str, np.ndarray]]:
     """Put shared variables in the places of a graph's arrays and `NUMBER`s, and give what they hold, by name.
 
     PyTensor keeps compiled functions by their constants; without any, a model with other numbers in its file compiles
-    nothing anew.
+    nothing anew. Vectors and numbers lie end to end, since every argument takes its time to compile.
     """
     places: dict[Any, Any] = {}
-    for part in ancestors(outputs):
-        if isinstance(part, TensorConstant) and (part.ndim or part.name == NUMBER):
-            places[part] = pytensor.shared(part.data, name=f"number_{len(places)}", shape=part.type.shape)
-    return clone_replace(outputs, places), {new.name: old.data for old, new in places.items()}
+    found: dict[str, np.ndarray] = {}
+
+    def hold(name: str, values: np.ndarray) -> Any:  # noqa: ANN401 - PyTensor's
+        found[name] = values
+        return pytensor.shared(values, name=name, shape=values.shape if values.ndim > 1 else None)
+
+    parts = [part for part in ancestors(outputs) if isinstance(part, TensorConstant) and part.dtype in KINDS]
+    for kind in KINDS:
+        flat = [part for part in parts if part.dtype == kind and (part.ndim == 1 or part.name == NUMBER)]
+        ends = np.cumsum([0, *(part.data.size for part in flat)])
+        bounds = hold(f"bounds_{kind}", ends)
+        values = hold(f"numbers_{kind}", np.concatenate([np.empty(0, kind), *(np.ravel(part.data) for part in flat)]))
+        for k, part in enumerate(flat):
+            some = values[bounds[k] : bounds[k + 1]]
+            places[part] = pt.specify_shape(some, part.type.shape) if part.ndim else some[0]
+    for k, part in enumerate(part for part in parts if part.ndim > 1):
+        places[part] = hold(f"array_{k}", part.data)
+    return clone_replace(outputs, places), found
 
 
 class _Density:
@@ -254,7 +269,7 @@ class _Density:
         outputs, self._numbers = _apart(outputs)
         joined_outputs, joined = join_nonshared_inputs(point, outputs, model.value_vars)
         function = pm.compile([joined], joined_outputs, mode="NUMBA")
-        compiled = function.vm.jit_fn
+        compiled = function.vm.jit_fn.py_func.__globals__["jitable_func"]
         self._size = sum(int(np.size(part)) for part in point.values())
         self._arguments = [
             (shared.name, shared.dtype) for shared in function.get_shared()
@@ -266,9 +281,8 @@ class _Density:
             arguments.append(f"carray(address(data[{length}]), ({shape}), np.{shared.dtype})")
             length += 1 + shared.ndim
         self._length = length
-        tuples = [f"({', '.join(some)},)" for some in batched(arguments, LONGEST)]
-        source = _ENTRY.format(length=length, size=self._size, arguments=" + ".join(tuples))
-        key = hashlib.sha256((CACHED_SRC_FUNCTIONS[compiled.py_func] + source).encode()).hexdigest()
+        source = _ENTRY.format(length=length, size=self._size, arguments=", ".join(arguments))
+        key = hashlib.sha256((CACHED_SRC_FUNCTIONS[function.vm.jit_fn.py_func] + source).encode()).hexdigest()
         names: dict[str, Any] = {
             "__name__": __name__,
             "np": np,

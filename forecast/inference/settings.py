@@ -25,7 +25,7 @@ class Settings:
     """
 
     draws: int = 1000
-    tune: int = 1000
+    tune: int = 500
     chains: int = 4
     seed: int = 1
     target_accept: float = 0.9

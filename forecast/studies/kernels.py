@@ -1,0 +1,45 @@
+"""Compile the kernels ahead, by a question to the small model: ``python -m forecast.studies.kernels``.
+
+They are kept on disk. Compiled here while the first run on a machine compiles its density, they are ready when it
+wants them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from forecast.engine.blocks import Draws
+from forecast.engine.history import history_log_likelihoods
+from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.likelihood_ops import KERNELS, address_of
+from forecast.inference.model import Model
+from forecast.inference.reweighting import reweigh
+from forecast.studies.calibrate import study_spec
+
+COUNT = 200  # draws
+DAYS = 60
+
+
+def main() -> None:
+    """Ask for everything that draws are asked for."""
+    model = Model(study_spec())
+    space, spans = model.space, model.history.spans
+    rng = np.random.default_rng(0)
+    starts = [rng.dirichlet(np.ones(size), COUNT) for size in space.sizes]
+    draws = Draws(
+        rng.normal(0.0, 1.0, (COUNT, len(space.rate_names))),
+        rng.normal(0.0, 1.0, (COUNT, len(space.emission_names))),
+        np.concatenate(starts, axis=1),
+    )
+    anchor = Anchor(space, PRIOR, lambda: draws)
+    found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
+    assert found.quantities  # noqa: S101 - read for what it compiles
+    for name in KERNELS:
+        address_of(name)
+    history_log_likelihoods(spans, rng.normal(0.0, 1.0, (COUNT, len(spans.rate_table))))
+
+
+if __name__ == "__main__":
+    main()
