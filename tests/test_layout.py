@@ -157,17 +157,17 @@ def test_tests_mirror_the_packages() -> None:
     assert {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()} - shared == packages
 
 
-def test_only_two_modules_import_pymc() -> None:
-    """A compiler is loaded by the PyMC model and the sampler alone."""
+def test_only_three_modules_import_pymc() -> None:
+    """A compiler is loaded by the PyMC model, its operations and the sampler alone."""
     heavy = {"pymc", "pytensor", "nutpie"}
     users = {name for name, tree in MODULES.items() if {part.partition(".")[0] for part in imported(tree)} & heavy}
-    assert users == {"inference.pymc_model", "inference.sampler"}
+    assert users == {"inference.likelihood_ops", "inference.pymc_model", "inference.sampler"}
 
 
 def test_kernels_know_of_each_other() -> None:
     """What numba keeps is stamped with the content of every file that may hold a kernel: those of the engine."""
     users = {name for name, tree in MODULES.items() if "forecast.engine.jit" in set(imported(tree))}
-    assert {name for name in users if not name.startswith("engine.")} == {"inference.pymc_model"}  # for the stamp
+    assert {name for name in users if not name.startswith("engine.")} == {"inference.likelihood_ops"}  # for the stamp
     content = b"".join(path.read_bytes() for path in sorted((PACKAGE / "engine").glob("*.py")))
     assert hashlib.sha256(content).hexdigest() == STAMP
     assert evaluation._evaluate_range._cache._cache_file._source_stamp == STAMP  # type: ignore[attr-defined]

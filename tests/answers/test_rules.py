@@ -95,6 +95,28 @@ def test_beside_a_record_stories_count_from_the_day_it_began() -> None:
     assert answers[1] > answers[0] + 0.1
 
 
+def test_sides_that_are_compared_are_summed_exactly() -> None:
+    """Marches must be no fewer than shots of the same fortnight: as the sum over all futures says."""
+    spec = world_spec()
+    clause = Rule(stories=1, of=("march",), no_fewer_than=("shot",), within_weeks=2)
+    outcome = spec.outcomes["unrest"].model_copy(update={"resolves": (clause,)})
+    loose = outcome.model_copy(update={"resolves": (clause.model_copy(update={"no_fewer_than": ()}),)})
+    clock = spec.model.model_copy(update={"horizons_weeks": (1,)})
+    p = parameters_of(spec, 4)
+    seldom = replace(p, log_lambda={name: min(rate, math.log(8)) for name, rate in p.log_lambda.items()})
+    entries = [sighting("shot", AS_OF), sighting("shot", AS_OF - DAY)]
+    answers: list[float] = []
+    for asked in (outcome, loose):
+        only = spec.model_copy(update={"outcomes": {"unrest": asked}, "model": clock})
+        found = posterior_of(only, [seldom], entries, size=2000)
+        expected = exact(only, seldom, found.evaluation.now[0], "unrest", {"shot": [0, 1]}, set())
+        for (kind, weeks), truth in expected.items():
+            error = math.sqrt(max(truth * (1 - truth), 1e-4) / rules.PATHS)
+            assert abs(simulated(found, entries)["unrest", kind, weeks] - truth) <= 4 * error
+        answers.append(expected["by", 1])
+    assert 0.005 < answers[0] < answers[1] / 5
+
+
 def test_what_resets_a_one_off_may_be_a_one_off() -> None:
     """What cannot happen again resets nothing: here a march opens the way for a pact, and a shot for a march."""
     spec = world_spec(chain=True)

@@ -102,7 +102,7 @@ class Now(NamedTuple):
 
     joint: int
     closed: frozenset[str]
-    ages: tuple[tuple[int, ...], ...]  # for each clause the latest stories, newest first, in days
+    ages: tuple[tuple[int, ...], ...]  # for each of `sides` the latest stories, newest first, in days
     ever: bool
     held: bool
 
@@ -113,6 +113,24 @@ class Exact(NamedTuple):
     met: float
     held: float
     both: float
+
+
+class Side(NamedTuple):
+    """What a clause counts, or compares with what it counts: indicators, at most so many stories, in so many days."""
+
+    names: tuple[str, ...]
+    most: int | None
+    days: int
+
+
+def sides(spec: ModelSpec, outcome: str) -> list[Side]:
+    """List the sides of every clause in turn: one, and another where stories are compared, which counts all."""
+    found: list[Side] = []
+    for rule in spec.outcomes[outcome].resolves:
+        days = WEEK * (rule.within_weeks or 0)
+        found.append(Side(rule.of, None if rule.no_fewer_than else rule.stories, days))
+        found += [Side(rule.no_fewer_than, None, days)] if rule.no_fewer_than else []
+    return found
 
 
 def exact(  # noqa: PLR0913, PLR0917 - what a future depends on
@@ -133,15 +151,16 @@ def exact_parts(  # noqa: PLR0913, PLR0917 - what a future depends on
     clauses = spec.outcomes[outcome].resolves
     states = oracle.joint_states(spec)
     move = oracle.transition_matrix(spec, p, spec.model.step_days)
-    named = sorted({name for rule in clauses for name in rule.of})
+    counted = sides(spec, outcome)
+    named = sorted({name for side in counted for name in side.names})
     for name in named:  # grows on the way
         reset = spec.indicators[name].reset_by
         named += [reset] if reset and reset not in named else []
     ages = tuple(
-        tuple(sorted(age for name in rule.of for age in past.get(name, []))[: rule.stories]) for rule in clauses
+        tuple(sorted(age for name in side.names for age in past.get(name, []))[: side.most]) for side in counted
     )
     if not recorded and any(rule.observable for rule in clauses):
-        ages = tuple(() for _ in clauses)
+        ages = tuple(() for _ in counted)
     futures = {
         Now(z, frozenset(closed), ages, ever=False, held=False): float(weight) for z, weight in enumerate(now) if weight
     }
@@ -151,7 +170,7 @@ def exact_parts(  # noqa: PLR0913, PLR0917 - what a future depends on
             futures = moved(futures, move)
         if day == WEEK * lead + 1:
             futures = asked_anew(futures)
-        futures = aged(futures, [WEEK * (rule.within_weeks or 0) for rule in clauses])
+        futures = aged(futures, [side.days for side in counted])
         rates = [
             {name: math.exp(p.log_lambda[name, here[spec.indicators[name].stage]]) / DAYS_A_YEAR for name in named}
             for here in (dict(zip(spec.stages, state, strict=True)) for state in states)
@@ -243,18 +262,21 @@ def after(one: Now, name: str, spec: ModelSpec, outcome: str) -> Now:
     if not spec.indicators[name].repeats:
         closed.add(name)
     ages = tuple(
-        (0, *part)[: rule.stories] if name in rule.of else part
-        for rule, part in zip(spec.outcomes[outcome].resolves, one.ages, strict=True)
+        (0, *part)[: side.most] if name in side.names else part
+        for side, part in zip(sides(spec, outcome), one.ages, strict=True)
     )
     return one._replace(closed=frozenset(closed), ages=ages)
 
 
 def holds(one: Now, spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> bool:
     """Read the rule at the end of a day."""
-    told = zip(spec.outcomes[outcome].resolves, one.ages, strict=True)
-    return on_record(states[one.joint], spec, outcome) and all(
-        rule.observable or len(ages) >= rule.stories for rule, ages in told
-    )
+    counts = iter([len(part) for part in one.ages])
+    for rule in spec.outcomes[outcome].resolves:
+        count = next(counts)
+        other = next(counts) if rule.no_fewer_than else 0
+        if not rule.observable and (count < rule.stories or count < other):
+            return False
+    return on_record(states[one.joint], spec, outcome)
 
 
 def judged(futures: dict[Now, float], spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> dict[Now, float]:
