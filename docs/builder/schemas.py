@@ -38,6 +38,24 @@ def _or_none(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+def _flow(description: str) -> dict[str, Any]:
+    return _object(
+        f"{description}; links add up to them by the law of total probability.",
+        weeks=POSITIVE, date=DATE,
+        stages=_rows(
+            "A stage.", stage=TEXT, label=TEXT,
+            states=_rows(
+                "A case: a state, an outcome, yes or no.", state=TEXT, probability=PROBABILITY, low=PROBABILITY,
+                high=PROBABILITY, mcse=ERROR,
+            ),
+        ),
+        links=_rows(
+            "A pair of cases of stages that follow each other.", **{"from": TEXT}, to=TEXT, probability=PROBABILITY,
+            given=_or_none(PROBABILITY), given_low=_or_none(PROBABILITY), given_high=_or_none(PROBABILITY),
+        ),
+    )  # fmt: skip
+
+
 ESTIMATE = _object(
     "A probability: mean over draws, 90 % equal-tailed interval over draws, Monte Carlo standard error of the mean.",
     mean=PROBABILITY, low=PROBABILITY, high=PROBABILITY, mcse=ERROR,
@@ -141,18 +159,8 @@ REPORT = _object(
             _object("On the day and after `lead_weeks`.", now=ESTIMATE, then=ESTIMATE)
         ),
     ),
-    cascade=_object(
-        "States of every stage after `weeks`; links add up to them by the law of total probability.",
-        weeks=POSITIVE, date=DATE,
-        stages=_rows(
-            "A stage.", stage=TEXT, label=TEXT,
-            states=_rows("A state.", state=TEXT, probability=PROBABILITY, mcse=ERROR),
-        ),
-        links=_rows(
-            "A pair of states of stages that follow each other.", **{"from": TEXT}, to=TEXT, probability=PROBABILITY,
-            given=_or_none(PROBABILITY),
-        ),
-    ),
+    cascade=_flow("Outcomes of every stage after `weeks`"),
+    stages=_flow("States of every stage after `weeks`"),
     reached=_by_name(
         _rows(
             "Probability that it has begun by the date.", date=DATE, mean=PROBABILITY, low=PROBABILITY,

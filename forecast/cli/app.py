@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -34,6 +35,21 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Bayesian forecasts from a theory written as a cascade of hidden Markov stages.",
 )
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it so
+    if wanted:
+        print(f"scenario-cascade {version('scenario-cascade')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 for part in (models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):

@@ -12,13 +12,14 @@ from forecast.answers.alarm import WEEKS
 from forecast.answers.sensitivity import watched_throughout
 from forecast.base import prose
 from forecast.base.errors import InputError
-from forecast.engine.propagate import Ahead, Horizons, Questions
+from forecast.engine.propagate import Ahead, Questions
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
-from forecast.quantities.from_draws import Answers, estimates, horizons_of
+from forecast.quantities.from_draws import Answers, estimates
+from forecast.report.flow import ahead_at, by_outcome, by_state, flow
 from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.spec import GRADES
 
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.answers.forecast import LiveForecast
-    from forecast.engine.arrays import Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
-    from forecast.quantities.estimate import Key, Policy, Quantity
+    from forecast.quantities.estimate import Policy, Quantity
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
@@ -66,7 +66,8 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "lead": lead,
         "lead_weeks": weeks,
         "known": _known(asked, weeks, last),
-        "cascade": _cascade(found, weeks),
+        "cascade": flow(found, weeks, by_outcome(found.space)),
+        "stages": flow(found, weeks, by_state(found.space)),
         "reached": _reached(found),
         "events": _events(found.space, asked.entries),
         "drivers": _drivers(asked, lead, weeks),
@@ -136,66 +137,6 @@ def _now_and_then(found: Posterior, weeks: int) -> dict[str, Any]:
     return outcomes
 
 
-def _cascade(found: Posterior, weeks: int) -> dict[str, Any]:
-    """Probabilities of every state of every stage after ``weeks``, and of each pair of states of stages that follow.
-
-    By the law of total probability the pairs that lead to a state add up to it.
-    """
-    space, as_of = found.space, found.evidence.as_of
-    one = np.eye(space.size, dtype=np.bool_)
-    asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
-    ahead = Ahead(found.anchor.blocks, _only(space, as_of, [weeks]), asked)
-    each_draw = ahead.read(found.evaluation.states).at[0]
-    joint = space.by_state((each_draw @ found.weights.values).reshape(tuple(space.sizes)))
-    errors = _state_errors(found, each_draw)
-    stages: list[dict[str, Any]] = []
-    links: list[dict[str, Any]] = []
-    for k, stage in enumerate(space.stages):
-        others = tuple(axis for axis in range(joint.ndim) if axis != k)
-        each = joint.sum(axis=others)
-        states = [
-            {"state": state, "probability": float(p), "mcse": errors[f"{stage}.{state}"]}
-            for state, p in zip(space.states[k], each, strict=True)
-        ]
-        stages.append({"stage": stage, "label": space.spec.stages[stage].label, "states": states})
-        if k:
-            pairs = joint.sum(axis=tuple(axis for axis in range(joint.ndim) if axis not in {k - 1, k}))
-            before = pairs.sum(axis=1)
-            links += [
-                {
-                    "from": f"{space.stages[k - 1]}.{space.states[k - 1][a]}", "to": f"{stage}.{space.states[k][b]}",
-                    "probability": float(pairs[a, b]),
-                    "given": float(pairs[a, b] / before[a]) if before[a] > 0 else None,
-                }
-                for a, b in np.ndindex(*pairs.shape)
-            ]  # fmt: skip
-    return {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat(), "stages": stages, "links": links}
-
-
-def _state_errors(found: Posterior, joint: Floats) -> dict[str, float]:
-    """Monte Carlo errors of the probability of every ``stage.state``; ``joint`` (K, S) are those of joint states."""
-    space = found.space
-    masks = np.array([space.members({stage: (state,)}) for stage, state in map(_split, space.stage_states)])
-    part = masks.astype(float) @ joint
-    keys: tuple[Key, ...] = tuple((name, "at", None, None, None) for name in space.stage_states)
-    rows = estimates(
-        Answers(keys, part, np.ones_like(part)), found.weights.values, found.anchor.efficiency
-    )  # fmt: skip
-    return {row.outcome: row.estimate.mcse for row in rows}
-
-
-def _split(name: str) -> tuple[str, str]:
-    stage, _, state = name.partition(".")
-    return stage, state
-
-
-def _only(space: StateSpace, as_of: dt.date, weeks: Sequence[int]) -> Horizons:
-    """Lay the grid ahead out for any ``weeks`` up to the longest horizon."""
-    horizons, longest = horizons_of(space, as_of), max(space.spec.model.horizons_weeks)
-    steps = 7 // space.spec.model.step_days
-    return horizons._replace(full=np.array([horizons.full[-1] - (longest - week) * steps for week in weeks]))
-
-
 def _reached(found: Posterior) -> dict[str, Any]:
     """Probability by week that an outcome that nobody could miss has begun, with its 90 % interval over draws."""
     space, as_of = found.space, found.evidence.as_of
@@ -211,7 +152,7 @@ def _reached(found: Posterior) -> dict[str, Any]:
     asked = Questions(
         at=masks[:0], reached=masks, outcome=masks[:0], begins=masks[:0], later=np.zeros(0, dtype=np.int64)
     )
-    part = Ahead(found.anchor.blocks, _only(space, as_of, weeks), asked).read(found.evaluation.states).reached
+    part = Ahead(found.anchor.blocks, ahead_at(space, as_of, weeks), asked).read(found.evaluation.states).reached
     curves: dict[str, Any] = {}
     for m, name in enumerate(names):
         rows = np.ascontiguousarray(part[:, m])

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +54,13 @@ def issued() -> Path:
 
 
 # Help and examples.
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    """One line, and nothing else is done."""
+    result = call("--version", cwd=tmp_path)
+    assert result.out == f"scenario-cascade {version('scenario-cascade')}\n"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

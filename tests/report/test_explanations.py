@@ -13,6 +13,7 @@ import pytest
 from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, issued_copy, issued_once
 
 import forecast
+from forecast.quantities.from_draws import RAREST
 from forecast.report.explanations import lead_outcome, usual_weeks
 
 
@@ -30,9 +31,10 @@ def estimate(report: dict[str, Any], outcome: str, kind: str, weeks: int | None)
     )  # fmt: skip
 
 
-def test_the_cascade_obeys_the_law_of_total_probability(report: dict[str, Any]) -> None:
-    """States of a stage add up to one; what flows into a state is its probability, and so is what flows out."""
-    cascade = report["cascade"]
+@pytest.mark.parametrize("part", ["cascade", "stages"])
+def test_the_cascade_obeys_the_law_of_total_probability(report: dict[str, Any], part: str) -> None:
+    """Cases of a stage add up to one; what flows into a case is its probability, and so is what flows out."""
+    cascade = report[part]
     states = {
         f"{stage['stage']}.{row['state']}": row["probability"] for stage in cascade["stages"] for row in stage["states"]
     }
@@ -46,10 +48,40 @@ def test_the_cascade_obeys_the_law_of_total_probability(report: dict[str, Any]) 
         assert not into if stage == names[0] else sum(into) == pytest.approx(p, abs=1e-12)
         assert not out if stage == names[-1] else sum(out) == pytest.approx(p, abs=1e-12)
     for link in cascade["links"]:
-        assert link["probability"] == pytest.approx(link["given"] * states[link["from"]], abs=1e-12)
+        if states[link["from"]] < RAREST:
+            assert link["given"] is None
+        else:
+            assert link["probability"] == pytest.approx(link["given"] * states[link["from"]], abs=1e-12)
+            assert 0 <= link["given_low"] <= link["given_high"] <= 1
     for outcome in ("confrontation", "cooperation", "truce"):
         mean = estimate(report, outcome, "at", cascade["weeks"])["mean"]
         assert states[f"relations.{outcome}"] == pytest.approx(mean, abs=1e-9)
+
+
+def test_the_cascade_is_that_of_the_outcomes(report: dict[str, Any]) -> None:
+    """Deal, victory and relations as they are published, with their intervals; branches as the conditionals say."""
+    cascade = report["cascade"]
+    assert [(stage["stage"], [row["state"] for row in stage["states"]]) for stage in cascade["stages"]] == [
+        ("deal", ["yes", "no"]), ("strategic_victory", ["yes", "no"]),
+        ("relations", ["truce", "confrontation", "cooperation"]),
+    ]  # fmt: skip
+    for stage in cascade["stages"]:
+        for row in stage["states"]:
+            name = row["state"] if stage["stage"] == "relations" else stage["stage"]
+            published = estimate(report, name, "at", cascade["weeks"])
+            if row["state"] != "no":
+                found = {"mean": row["probability"], **{key: row[key] for key in ("low", "high", "mcse")}}
+                assert found == pytest.approx(published, abs=1e-9)
+    branches = {(link["from"], link["to"]): link for link in cascade["links"]}
+    assert branches["deal.no", "strategic_victory.yes"]["probability"] == 0
+    given = next(
+        row["estimate"] for row in report["forecast"]["quantities"]
+        if (row["outcome"], row["kind"], row["horizon_weeks"], row["given"])
+        == ("confrontation", "given", cascade["weeks"], "strategic_victory")
+    )  # fmt: skip
+    branch = branches["strategic_victory.yes", "relations.confrontation"]
+    for key in ("mean", "low", "high"):
+        assert branch["given" if key == "mean" else f"given_{key}"] == pytest.approx(given[key], abs=1e-9)
 
 
 def test_the_deal_curve_passes_through_the_published_horizons(report: dict[str, Any]) -> None:

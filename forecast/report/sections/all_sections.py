@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.report.sections.by_when import reached_chart, reached_table
-from forecast.report.sections.cascade import cascade_chart, cascade_table
+from forecast.report.sections.cascade import cascade_chart, cascade_table, stages_chart, stages_table
 from forecast.report.sections.covered import covered_chart, covered_table
 from forecast.report.sections.drivers import drivers_chart, drivers_table, support_chart, support_table
 from forecast.report.sections.history import known_chart, known_table, states_table
@@ -32,7 +32,7 @@ def all_charts(data: Mapping[str, Any]) -> dict[str, Chart]:
     """Draw what the report data allow, in the order of the page; what is missing there has no picture."""
     makers: tuple[Callable[[Mapping[str, Any]], Chart | None], ...] = (
         cascade_chart, known_chart, reached_chart, drivers_chart, support_chart, watch_chart, sensitivity_chart,
-        covered_chart, track_chart,
+        covered_chart, track_chart, stages_chart,
     )  # fmt: skip
     return {chart.name: chart for maker in makers if (chart := maker(data)) is not None}
 
@@ -41,7 +41,7 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
     """Give the tables of a report by name; what the data lack, as in reports of older issues, has none."""
     makers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
         "outcomes": outcomes_table, "rules": rules_table, "changes": changes_table, "conditionals": conditionals_table,
-        "cascade": cascade_table,
+        "cascade": cascade_table, "stages": stages_table,
         "known": known_table, "states": states_table, "reached": reached_table, "drivers": drivers_table,
         "support": support_table,
         "watch": watch_table, "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,

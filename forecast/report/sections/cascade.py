@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from forecast.base.prose import chance, listed, on_day, spoken
+from forecast.base.prose import chance, listed, on_day, spoken, spread
 from forecast.report.chart_marks import (
     MUTED,
+    NEUTRAL,
     Chart,
     chart_of,
     chart_spec,
@@ -36,11 +37,21 @@ _STEPS = 24  # pieces of a band
 
 
 def cascade_chart(data: Mapping[str, Any]) -> Chart | None:
-    """Draw how the probability flows through the stages; bands that meet in a state add up to it."""
-    part: Data | None = data.get("cascade")
+    """Draw how the probability flows through the outcomes of the stages; bands that meet in one add up to it."""
+    return _flow_chart("cascade", data)
+
+
+def stages_chart(data: Mapping[str, Any]) -> Chart | None:
+    """Draw how the probability flows through the hidden states of the stages."""
+    return _flow_chart("stages", data)
+
+
+def _flow_chart(name: str, data: Mapping[str, Any]) -> Chart | None:
+    part: Data | None = data.get(name)
     if not part:
         return None
-    paint, stages = colours(data["model"]), part["stages"]
+    stages = part["stages"]
+    paint = _paint(colours(data["model"]), stages)
     nodes = _nodes(stages, paint)
     bands, branches = _bands(part, nodes, paint)
     last = len(stages) - 1
@@ -90,12 +101,23 @@ def cascade_chart(data: Mapping[str, Any]) -> Chart | None:
             )
     flows = listed([f"{shortened(row['label'])} ({_states(row)})" for row in stages])
     return Chart(
-        "cascade",
+        name,
         chart_spec(layers, 440),
         _total(data, part),
-        f"Flow picture of the probabilities on {on_day(part['date'])}: {flows}. Each band runs from a state to a state "
-        "of the next stage, as high as the probability of both together; its number is the chance of the branch.",
+        f"Flow picture of the probabilities on {on_day(part['date'])}: {flows}. Each band runs from a case to a case "
+        "of the next column, as high as the probability of both together; its number is the chance of the branch.",
     )
+
+
+def _paint(known: Mapping[str, str], stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Give each case its colour: that of its state, or of the outcome that it is, or that it says yes to."""
+    found: dict[str, str] = {}
+    for stage in stages:
+        for state in (row["state"] for row in stage["states"]):
+            key = f"{stage['stage']}.{state}"
+            owner = stage["stage"] if state == "yes" else state
+            found[key] = known.get(key, known.get(owner, NEUTRAL[0]))
+    return found
 
 
 def _side(k: int, last: int) -> str:
@@ -108,6 +130,13 @@ def _states(stage: Mapping[str, Any]) -> str:
 
 def _said(state: Mapping[str, Any]) -> str:
     return chance(state["probability"], state.get("mcse", 0.0))
+
+
+def _spread(row: Mapping[str, Any], mean: float, of: str = "") -> str:
+    """Say a probability with its interval, which reports of older issues lack."""
+    if row.get(f"{of}low") is None:
+        return chance(mean, row.get("mcse", 0.0))
+    return spread({"mean": mean, "low": row[f"{of}low"], "high": row[f"{of}high"], "mcse": row.get("mcse", 0.0)})
 
 
 def _by_key(part: Mapping[str, Any]) -> dict[str, str]:
@@ -126,7 +155,8 @@ def _nodes(stages: Sequence[Mapping[str, Any]], paint: Mapping[str, str]) -> dic
             found[key] = {
                 "x": k - _BAR, "x2": k + _BAR, "y": rounded(y), "y2": rounded(y + max(p, 0.002)), "colour": paint[key],
                 "label": f"{shortened(spoken(row['state']), 24)} {_said(row)}", "at": _side(k, len(stages) - 1),
-                "state": f"{shortened(stage['label'])}: {shortened(spoken(row['state']))}", "chance": _said(row),
+                "state": f"{shortened(stage['label'])}: {shortened(spoken(row['state']))}",
+                "chance": _spread(row, row["probability"]),
             }  # fmt: skip
             y += p + gap
     return found
@@ -150,14 +180,15 @@ def _bands(
             "link": f"{one}>{other}", "colour": paint[other],
             "path": f"{nodes[one]['state']} → {shortened(spoken(other.partition('.')[2]))}",
             "chance": f"{chance(p)} of all",
-            "given": "" if link["given"] is None else f"{chance(link['given'])} of {spoken(one.partition('.')[2])}",
+            "given": "" if link["given"] is None
+            else f"{_spread(link, link['given'], 'given_')} of {spoken(one.partition('.')[2])}",
         }  # fmt: skip
         for step in range(_STEPS + 1):
             t = step / _STEPS
             y = top + (end - top) * t * t * (3 - 2 * t)
             bands.append(told | {"x": rounded(x + (x2 - x) * t), "y": rounded(y), "y2": rounded(y + p)})
         if p >= THIN and link["given"] is not None:
-            branches.append({"x": x, "y": rounded(top + p / 2), "text": chance(link["given"])})
+            branches.append({"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")})
     return bands, branches
 
 
@@ -183,17 +214,25 @@ def terms(links: Iterable[Mapping[str, Any]], state: str, said: Mapping[str, str
 
 
 def cascade_table(data: Mapping[str, Any]) -> Table:
+    """Write the law of total probability, outcome by outcome."""
+    return _flow_table(data["cascade"])
+
+
+def stages_table(data: Mapping[str, Any]) -> Table:
     """Write the law of total probability, state by state."""
-    part = data["cascade"]
+    return _flow_table(data["stages"])
+
+
+def _flow_table(part: Mapping[str, Any]) -> Table:
     rows: list[list[str]] = []
     for stage in part["stages"]:
         for state in stage["states"]:
             key = f"{stage['stage']}.{state['state']}"
             name = f"{stage['label']}: {spoken(state['state'])}"
-            rows.append([name, _said(state), terms(part["links"], key, _by_key(part))])
+            rows.append([name, _spread(state, state["probability"]), terms(part["links"], key, _by_key(part))])
     return Table(
-        f"Law of total probability on {on_day(part['date'])}: what each state of the stage before has, times the "
+        f"Law of total probability on {on_day(part['date'])}: what each case of the column before has, times the "
         "chance of the branch from it",
-        ["state", "probability", "made up of"],
+        ["case", "probability", "made up of"],
         rows,
     )
