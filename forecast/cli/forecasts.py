@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forecast import jobs
+from forecast import inference, jobs
 from forecast import report as reports
 from forecast.cli.options import (
     HERE,
@@ -48,10 +48,10 @@ def run(
     project: ProjectOption = HERE,
     model: ModelOption = None,
     refit: RefitOption = Refit.auto,
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 500,
-    chains: ChainsOption = 4,
-    seed: SeedOption = 1,
+    draws: DrawsOption = inference.Settings.draws,
+    tune: TuneOption = inference.Settings.tune,
+    chains: ChainsOption = inference.Settings.chains,
+    seed: SeedOption = inference.Settings.seed,
     accept_bad_fit: BadOption = False,
     timeout: TimeoutOption = None,
     notify_if: NotifyOption = None,
@@ -91,10 +91,10 @@ def fit(
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 500,
-    chains: ChainsOption = 4,
-    seed: SeedOption = 1,
+    draws: DrawsOption = inference.Settings.draws,
+    tune: TuneOption = inference.Settings.tune,
+    chains: ChainsOption = inference.Settings.chains,
+    seed: SeedOption = inference.Settings.seed,
     accept_bad_fit: BadOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -131,10 +131,10 @@ def update(
     project: ProjectOption = HERE,
     model: ModelOption = None,
     refit: RefitOption = Refit.auto,
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 500,
-    chains: ChainsOption = 4,
-    seed: SeedOption = 1,
+    draws: DrawsOption = inference.Settings.draws,
+    tune: TuneOption = inference.Settings.tune,
+    chains: ChainsOption = inference.Settings.chains,
+    seed: SeedOption = inference.Settings.seed,
     accept_bad_fit: BadOption = False,
     as_json: JsonOption = False,
 ) -> None:

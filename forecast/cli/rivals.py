@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast import record, studies
+from forecast import inference, record, studies
 from forecast.base import prose
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.base.prose import figure
@@ -60,10 +60,10 @@ def path(
     project: ProjectOption = HERE,
     model: ModelOption = None,
     refit: RefitOption = Refit.auto,
-    draws: DrawsOption = 1000,
-    tune: TuneOption = 500,
-    chains: ChainsOption = 4,
-    seed: SeedOption = 1,
+    draws: DrawsOption = inference.Settings.draws,
+    tune: TuneOption = inference.Settings.tune,
+    chains: ChainsOption = inference.Settings.chains,
+    seed: SeedOption = inference.Settings.seed,
     accept_bad_fit: BadOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -269,11 +269,10 @@ class _Density:
         outputs, self._numbers = _apart(outputs)
         joined_outputs, joined = join_nonshared_inputs(point, outputs, model.value_vars)
         function = pm.compile([joined], joined_outputs, mode="NUMBA")
-        compiled = function.vm.jit_fn.py_func.__globals__["jitable_func"]
+        outermost = function.vm.jit_fn.py_func  # only hands its arguments on, which takes long to compile
         self._size = sum(int(np.size(part)) for part in point.values())
-        self._arguments = [
-            (shared.name, shared.dtype) for shared in function.get_shared()
-        ]  # `pm.Data` narrows integers
+        # with their types, as `pm.Data` narrows integers
+        self._arguments = [(shared.name, shared.dtype) for shared in function.get_shared()]
         arguments: list[str] = []
         length = 3
         for shared in function.get_shared():
@@ -282,13 +281,13 @@ class _Density:
             length += 1 + shared.ndim
         self._length = length
         source = _ENTRY.format(length=length, size=self._size, arguments=", ".join(arguments))
-        key = hashlib.sha256((CACHED_SRC_FUNCTIONS[function.vm.jit_fn.py_func] + source).encode()).hexdigest()
+        key = hashlib.sha256((CACHED_SRC_FUNCTIONS[outermost] + source).encode()).hexdigest()
         names: dict[str, Any] = {
             "__name__": __name__,
             "np": np,
             "carray": numba.carray,
             "address": address_as_void_pointer,
-            "density": compiled,
+            "density": outermost.__globals__["jitable_func"],
         }
         entry = compile_numba_function_src(source, "density_entry", names, cache_key=key)
         self.entry = numba.cfunc(_DENSITY, cache=True)(entry)

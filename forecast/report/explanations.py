@@ -19,7 +19,7 @@ from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
 from forecast.quantities.from_draws import Answers, estimates
-from forecast.report.flow import ahead_at, by_outcome, by_state, flow
+from forecast.report.flow import ahead_at, flows
 from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.spec import GRADES
 
@@ -66,8 +66,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "lead": lead,
         "lead_weeks": weeks,
         "known": _known(asked, weeks, last),
-        "cascade": flow(found, weeks, by_outcome(found.space)),
-        "stages": flow(found, weeks, by_state(found.space)),
+        **flows(found, weeks),
         "reached": _reached(found),
         "events": _events(found.space, asked.entries),
         "drivers": _drivers(asked, lead, weeks),

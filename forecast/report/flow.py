@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from forecast.engine.arrays import Floats
     from forecast.inference.reweighting import Posterior
     from forecast.quantities.estimate import Key
     from forecast.theory.statespace import StateSpace
@@ -37,23 +38,20 @@ def by_outcome(space: StateSpace) -> list[Column]:
     "none of these" where they leave something out. A stage without either has its states.
     """
     order = {stage: k for k, stage in enumerate(space.stages)}
-    latest = {
-        name: max(row.states, key=lambda stage: order[stage]) for name, row in space.spec.outcomes.items()
-    }  # fmt: skip
+    outcomes = space.spec.outcomes
+    latest = {name: max(row.states, key=lambda stage: order[stage]) for name, row in outcomes.items()}
     columns: list[Column] = []
     for stage, states in zip(space.stages, by_state(space), strict=True):
-        masks = {
-            name: space.members(space.spec.outcomes[name].states) for name, last in latest.items() if last == stage
-        }
-        rest = ~np.any([np.zeros(space.size, np.bool_), *masks.values()], axis=0)
+        masks = {name: space.members(outcomes[name].states) for name, last in latest.items() if last == stage}
+        times = np.sum([*masks.values()], axis=0)  # how many hold in each joint state
         if len(masks) == 1:
             ((name, mask),) = masks.items()
-            columns.append(Column(name, space.spec.outcomes[name].label, {"yes": mask, "no": ~mask}))
-        elif masks and np.sum([*masks.values()], axis=0).max() <= 1:
+            columns.append(Column(name, outcomes[name].label, {"yes": mask, "no": ~mask}))
+        elif masks and times.max() <= 1:
             # in the order of the states that they ask for
             names = sorted(masks, key=lambda name: int(np.flatnonzero(masks[name]).min()))
-            cases = {name: masks[name] for name in names} | ({"none_of_these": rest} if rest.any() else {})
-            columns.append(states._replace(cases=cases))
+            rest = {} if times.all() else {"none_of_these": times == 0}
+            columns.append(states._replace(cases={name: masks[name] for name in names} | rest))
         else:
             columns.append(states)
     return columns
@@ -67,47 +65,52 @@ def by_state(space: StateSpace) -> list[Column]:
     ]
 
 
-def flow(found: Posterior, weeks: int, columns: Sequence[Column]) -> dict[str, Any]:
-    """Give the probabilities of every case of every column after ``weeks``, and of each pair of neighbouring cases.
+def flows(found: Posterior, weeks: int) -> dict[str, Any]:
+    """Give the ``cascade`` (by outcomes) and the ``stages`` (by hidden states) after ``weeks``.
 
-    By the law of total probability the pairs that lead to a case add up to it. A branch from a case of less than
-    `RAREST` has no probability.
+    Each has the probabilities of every case of every column, and of each pair of neighbouring cases; by the law of
+    total probability the pairs that lead to a case add up to it. A branch from a case of less than `RAREST` has no
+    probability.
     """
     space, as_of = found.space, found.evidence.as_of
     one = np.eye(space.size, dtype=np.bool_)
     asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
-    each_draw = Ahead(found.anchor.blocks, ahead_at(space, as_of, [weeks]), asked).read(found.evaluation.states).at[0]
+    joint = Ahead(found.anchor.blocks, ahead_at(space, as_of, [weeks]), asked).read(found.evaluation.states).at[0]
+    when = {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat()}
+    ways = {"cascade": by_outcome(space), "stages": by_state(space)}
+    return {name: when | _flow(found, joint, columns) for name, columns in ways.items()}
+
+
+def _flow(found: Posterior, joint: Floats, columns: Sequence[Column]) -> dict[str, Any]:
+    """Give stages and links; ``joint`` (K, S) are the probabilities of joint states under each draw."""
     weights, efficiency = found.weights.values, found.anchor.efficiency
 
-    def estimated(part: NDArray[np.float64], whole: NDArray[np.float64]) -> dict[str, float]:
+    def estimated(part: Floats, whole: Floats) -> dict[str, float]:
         key: Key = ("", "at", None, None, None)
         (row,) = estimates(Answers((key,), part[None], whole[None]), weights, efficiency)
         return asdict(row.estimate)
 
-    draws = {
-        f"{column.name}.{case}": each_draw[mask].sum(axis=0)
-        for column in columns
-        for case, mask in column.cases.items()
-    }
-    everything = np.ones(each_draw.shape[1])
+    everything = np.ones(joint.shape[1])
+    draws: dict[str, Floats] = {}
     stages: list[dict[str, Any]] = []
     for column in columns:
         states: list[dict[str, Any]] = []
-        for case in column.cases:
-            of_case = estimated(draws[f"{column.name}.{case}"], everything)
-            states.append({"state": case, "probability": of_case.pop("mean"), **of_case})
+        for case, mask in column.cases.items():
+            here = draws[f"{column.name}.{case}"] = joint[mask].sum(axis=0)
+            said = estimated(here, everything)
+            states.append({"state": case, "probability": said.pop("mean"), **said})
         stages.append({"stage": column.name, "label": column.label, "states": states})
     links: list[dict[str, Any]] = []
     for before, after in pairwise(columns):
-        for (one_case, mask), (other_case, other) in product(before.cases.items(), after.cases.items()):
-            key, both = f"{before.name}.{one_case}", each_draw[mask & other].sum(axis=0)
+        for (one, mask), (other, mask_after) in product(before.cases.items(), after.cases.items()):
+            key, both = f"{before.name}.{one}", joint[mask & mask_after].sum(axis=0)
             likely = draws[key] @ weights >= RAREST
             given = estimated(both, draws[key]) if likely else dict.fromkeys(("mean", "low", "high"))
             links.append({
-                "from": key, "to": f"{after.name}.{other_case}", "probability": float(both @ weights),
+                "from": key, "to": f"{after.name}.{other}", "probability": float(both @ weights),
                 "given": given["mean"], "given_low": given["low"], "given_high": given["high"],
             })  # fmt: skip
-    return {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat(), "stages": stages, "links": links}
+    return {"stages": stages, "links": links}
 
 
 def ahead_at(space: StateSpace, as_of: dt.date, weeks: Sequence[int]) -> Horizons:
