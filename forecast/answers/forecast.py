@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
+from forecast.answers.matrix import find_matrix
 from forecast.answers.rests_on import GRADED, Priors, find_rests_on
 from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from forecast.answers.baseline import Baseline
     from forecast.answers.drivers import Drivers
     from forecast.answers.experts import Experts
+    from forecast.answers.matrix import Matrix
     from forecast.answers.rests_on import RestsOn
     from forecast.answers.rule_probability import Rules
     from forecast.answers.sensitivity import Sensitivity
@@ -206,6 +208,25 @@ class LiveForecast(Forecast):
         """
         question = self._question(outcome, weeks)
         return watch_list(question, self.posterior, self.entries, ahead or min(MOST_WEEKS_AHEAD, question.weeks))
+
+    def matrix(
+        self, outcome: str, *, weeks: int | None = None, ahead: int | None = None,
+        rivals: Mapping[str, LiveForecast] | None = None,
+    ) -> Matrix:  # fmt: skip
+        """Say how many times likelier each story, and each sighting to come, is under each state of its stage.
+
+        The sightings to come are those that `watch` ranks first for the outcome. ``rivals`` are forecasts of other
+        theories from the same evidence: for each, how many times likelier every story was under it.
+
+        Raises
+        ------
+        InputError
+            If there is no such outcome or horizon, ``ahead`` lies beyond it.
+
+        """
+        watched = self.watch(outcome, weeks=weeks, ahead=ahead)
+        others = {name: one.posterior for name, one in (rivals or {}).items()}
+        return find_matrix(self.posterior, self.entries, watched, others)
 
     def sightings(self, *, ahead: int = 8) -> Sightings:
         """Say how often each indicator should be seen in the weeks ``ahead`` if the theory is right.

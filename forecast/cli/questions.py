@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast import answers
+from forecast import answers, record, report
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.cli.options import (
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 OutcomeArgument = Annotated[str, typer.Argument(help="The outcome.", metavar="OUTCOME")]
 WeeksOption = Annotated[int | None, typer.Option("--weeks", help="One of the model's horizons (default: the longest).")]
+AheadOption = Annotated[
+    int | None, typer.Option("--next", help="Weeks through which somebody watches (default: 8).", metavar="WEEKS")
+]
 SHOWN_LINES = 12  # of a long table; --json has all
 POINT = 0.005  # what rounds to a percentage point
 
@@ -176,9 +179,7 @@ def _states(row: Driver) -> str:
 def watch(
     outcome: OutcomeArgument,
     weeks: WeeksOption = None,
-    ahead: Annotated[
-        int | None, typer.Option("--next", help="Weeks through which somebody watches (default: 8).", metavar="WEEKS")
-    ] = None,
+    ahead: AheadOption = None,
     as_of: AsOfOption = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
@@ -210,6 +211,48 @@ def watch(
             print(f"left out: {name}: {reason}")
         print(f"\n{made_from(found.trust)}")
     stop_unless_trusted(found.trust)
+
+
+@app.command()
+def matrix(
+    outcome: Annotated[
+        str | None, typer.Argument(help="The outcome of which the sightings to come tell most (default: the first).")
+    ] = None,
+    weeks: WeeksOption = None,
+    ahead: AheadOption = None,
+    rival: Annotated[
+        list[str] | None, typer.Option("--rival", help="Another model of the same dataset as one more hypothesis.")
+    ] = None,
+    as_of: AsOfOption = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    refit: RefitOption = Refit.auto,
+    as_json: JsonOption = False,
+) -> None:
+    """Set each story, and the most telling sightings to come, against the hypotheses: how many times likelier.
+
+    A cell says how many times likelier the row is under the state than on average over the states of its stage.
+
+    Example: `forecast matrix confrontation --as-of 2026-01-08`
+    """
+    found, of = open_model(project, model)
+    day, others = as_of_date(as_of), [found.model(name) for name in rival or ()]
+    record.require_comparable([of.space, *(other.space for other in others)])
+    with progress() as callbacks:
+        first, *rest = (
+            found.update(one, as_of=day, refit=refit.value, now=utc_now(), **callbacks) for one in (of, *others)
+        )
+        rivals = {other.spec.name: one for other, one in zip(others, rest, strict=True)}
+        result = first.matrix(outcome or report.lead_outcome(of.spec), weeks=weeks, ahead=ahead, rivals=rivals)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print_lines(result.sentences)
+        for table in report.matrix_tables(result.to_dict()).values():
+            print()
+            print_table(table.heads, table.rows, table.caption)
+        print(f"\n{made_from(result.trust)}")
+    stop_unless_trusted(result.trust)
 
 
 @app.command()

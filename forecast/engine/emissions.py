@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, judged, seen, told
+from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, judged, seen, stage_offsets, told
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
@@ -67,6 +67,23 @@ def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage
             for s in range(sizes[stage]):
                 density[k, s] = 1.0 if in_set[stage_offset[stage] + s] == int(said) else 0.0
     return density
+
+
+@kernel
+def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats:
+    """(S, N, n_max) likelihood of every cell in every phase of its stage, up to a constant, for (S, E) rates of draws.
+
+    Silence is taken in too.
+    """
+    offsets = stage_offsets(chain.sizes)
+    found = np.ones((rates.shape[0], cells.what.shape[0], chain.sizes.max()))
+    for d in range(rates.shape[0]):
+        found[d] = cell_densities(chain, cells, rates[d], told_sums(chain, cells, rates[d]), offsets)
+        for k in range(cells.what.shape[0]):
+            if cells.what[k, 1] == COVERED and cells.observed[k] == 0.0:
+                for s in range(chain.sizes[cells.what[k, 2]]):
+                    found[d, k, s] = np.exp(-rates[d, chain.emission_offset[cells.what[k, 3]] + s] * cells.value[k, 1])
+    return found
 
 
 @kernel

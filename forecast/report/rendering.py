@@ -79,9 +79,9 @@ def faults_of(template: str) -> Generator[None]:
 
 
 PARTS = (  # of a report of today that older ones may lack
-    "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known", "lead",
-    "lead_weeks", "reached", "rests_on", "rules", "rules_said", "sensitivity", "skill", "stages", "track", "watch",
-    "what_if",
+    "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known",
+    "lead", "lead_weeks", "matrix", "reached", "rests_on", "rules", "rules_said", "sensitivity", "skill", "stages",
+    "track", "watch", "what_if",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from forecast.report.sections.cascade import cascade_chart, cascade_table, stage
 from forecast.report.sections.covered import covered_chart, covered_table
 from forecast.report.sections.drivers import drivers_chart, drivers_table, support_chart, support_table
 from forecast.report.sections.history import known_chart, known_table, states_table
+from forecast.report.sections.matrix import matrix_tables
 from forecast.report.sections.outcomes import (
     changes_table,
     conditionals_table,
@@ -51,4 +52,6 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
     }  # fmt: skip
     needs = {"outcomes": "forecast", "states": "path", "support": "drivers"}
     made = {name: make(data) for name, make in makers.items() if data.get(needs.get(name, name))}
+    if data.get("matrix"):
+        made |= {f"matrix_{stage}": table for stage, table in matrix_tables(data["matrix"]).items()}
     return {name: table for name, table in made.items() if table.rows}
