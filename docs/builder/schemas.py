@@ -113,7 +113,8 @@ REPORT = _object(
         "The theory.", name=TEXT, title=TEXT, description=TEXT, hash=TEXT,
         outcomes=_by_name(
             _object(
-                "What is forecast, and how the world will answer.", label=TEXT, resolution=TEXT,
+                "What is forecast, and how the world will answer.", label=TEXT,
+                short=TEXT | {"description": "What it is called where there is little room."}, resolution=TEXT,
                 resolves={
                     "type": "array", "description": "The clauses of the rule, as the model file has them.",
                     "items": {"type": "object"},
@@ -171,6 +172,27 @@ REPORT = _object(
     drivers=_answer("`Forecast.drivers`."),
     watch=_answer("`Forecast.watch`."),
     sensitivity=_answer("`Forecast.sensitivity`."),
+    matrix=_answer(
+        "`Forecast.matrix`.", outcome=TEXT, until=DATE, stages=_by_name(TEXTS), rivals=TEXTS,
+        rows=_rows(
+            "A story on record or an indicator that may be seen: how many times likelier it is under each state than "
+            "on average over the states of its stage, and under each rival theory than under this one.",
+            kind={"enum": ["story", "coming"]}, what=TEXT, stage=TEXT, date=_or_none(DATE), rows=TEXTS,
+            factors=_by_name(_object("Mean over draws and 90 % interval.", mean=ERROR, low=ERROR, high=ERROR)),
+            rivals=_by_name(ERROR),
+            notes=TEXTS | {"description": "What was counted once, graded down or tells nothing."},
+        ),
+    ),
+    sources=_answer(
+        "`Forecast.sources`.", weeks=POSITIVE, date=DATE, now=_by_name(ESTIMATE),
+        rows=_rows(
+            "A source, and each outcome without it; none where the draws do not reach that.",
+            source=TEXT, rows=TEXTS, stories=POSITIVE, grades=TEXTS, first=DATE, newest=DATE,
+            without=_by_name(
+                _object("Without the source.", probability=PROBABILITY, difference=NUMBER, mcse=ERROR, leans=YES_OR_NO)
+            ),
+        ),
+    ),
     what_if=_rows(
         "What if a decisive indicator were seen today.", name=TEXT, label=TEXT, trusted=YES_OR_NO,
         outcomes=_by_name(
@@ -234,7 +256,11 @@ REPORT = _object(
             "required": ["since", "issued_at", "quantities", "rows", "assumptions", "model", "versions"],
         }
     ),
-    headline=SENTENCES,
+    headline=_object(
+        "The first screen: an alarm that rings, where the outcomes stand and what changed (sentences); why, and how "
+        "far to trust it. Of the outcomes that are exclusive at most one holds.",
+        sentences=TEXTS, exclusive=TEXTS, others=TEXTS, stand=TEXTS, changed=TEXTS, why=TEXTS, trust=TEXTS,
+    ),
     skill=_object(
         "Whether the track record shows skill; and what the links rest on, without a history only while it does not.",
         shown=YES_OR_NO, sentences=TEXTS,

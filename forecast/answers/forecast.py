@@ -14,6 +14,7 @@ from forecast.answers.rests_on import GRADED, Priors, find_rests_on
 from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
+from forecast.answers.sources import find_sources
 from forecast.answers.target import Question
 from forecast.answers.watch import watch_list
 from forecast.answers.what_if import Asker
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from forecast.answers.rule_probability import Rules
     from forecast.answers.sensitivity import Sensitivity
     from forecast.answers.sightings import Sightings
+    from forecast.answers.sources import Sources
     from forecast.answers.watch import WatchList
     from forecast.evidence.compilation import Evidence
     from forecast.inference.fitter import Fitter
@@ -238,6 +240,19 @@ class LiveForecast(Forecast):
 
         """
         return expect_sightings(self.posterior, self.entries, ahead)
+
+    def sources(self, *, weeks: int | None = None) -> Sources:
+        """List who told what the forecast rests on, and what every outcome would be without each of them.
+
+        The horizon is ``weeks`` ahead, the longest by default; no fit is made for it.
+
+        Raises
+        ------
+        InputError
+            If there is no such horizon.
+
+        """
+        return find_sources(self.posterior, self.entries, weeks)
 
     def rules(self) -> Rules:
         """Say how likely the rule of each outcome is to be met on, and by, each horizon, by simulation; with errors."""

@@ -16,6 +16,10 @@ RARE = f"{TOO_RARE}: the condition is less likely than 1%, too rare to say what 
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 ROUNDING = 1e-12  # what sums in another order leave is no difference
 LEAST = 0.005  # half a percentage point; less is said in words
+ICD203 = (  # above which probability a term holds
+    (0.95, "almost certain"), (0.80, "very likely"), (0.55, "likely"), (0.45, "roughly even chance"),
+    (0.20, "unlikely"), (0.05, "very unlikely"),
+)  # fmt: skip
 UNITS = (1, 2, 5, 10, 20, 50, 100)  # of percentage points, to which numbers are rounded
 
 
@@ -65,6 +69,14 @@ def chance(value: float, mcse: float = 0.0) -> str:
     if rounded >= 100:  # noqa: PLR2004 - percent
         return f">{100 - unit}%"
     return f"{'about ' if unit > 1 else ''}{rounded}%"
+
+
+def term(value: float) -> str:
+    """Give the term of ICD 203 for a probability, such as ``likely``: those of the Intelligence Community Directive."""
+    for least, words in ICD203:
+        if value > least:
+            return words
+    return "almost no chance"
 
 
 def percents(shares: Sequence[float]) -> list[int]:

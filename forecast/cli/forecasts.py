@@ -23,6 +23,7 @@ from forecast.cli.options import (
     RefitOption,
     SeedOption,
     TuneOption,
+    WordsOption,
     as_of_date,
     date_of,
     open_model,
@@ -55,6 +56,7 @@ def run(
     accept_bad_fit: BadOption = False,
     timeout: TimeoutOption = None,
     notify_if: NotifyOption = None,
+    words: WordsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the main job: fit when due, forecast, archive, write the report.
@@ -74,10 +76,12 @@ def run(
             )  # fmt: skip
         work.done(issue)
         moved = work.told(found, issue, notify_if or [], notices)
+        if words:
+            found.write_report(issue.report, words)
     if as_json:
         print_json(issue.report)
     else:
-        _show(issue.report)
+        _show(issue.report, words)
         state = "issued" if issue.new else "nothing new to issue; the report is written again"
         print(f"\n{state}: {shown(issue.folder / 'report.html')}")
         if moved:
@@ -136,6 +140,7 @@ def update(
     chains: ChainsOption = inference.Settings.chains,
     seed: SeedOption = inference.Settings.seed,
     accept_bad_fit: BadOption = False,
+    words: WordsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Forecast from the evidence, by reweighting draws where that can be trusted; nothing is issued.
@@ -155,7 +160,7 @@ def update(
         if alarm := jobs.find_alarm(said):
             print(f"forecast: {alarm}", file=sys.stderr)
     else:
-        _show(said)
+        _show(said, words)
         print(f"\n{made_from(result.trust)}")
     stop_unless_trusted(result.trust)
 
@@ -167,6 +172,7 @@ def report(
     ] = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
+    words: WordsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the report of an issued forecast again, as it was, whatever has happened since.
@@ -175,7 +181,7 @@ def report(
     """
     found, of = open_model(project, model)
     data = found.track_record.report(of.spec.name, date_of(as_of, "--as-of") if as_of else None)
-    folder = found.write_report(data)
+    folder = found.write_report(data, words)
     if as_json:
         print_json({"report": shown(folder / "report.html"), "as_of": data["forecast"]["as_of"]})
     else:
@@ -183,7 +189,9 @@ def report(
 
 
 @app.command()
-def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: JsonOption = False) -> None:
+def show(
+    project: ProjectOption = HERE, model: ModelOption = None, words: WordsOption = None, as_json: JsonOption = False
+) -> None:
     """Show the forecast issued last.
 
     Example: `forecast show`
@@ -192,8 +200,8 @@ def show(project: ProjectOption = HERE, model: ModelOption = None, as_json: Json
     if as_json:
         print_json(report)
     else:
-        _show(report)
+        _show(report, words)
 
 
-def _show(report: dict[str, Any]) -> None:
-    print(reports.render_text(report, terminal_width()))
+def _show(report: dict[str, Any], words: str | None) -> None:
+    print(reports.render_text(reports.in_words(report, words), terminal_width()))

@@ -31,6 +31,12 @@ class Refit(StrEnum):
     always = "always"
 
 
+class Words(StrEnum):
+    """Terms for probabilities that may follow the numbers."""
+
+    icd203 = "icd203"
+
+
 ProjectOption = Annotated[Path, typer.Option("--project", "-C", help="The project folder.", metavar="DIR")]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model, if there are several.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Date of the forecast (default: today).")]
@@ -43,6 +49,9 @@ RefitOption = Annotated[
     Refit, typer.Option("--refit", help="Sample anew: when reweighting cannot be trusted, never, or in any case.")
 ]
 BadOption = Annotated[bool, typer.Option("--accept-bad-fit", help="Go on although the fit fails its checks.")]
+WordsOption = Annotated[
+    Words | None, typer.Option("--words", help="Terms to follow the numbers: those of ICD 203, such as `likely`.")
+]
 HERE = Path()
 
 

@@ -120,6 +120,33 @@ def _what_was_meant(row: Resolution) -> str:
     )
 
 
+@app.command("post-mortem")
+def post_mortem(
+    outcome: Annotated[str | None, typer.Argument(help="The outcome (default: all).")] = None,
+    date: Annotated[str | None, typer.Option("--date", help="The date that was asked about (default: all).")] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look back at resolved questions: what was said, what moved it, which stories were right. A page for each.
+
+    Example: `forecast post-mortem confrontation --date 2026-04-09`
+    """
+    where = Project(project, utc_now)
+    day = date_of(date, "--date") if date else None
+    found = where.track_record.post_mortems(model, outcome, day)
+    with where.locked():
+        pages = where.reports.write_post_mortems(found)
+    if as_json:
+        print_json([one.to_dict() for one in found])
+        return
+    for one in found[:SHOWN_LINES] if len(found) > 1 else ():
+        print_lines([" ".join(one.sentences[:2])])
+    if len(found) == 1:
+        print_lines(found[0].sentences)
+    print(f"\n{prose.count(len(pages), 'page')}, {shown(pages[0])}{' and beside it' if len(pages) > 1 else ''}")
+
+
 @app.command("score")
 def score_(
     output: Annotated[

@@ -240,10 +240,10 @@ class Project:
 
     # Reports, one writer at a time.
 
-    def write_report(self, report: dict[str, Any]) -> Path:
+    def write_report(self, report: dict[str, Any], words: str | None = None) -> Path:
         """Write a report to ``reports/<model>/<as-of>/``, as `Reports.write` does, under the project's lock."""
         with self.locked():
-            return self.reports.write(report)
+            return self.reports.write(report, words)
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the project's lock, as every run does; `BusyError` at once if another run holds it."""

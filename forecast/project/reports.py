@@ -14,14 +14,16 @@ from forecast.project.starter import starter_folder
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from forecast.jobs.lock import RunLock
     from forecast.ledger.protocol import Ledger
+    from forecast.record.post_mortem import PostMortem
 
 
 REPORT_DATA = "forecast.json"
+RESOLVED = "resolved"  # folder of the pages of resolved questions, beside those of the issues
 REPORT_FILES = ("report.*", "*.svg", REPORT_DATA)  # names that files of a report have, in this version or another
 
 
@@ -58,7 +60,7 @@ class Reports:
             yield
 
     @contextmanager
-    def ready(self, data: dict[str, Any]) -> Generator[Path]:
+    def ready(self, data: dict[str, Any], words: str | None = None) -> Generator[Path]:
         """Write a report beside its place, and put it there when the block has done its work.
 
         So what cannot be written is never issued, and what is to be seen has been issued.
@@ -71,14 +73,37 @@ class Reports:
         """
         folder = self.folder_of(data)
         self._index()  # a faulty template is found before anything is issued
-        with published(folder, report.render_files(data, self._templates), REPORT_FILES):
+        with published(folder, report.render_files(data, self._templates, words), REPORT_FILES):
             yield folder
         self.write_index()
 
-    def write(self, data: dict[str, Any]) -> Path:
-        """Write a report to its folder; what other files of a report are there is deleted."""
-        with self.ready(data) as folder:
+    def write(self, data: dict[str, Any], words: str | None = None) -> Path:
+        """Write a report to its folder; what other files of a report are there is deleted.
+
+        Terms for probabilities, ``words``, may follow the numbers (icd203).
+        """
+        with self.ready(data, words) as folder:
             return folder
+
+    def write_post_mortems(self, found: Sequence[PostMortem]) -> list[Path]:
+        """Write a page for each question looked back at, ``<model>/resolved/…``, and list them in the index.
+
+        Raises
+        ------
+        InputError
+            If one cannot be rendered or written.
+
+        """
+        pages: dict[Path, bytes] = {}
+        for one in found:
+            data = one.to_dict()
+            path = self.folder / one.model / RESOLVED / report.post_mortem_name(data)
+            pages[path] = report.render_post_mortem(data, self._templates).encode()
+        for path, content in pages.items():
+            make_folder(path.parent)
+            replace_file(path, content)
+        self.write_index()
+        return list(pages)
 
     def write_index(self) -> Path:
         """Write ``index.html``, which lists every model and issue.
@@ -117,4 +142,8 @@ class Reports:
         return [root / "reports" / "templates" for root in (self.root, starter_folder())]
 
     def _index(self) -> bytes:
-        return report.render_index(report.index_data(self._ledger().forecasts()), self._templates).encode()
+        models = report.index_data(self._ledger().forecasts())
+        for model in models:
+            pages = (self.folder / model["name"] / RESOLVED).glob("*.html")
+            model["resolved"] = sorted((f"{model['name']}/{RESOLVED}/{path.name}" for path in pages), reverse=True)
+        return report.render_index(models, self._templates).encode()

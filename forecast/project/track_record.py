@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.ledger.protocol import Ledger
     from forecast.ledger.rows import Entry
     from forecast.project.models import Models
+    from forecast.record.post_mortem import PostMortem
     from forecast.record.questions import Stated
     from forecast.record.resolution import Resolved
     from forecast.record.scores import Score
@@ -68,6 +69,30 @@ class TrackRecord:
             msg = f"no forecast of {name!r} has been issued{when}{have}"
             raise InputError(msg)
         return json.loads(found[-1].content)
+
+    def post_mortems(
+        self, model: str | None = None, outcome: str | None = None, date: dt.date | None = None
+    ) -> tuple[PostMortem, ...]:
+        """Look back at the resolved questions of a model, or at those of one outcome or date.
+
+        Raises
+        ------
+        InputError
+            If there is no such model, or no such question is resolved.
+
+        """
+        name = self._scored(model)
+        wanted = [
+            row for row in self._ledger.resolutions(name)
+            if outcome in {None, row.outcome} and date in {None, row.date}
+        ]  # fmt: skip
+        found = record.post_mortems(self._ledger.forecasts(name), wanted)
+        if not found:
+            about = f" of {outcome!r}" if outcome else ""
+            when = f" on {date}" if date else ""
+            msg = f"no question{about}{when} that {name!r} was asked is resolved yet; `forecast resolve` answers them"
+            raise InputError(msg)
+        return found
 
     def table(self) -> pd.DataFrame:
         """Every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""

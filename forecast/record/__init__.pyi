@@ -6,6 +6,7 @@ from .hub import last_issues as last_issues
 from .hub import write_hub as write_hub
 from .issue_changes import baseline as baseline
 from .issue_changes import issued_of as issued_of
+from .post_mortem import post_mortems as post_mortems
 from .questions import closes as closes
 from .questions import stated as stated
 from .replay import Replay as Replay

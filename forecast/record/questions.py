@@ -100,7 +100,7 @@ def _read(issued: Issued, before: Sequence[Stated]) -> list[Stated]:
                 as_of=issued.as_of, issue=issued.seq, issued_on=issued.issued_at.date(),
                 rule=outcomes[outcome]["resolution"], probability=row["estimate"]["mean"],
                 met_now=row["met_now"], prior=row.get("prior"),
-                before=None if since else _between(before, outcome, date),
+                before=None if since else between(before, outcome, date),
                 rules=rules, frozen=dt.date.fromisoformat(outcomes[outcome]["frozen"]) if rules else None,
             )
         )  # fmt: skip
@@ -114,7 +114,7 @@ def _rules(outcomes: Mapping[str, Any]) -> tuple[tuple[str, tuple[Rule, ...]], .
     return tuple((name, tuple(map(Rule.model_validate, row["resolves"]))) for name, row in outcomes.items())
 
 
-def _between(before: Sequence[Stated], outcome: str, date: dt.date) -> float | None:
+def between(before: Sequence[Stated], outcome: str, date: dt.date) -> float | None:
     """Read what an issue stated of a date, between its horizons by log-odds; None outside them."""
     rows = sorted((row for row in before if row.outcome == outcome and row.since is None), key=lambda row: row.date)
     days = [row.date.toordinal() for row in rows]

@@ -4,9 +4,12 @@ from .data import same_report as same_report
 from .explanations import alarm_part as alarm_part
 from .explanations import brief as brief
 from .explanations import lead_outcome as lead_outcome
+from .headline import in_words as in_words
 from .index import index_data as index_data
 from .index import render_index as render_index
 from .page import render_files as render_files
+from .post_mortem import post_mortem_name as post_mortem_name
+from .post_mortem import render_post_mortem as render_post_mortem
 from .sections.matrix import matrix_tables as matrix_tables
 from .sections.track import track_chart as track_chart
 from .summary import sum_up as sum_up

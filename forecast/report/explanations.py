@@ -71,6 +71,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "events": _events(found.space, asked.entries),
         "drivers": _drivers(asked, lead, weeks),
         "watch": asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
+        "sources": asked.sources(weeks=weeks).to_dict(),
         "matrix": asked.matrix(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
         "what_if": _what_ifs(asked, weeks),
         "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),

@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 160, 28  # of a line, in pixels
 def index_data(issues: Iterable[Issued]) -> list[dict[str, Any]]:
     """Gather what the page shows of each model, that with the latest issue first: issues, and lines of probabilities.
 
+    Pages of resolved questions, ``resolved``, are for the caller to fill in: their addresses from the index.
     ``issues`` are in the order in which they were made; of each date the last one counts.
     """
     models: dict[str, dict[Any, Issued]] = {}
@@ -47,7 +48,8 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         series, now = [None if one is None else one["mean"] for one in said], said[-1]
         outcomes.append(
             {
-                "name": prose.spoken(name), "label": outcome["label"], "colour": tones[name],
+                "name": prose.spoken(name), "label": outcome.get("short") or outcome["label"],
+                "colour": tones[name],
                 "points": _line(series), "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
             }
         )  # fmt: skip
@@ -57,6 +59,7 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         "weeks": weeks,
         "outcomes": outcomes,
         "alarm": _alarm(last),
+        "resolved": [],
         "issues": [
             {
                 "as_of": row.as_of.isoformat(), "day": prose.day(row.as_of),

@@ -17,8 +17,9 @@ from forecast.base.errors import InputError
 from forecast.base.prose import chance, points_apart
 from forecast.base.sanitise import one_line
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
+from forecast.report.headline import in_words
 from forecast.report.markdown import render_markdown
-from forecast.report.rendering import render_template
+from forecast.report.rendering import render_template, web_address
 from forecast.report.sandbox import Sandbox
 from forecast.report.sections.all_sections import all_charts
 
@@ -52,7 +53,9 @@ SCRIPT = """
     tip.style.top = Math.max(4, top) + "px";
   };
   addEventListener("scroll", () => { tip.hidden = true; }, {passive: true});
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(one => { one.open = true; }));
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details:not(#assumptions details)").forEach(one => { one.open = true; });
+  });
   const open = () => {
     const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const folded = wanted && wanted.closest("details");
@@ -71,8 +74,10 @@ SCRIPT = """
 """
 
 
-def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str, bytes]:
+def render_files(data: Mapping[str, Any], templates: Sequence[Path], words: str | None = None) -> dict[str, bytes]:
     """Give the files of a report by name: the page, the Markdown with its pictures beside it, and last the data.
+
+    Terms for probabilities, ``words``, follow the numbers of the headline (icd203), but not in the data.
 
     Each template is that of the first of the folders ``templates`` that has it. A picture's name says its content, so
     that two issues can stand in one folder.
@@ -83,7 +88,7 @@ def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str
         If a template cannot be read or is faulty.
 
     """
-    library, found = Library(), all_charts(data)
+    library, found, said = Library(), all_charts(data), in_words(data, words)
     drawn = {name: chart.svg() for name, chart in found.items()}
     alone = {name: _alone(svg).encode() for name, svg in drawn.items()}
     files = {name: f"{name}-{hashlib.sha256(svg).hexdigest()[:8]}.svg" for name, svg in alone.items()}
@@ -91,8 +96,8 @@ def render_files(data: Mapping[str, Any], templates: Sequence[Path]) -> dict[str
         name: {"file": files[name], "takeaway": chart.takeaway, "alt": chart.alt} for name, chart in found.items()
     }
     return {
-        "report.html": _html(data, templates, library, found, drawn).encode(),
-        "report.md": render_markdown(data, templates, pictures).encode(),
+        "report.html": _html(said, templates, library, found, drawn).encode(),
+        "report.md": render_markdown(said, templates, pictures).encode(),
         **{files[name]: svg for name, svg in alone.items()},
         "forecast.json": (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode(),
     }
@@ -109,7 +114,7 @@ def _html(
     drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
     environment = Sandbox(templates, autoescape=True)
-    environment.filters.update(turn=_turn, bounds=_bounds, anchor=anchor, address=_address, shown=_shown, rest=_rest)
+    environment.filters.update(turn=_turn, bounds=_bounds, anchor=anchor, address=web_address, shown=_shown, rest=_rest)
     scripts = [library.text(), SCRIPT]
     pictures = {
         name: {
@@ -207,12 +212,6 @@ def _turn(row: Mapping[str, Any]) -> str:
 def _bounds(estimate: Mapping[str, float]) -> str:
     """Give an interval in percent: ``35–84%``."""
     return f"{chance(estimate['low']).rstrip('%')}–{chance(estimate['high'])}"
-
-
-def _address(url: object) -> str:
-    """Give an address if it is one of the web, else nothing."""
-    text = one_line(url)
-    return text if text.lower().startswith(("http://", "https://")) else ""
 
 
 def _shown(text: object) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from forecast.base.errors import InputError
-from forecast.base.prose import figure, number, on_day, spoken, spread
-from forecast.base.sanitise import one_line
+from forecast.base.prose import figure, number, on_day, spoken, spread, term
+from forecast.base.sanitise import is_web, one_line
 from forecast.report.sandbox import fill
 from forecast.report.sections.all_sections import all_tables
 from forecast.report.views import issued_words, views
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 def _percent(value: float | Mapping[str, float]) -> str:
     """Round an estimate, or a probability whose error is not known."""
     return figure(value) if isinstance(value, int | float) else figure(value["mean"], value.get("mcse", 0.0))
+
+
+def _term(estimate: Mapping[str, float]) -> str:
+    return term(estimate["mean"])
+
+
+def web_address(url: object) -> str:
+    """Give an address if it is one of the web, else nothing."""
+    text = one_line(url)
+    return text if is_web(text) else ""
 
 
 def _number(value: float) -> str:
@@ -40,7 +50,7 @@ def render_template(environment: Sandbox, template: str, data: Mapping[str, Any]
 
     """
     environment.filters.update(
-        percent=_percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line
+        percent=_percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line, term=_term
     )
     environment.filters["interval"] = _interval
     with faults_of(template):
@@ -80,8 +90,8 @@ def faults_of(template: str) -> Generator[None]:
 
 PARTS = (  # of a report of today that older ones may lack
     "alarm", "assumptions", "cascade", "changes", "covered", "drivers", "events", "headline", "health", "known",
-    "lead", "lead_weeks", "matrix", "reached", "rests_on", "rules", "rules_said", "sensitivity", "skill", "stages",
-    "track", "watch", "what_if",
+    "lead", "lead_weeks", "matrix", "reached", "rests_on", "rules", "rules_said", "sensitivity", "skill", "sources",
+    "stages", "track", "watch", "what_if", "words",
 )  # fmt: skip
 
 

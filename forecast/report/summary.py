@@ -1,4 +1,4 @@
-"""First screen of a report: headline, what skill was shown, track record and health of the numbers."""
+"""What is said of a whole report: headline, what changed, what skill was shown, track record, health of the numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from forecast.base import prose
 from forecast.quantities.estimate import LEARNED_LITTLE
 from forecast.record.issue_changes import changes_since
 from forecast.record.scores import LAST_ISSUE, PERSISTENCE
-from forecast.report.views import days_late
-from forecast.theory.outcomes import exclude_each_other
+from forecast.report.headline import headline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,85 +26,14 @@ def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Sc
     An alarm that rings is the first that the headline says.
     """
     changes = changes_since(last, report) if last else None
-    alarm = report["alarm"]
+    skill = _skill(report, record)
     return {
         "changes": changes,
-        "headline": {
-            "sentences": [*(alarm["sentences"] if alarm and alarm["rings"] else ()), *_headline(report, changes)]
-        },
-        "skill": _skill(report, record),
+        "headline": headline(report, changes, skill["sentences"]),
+        "skill": skill,
         "track": _track(report, record),
         "health": {"sentences": _health(report)},
     }
-
-
-def _headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> list[str]:
-    """Say in two sentences where the outcomes stand, and what has moved most."""
-    weeks, lead = report["lead_weeks"], report["lead"]
-    rows = [row for row in report["forecast"]["quantities"] if row["kind"] == "at" and row["horizon_weeks"] == weeks]
-    rows.sort(key=lambda row: -row["estimate"]["mean"])
-    first = _stand(rows, lead, report["model"])
-    if changes is None:
-        held = report["drivers"]["held_up"]
-        most = max(held, key=lambda row: abs(row["difference"]), default=None)
-        size = most and prose.points(most["difference"], most["mcse"])
-        if most is None or size is None or size.startswith("less"):
-            return [first, "It is the first that was issued, and no single story moves it measurably."]
-        name = prose.spoken(lead)
-        verb = "keeps" if most["difference"] < 0 else "holds"
-        turn = "below" if most["difference"] < 0 else "above"
-        return [
-            first,
-            f"It is the first that was issued; {most['what']} {verb} {name} {size} {turn} where it would be.",
-        ]
-    since = f"Since the issue of {prose.day(dt.date.fromisoformat(changes['since']))}"
-    since += " (back-dated)" if days_late(changes["since"], changes["issued_at"]) else ""
-    moved = [
-        (abs(row["difference"]), size, row) for row in changes["quantities"]
-        if row["horizon_weeks"] == weeks and (size := _moved(row))
-    ]  # fmt: skip
-    if not moved:
-        return [first, f"{since}, nothing has moved measurably."]
-    _, size, most = max(moved, key=lambda found: found[0])
-    verb = "fallen" if most["difference"] < 0 else "risen"
-    return [first, f"{since}, {prose.spoken(most['outcome'])} has {verb} by {size}, the most of all."]
-
-
-def _moved(row: Mapping[str, Any]) -> str | None:
-    return prose.points_apart(
-        (row["before"], row["before_mcse"]), (row["after"], row["after_mcse"]), row["mcse"]
-    )  # fmt: skip
-
-
-def _stand(rows: Sequence[Mapping[str, Any]], lead: str, model: Mapping[str, Any]) -> str:
-    """Say where the outcomes stand: first those of which one at most can hold, the lead among them, then the others."""
-    outcomes: Mapping[str, Any] = model["outcomes"]
-    exclusive = [lead]
-    for row in rows:
-        states = outcomes[row["outcome"]]["states"]
-        if all(exclude_each_other(states, outcomes[name]["states"]) for name in exclusive):
-            exclusive.append(row["outcome"])
-    parts: dict[bool, list[str]] = {True: [], False: []}
-    for row in rows:
-        estimate = row["estimate"]
-        said = f"{prose.spoken(row['outcome'])} {prose.chance(estimate['mean'], estimate['mcse'])}"
-        parts[row["outcome"] in exclusive].append(said)
-    stand = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
-    if not parts[False]:
-        return f"{stand}."
-    if len(exclusive) == 1:
-        return f"{stand}, and besides, {prose.listed(parts[False])}: they can hold together."
-    some = "exactly one" if _whole([outcomes[name]["states"] for name in exclusive], model) else "at most one"
-    return f"{stand}, of which {some} holds; apart from that, {prose.listed(parts[False])}."
-
-
-def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
-    """Whether outcomes are all that can be: those of one stage, with each of its states."""
-    stages = {stage for states in exclusive for stage in states}
-    if len(stages) > 1:
-        return False
-    (stage,) = stages
-    return {state for states in exclusive for state in states[stage]} == set(model["stages"][stage]["states"])
 
 
 def _skill(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
@@ -114,8 +42,10 @@ def _skill(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
     counted = list(rests["sentences"][:1]) if rests.get("history") else []
     live = next((part for part in record.parts if part.live), None)
     naive = [row for row in live.total.against if row.name in NAIVE] if live else []
-    if naive and all(row.verdict == "better" for row in naive):
-        return {"shown": True, "sentences": counted}
+    if live and naive and all(row.verdict == "better" for row in naive):
+        questions = prose.count(live.total.questions, "resolved question")
+        better = f"On {questions} it foretold better than {prose.listed([row.name for row in naive])}."
+        return {"shown": True, "sentences": [better, *counted]}
     links = report["sensitivity"]["links"]
     resting = sum(link["narrowing"] >= LEARNED_LITTLE for link in links)
     rest = "rests" if resting == 1 else "rest"

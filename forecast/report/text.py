@@ -6,7 +6,7 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread
+from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread, term
 from forecast.base.sanitise import one_line
 from forecast.report.views import begins, given_words, issued_words, views
 
@@ -48,6 +48,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
             outcome["label"],
             [
                 ("on the day", [spread(by[name, "already", None, None]), *_cells(by, (name, "at", None), weeks)]),
+                *_in_words(by, name, weeks, data.get("words")),
                 (REACHED, ["", *_cells(by, (name, "reached", None), weeks)]),
                 *_rule(rules, name, weeks),
             ],
@@ -124,6 +125,15 @@ _Group = tuple[str, list[tuple[str, list[str]]]]  # an outcome's label; its rows
 
 def _cells(by: Mapping[Any, Any], key: tuple[str, str, str | None], weeks: Sequence[int]) -> list[str]:
     return [spread(by[*key, week]) if (*key, week) in by else "" for week in weeks]
+
+
+def _in_words(
+    by: Mapping[Any, Any], outcome: str, weeks: Sequence[int], words: str | None
+) -> Iterator[tuple[str, list[str]]]:
+    """Give the terms of ICD 203, where they were asked for."""
+    if words:
+        estimates = [by[outcome, "already", None, None], *(by[outcome, "at", None, week] for week in weeks)]
+        yield "  in words of ICD 203", [term(one["mean"]) for one in estimates]
 
 
 def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]) -> Iterator[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MOST_STORIES = 1000
+SHORTEST = 24  # characters of a title where there is little room
 
 
 class Rule(Table):
@@ -55,9 +56,13 @@ class Rule(Table):
 
 
 class Outcome(Table):
-    """A named set of joint states with a frozen rule by which the world resolves it."""
+    """A named set of joint states with a frozen rule by which the world resolves it.
+
+    Where there is little room it is called ``short``, by default its name in words.
+    """
 
     label: Text
+    short: Annotated[Text, Field(max_length=SHORTEST)] | None = None
     states: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
     resolution: Text
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]

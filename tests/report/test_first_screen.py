@@ -12,9 +12,10 @@ from typing import Any
 import places
 import pytest
 
+from forecast.base.prose import term
 from forecast.record.scores import Against, Group, Part, Score
+from forecast.report.headline import in_words
 from forecast.report.index import index_data, render_index
-from forecast.report.markdown import render_markdown
 from forecast.report.page import render_files
 from forecast.report.summary import sum_up
 from forecast.report.text import render_text
@@ -33,13 +34,14 @@ def report(*, rings: bool) -> dict[str, Any]:
     return data | sum_up(data, None, NO_RECORD)
 
 
-def pages(data: dict[str, Any]) -> dict[str, str]:
+def pages(data: dict[str, Any], words: str | None = None) -> dict[str, str]:
     """Give the text of every form of a report."""
-    page = render_files(data, TEMPLATES)["report.html"].decode()
+    files = render_files(data, TEMPLATES, words)
+    page = files["report.html"].decode()
     page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
     return {
-        "terminal": render_text(data, 300),
-        "markdown": render_markdown(data, TEMPLATES),
+        "terminal": render_text(in_words(data, words), 300),
+        "markdown": files["report.md"].decode(),
         "page": re.sub(r"<[^>]+>", "", page).replace("&lt;", "<"),
     }
 
@@ -145,7 +147,9 @@ def test_with_a_history_the_first_screen_counts_three_shares() -> None:
         assert "29 of 29 links of the theory rest on the prior." not in plain, form
         assert "What the history changed: nothing." in plain, form
     shown = sum_up(data, None, Score("russia_azerbaijan", 3, 0, None, (), (part(10, *BETTER),)))["skill"]
-    assert shown == {"shown": True, "sentences": [second]}
+    better, last = shown["sentences"]
+    assert (shown["shown"], last) == (True, second)
+    assert better.startswith("On 40 resolved questions it foretold better than ")
 
 
 def test_with_a_history_every_form_tells_the_shares_in_full() -> None:
@@ -199,7 +203,7 @@ def test_skill_is_shown_by_better_scores_on_live_forecasts_alone(parts: tuple[Pa
     data = report(rings=False)
     found = sum_up(data, None, Score("russia_azerbaijan", 3, 0, None, (), parts))["skill"]
     assert found["shown"] is (told is None)
-    assert bool(found["sentences"]) is (told is not None)
+    assert told or found["sentences"][0].startswith("On ")
     assert told is None or re.search(f"No skill shown yet: {told}; ", found["sentences"][0])
 
 
@@ -229,13 +233,86 @@ def test_a_back_dated_forecast_says_so_beside_its_date(issued_at: str, told: str
 
 def test_the_headline_tells_exclusive_outcomes_from_others() -> None:
     """Those of which one holds add up to 100 %; a deal and a victory stand apart from them."""
-    first = report(rings=False)["headline"]["sentences"][0]
-    assert first == (
-        "For 9 Jul 2026 the forecast is truce 59%, cooperation 23% and confrontation 18%, of which exactly one holds; "
-        "apart from that, deal 10% and strategic victory 5%."
+    said = report(rings=False)["headline"]
+    assert said["stand"] == [
+        "For 9 Jul 2026 the forecast is truce 59%, cooperation 23% and confrontation 18%: exactly one of them holds.",
+        "Apart from that, deal 10% and strategic victory 5%.",
+    ]
+    assert said["sentences"][:2] == said["stand"]
+    assert sum(map(int, re.findall(r"(\d+)%", said["stand"][0]))) == 100
+    assert said["exclusive"] == ["truce", "cooperation", "confrontation"]
+    assert said["others"] == ["deal", "strategic_victory"]
+
+
+def test_numbers_of_a_whole_that_are_rounded_apart_say_so() -> None:
+    """Each is rounded by itself, as everywhere else."""
+    data = report(rings=False)
+    new = {"truce": 0.594, "cooperation": 0.234, "confrontation": 0.172}
+    for row in data["forecast"]["quantities"]:
+        if row["kind"] == "at" and row["horizon_weeks"] == 26 and row["outcome"] in new:
+            row["estimate"]["mean"] = new[row["outcome"]]
+    data |= sum_up(data, None, NO_RECORD)
+    assert data["headline"]["stand"][0].endswith(
+        "confrontation 17%: exactly one of them holds (the numbers are rounded)."
     )
-    together = first.partition(", of which")[0]
-    assert sum(map(int, re.findall(r"(\d+)%", together))) == 100
+
+
+def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
+    """What to trust has no sentence that says how likely an outcome is, and the numbers none on trust."""
+    said = report(rings=False)["headline"]
+    assert said["trust"][0] == "Of the 28 rows that count the newest is 1 day old."
+    assert said["trust"][1] == "The conflict alarm is silent."
+    assert any(line.startswith("No skill shown yet") for line in said["trust"])
+    assert any("alone" in line and "the number would move by" in line for line in said["trust"])
+    assert not any("stands at" in line or "the forecast is" in line for line in said["trust"])
+    assert not any("alarm" in line or "skill" in line for line in (*said["stand"], *said["changed"], *said["why"]))
+    for form, text in pages(report(rings=False)).items():
+        if form != "terminal":
+            assert "The conflict alarm is silent." in text, form
+
+
+@pytest.mark.parametrize(
+    ("newest", "age"),
+    [("2026-01-08", "is of the day itself"), ("2025-12-09", "is 30 days old"), (None, "theory alone")],
+)
+def test_the_age_of_the_evidence_is_told(newest: str | None, age: str) -> None:
+    """By the newest row that counts."""
+    data = report(rings=False)
+    data["evidence"]["newest"] = newest
+    assert age in sum_up(data, None, NO_RECORD)["headline"]["trust"][0]
+
+
+# Words.
+
+
+def test_terms_follow_the_numbers_only_where_they_are_asked_for() -> None:
+    """Those of ICD 203, in every form, after the number; the data stay as they are archived."""
+    data = report(rings=False)
+    before = copy.deepcopy(data)
+    plain, told = pages(data), pages(data, "icd203")
+    assert data == before
+    assert "truce 59% (likely), cooperation 23% (unlikely) and confrontation 18% (very unlikely)" in told["markdown"]
+    assert "in words of ICD 203" in told["terminal"]
+    assert re.search(r"59%\s+likely\s+on 9 Jul 2026", told["page"])
+    for text in plain.values():
+        assert "(likely)" not in text
+        assert "ICD 203" not in text
+    files = render_files(data, TEMPLATES, "icd203")
+    assert json.loads(files["forecast.json"]) == data
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.0, "almost no chance"), (0.05, "almost no chance"), (0.051, "very unlikely"), (0.2, "very unlikely"),
+        (0.21, "unlikely"), (0.46, "roughly even chance"), (0.55, "roughly even chance"), (0.56, "likely"),
+        (0.8, "likely"), (0.81, "very likely"), (0.95, "very likely"), (0.96, "almost certain"),
+        (1.0, "almost certain"),
+    ],
+)  # fmt: skip
+def test_terms_are_those_of_the_directive(value: float, said: str) -> None:
+    """Intelligence Community Directive 203: 1-5, 5-20, 20-45, 45-55, 55-80, 80-95, 95-99 percent."""
+    assert term(value) == said
 
 
 def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:

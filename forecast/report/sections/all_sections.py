@@ -19,6 +19,7 @@ from forecast.report.sections.outcomes import (
 )
 from forecast.report.sections.rests_on import rests_on_table
 from forecast.report.sections.sensitivity import learned_table, sensitivity_chart, sensitivity_table
+from forecast.report.sections.sources import sources_table
 from forecast.report.sections.track import track_chart, track_table
 from forecast.report.sections.watch import watch_chart, watch_table
 
@@ -48,6 +49,7 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
         "watch": watch_table, "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,
         "rests_on": rests_on_table,
         "covered": covered_table,
+        "sources": sources_table,
         "track": track_table,
     }  # fmt: skip
     needs = {"outcomes": "forecast", "states": "path", "support": "drivers"}

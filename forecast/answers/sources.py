@@ -1,0 +1,195 @@
+"""Sources: what each has told, and what every judgement would be without it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast import base
+from forecast.answers.target import Question
+from forecast.base import prose
+from forecast.base.errors import ImpossibleError
+from forecast.evidence.compilation import compile_evidence
+from forecast.inference.reweighting import reweigh
+from forecast.ledger.rows import Observation
+from forecast.quantities.estimate import FORMAT, Trust
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from forecast.answers.target import Reading
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.reweighting import Posterior
+    from forecast.ledger.rows import Entry
+    from forecast.quantities.estimate import Estimate
+
+
+LEANS = 1.5  # factor of the odds from which on a probability leans on a source that is left out
+
+
+@dataclass(frozen=True)
+class Without:
+    """What an outcome would be without a source: its ``probability``, how far that is from the forecast, and the error.
+
+    ``leans`` says whether the odds would change by half or more.
+    """
+
+    probability: float
+    difference: float
+    mcse: float
+    leans: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one source told: its ``rows`` that the forecast knows, in how many ``stories``, with which ``grades``.
+
+    ``without`` says by outcome what the forecast would be if it had told nothing; it is empty where the draws do not
+    reach that, or where it cannot have told nothing.
+    """
+
+    source: str
+    rows: tuple[str, ...]
+    stories: int
+    grades: tuple[str, ...]
+    first: dt.date
+    newest: dt.date
+    without: Mapping[str, Without]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Who told what the forecast rests on, the source with the most rows first, and what leans on one of them alone."""
+
+    model: str
+    as_of: dt.date
+    weeks: int
+    date: dt.date
+    now: Mapping[str, Estimate]
+    rows: tuple[Source, ...]
+    trust: Trust
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Which judgement leans on one source, the one that leans most first."""
+        lines: list[tuple[float, str]] = []
+        for outcome, now in self.now.items():
+            leaning = [row for row in self.rows if outcome in row.without and row.without[outcome].leans]
+            if not leaning:
+                continue
+            most = max(leaning, key=lambda row: abs(row.without[outcome].difference))
+            there = most.without[outcome]
+            after = (there.probability, max(there.mcse, now.mcse))
+            size = prose.points_apart((now.mean, now.mcse), after, there.mcse)
+            many = "one source alone," if len(leaning) == 1 else f"each of {len(leaning)} sources alone, most on"
+            name = prose.spoken(outcome)
+            line = f"{name.capitalize()} leans on {many} “{most.source}”: without it the number would move by {size}."
+            lines.append((-abs(there.difference), line))
+        return tuple(line for _, line in sorted(lines)) or ("No judgement leans on a single source.",)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Tidy: one row a source and outcome; columns source, rows, stories, grades, first, newest, those of `Without`.
+
+        The number of rows is told, not their ids.
+        """
+        rows = [
+            {
+                "source": row.source, "rows": len(row.rows), "stories": row.stories, "grades": " ".join(row.grades),
+                "first": row.first, "newest": row.newest, "outcome": outcome, **asdict(there),
+            }
+            for row in self.rows
+            for outcome, there in row.without.items()
+        ]  # fmt: skip
+        return base.frame(rows, ["first", "newest"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {
+            "format": FORMAT,
+            "model": self.model,
+            "as_of": self.as_of.isoformat(),
+            "weeks": self.weeks,
+            "date": self.date.isoformat(),
+            "now": {name: asdict(one) for name, one in self.now.items()},
+            "rows": [
+                {
+                    **asdict(row), "rows": list(row.rows), "grades": list(row.grades),
+                    "first": row.first.isoformat(), "newest": row.newest.isoformat(),
+                }
+                for row in self.rows
+            ],
+            "trust": self.trust.to_dict(),
+            "sentences": list(self.sentences),
+        }  # fmt: skip
+
+
+def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) -> Sources:
+    """List the sources of observations that the forecast knows, and leave out each in turn.
+
+    Raises
+    ------
+    InputError
+        If the model has no such horizon.
+
+    """
+    space, evidence = found.space, found.evidence
+    questions = {name: Question(space, name, weeks, evidence.as_of) for name in space.spec.outcomes}
+    here = {name: question.ask(found) for name, question in questions.items()}
+    known = {*evidence.used, *(row for row, _ in evidence.left_out)}
+    told: dict[str, list[Observation]] = {}
+    for row in entries:
+        if isinstance(row, Observation) and row.id in known:
+            told.setdefault(row.source, []).append(row)
+    rows = [
+        Source(
+            source=source,
+            rows=tuple(row.id for row in its),
+            stories=len({row.story_key for row in its}),
+            grades=tuple(sorted({row.grade for row in its})),
+            first=min(row.date for row in its),
+            newest=max(row.date for row in its),
+            without=_without(found, entries, source, questions, here),
+        )
+        for source, its in told.items()
+    ]
+    first = next(iter(questions.values()))
+    return Sources(
+        model=space.spec.name,
+        as_of=evidence.as_of,
+        weeks=first.weeks,
+        date=first.date,
+        now={name: one.quantity.estimate for name, one in here.items()},
+        rows=tuple(sorted(rows, key=lambda row: (-len(row.rows), row.source))),
+        trust=found.trust,
+    )
+
+
+def _without(
+    found: Posterior, entries: Sequence[Entry], source: str, questions: Mapping[str, Question],
+    here: Mapping[str, Reading],
+) -> dict[str, Without]:  # fmt: skip
+    """Say what each outcome would be without a source, as far as the draws reach."""
+    kept = [row for row in entries if row.source != source]
+    evidence: Evidence = compile_evidence(found.space, kept, found.evidence.as_of)
+    try:
+        posterior = reweigh(found.anchor, evidence)
+    except ImpossibleError:  # what is on record hangs together
+        return {}
+    if not posterior.reached:
+        return {}
+    return {name: _apart(here[name], question.ask(posterior)) for name, question in questions.items()}
+
+
+def _apart(here: Reading, there: Reading) -> Without:
+    """Set two readings by the same draws beside each other."""
+    before, after = float(here.mean[0]), float(there.mean[0])
+    error = math.sqrt(float(np.square(there.influence - here.influence).sum()) / here.anchor.efficiency)
+    told = abs(after - before) > prose.NOISE * error and 0 < after < 1 and 0 < before < 1
+    factor = after / (1 - after) * (1 - before) / before if told else 1.0
+    return Without(after, after - before, error, max(factor, 1 / factor) >= LEANS)

@@ -1,0 +1,171 @@
+"""Headline of a report: where the outcomes stand, what changed and why, and apart from that how far to trust it.
+
+A sentence says how likely something is or how far to trust it, never both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from forecast.base import prose
+from forecast.report.views import days_late
+from forecast.theory.outcomes import exclude_each_other
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+MOST = 2  # drivers and leaning judgements that are named
+WHOLE = 100
+
+
+def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill: Sequence[str]) -> dict[str, Any]:
+    """Gather what the first screen says.
+
+    ``sentences`` are an alarm that rings, where the outcomes ``stand`` and what ``changed``; ``why`` and ``trust`` come
+    after them. ``exclusive`` names the outcomes of which at most one can hold, the likeliest first, and ``others`` the
+    rest. ``skill`` is what is said of the track record and of what the forecast rests on.
+    """
+    alarm, rows = report["alarm"], _rows(report)
+    exclusive = _exclusive(rows, report["lead"], report["model"]["outcomes"])
+    stand, changed = _stand(rows, exclusive, report["model"]), _changed(report, changes)
+    return {
+        "sentences": [*(alarm["sentences"] if alarm and alarm["rings"] else ()), *stand, changed],
+        "exclusive": exclusive,
+        "others": [row["outcome"] for row in rows if row["outcome"] not in exclusive],
+        "stand": stand,
+        "changed": [changed],
+        "why": _why(report, changes),
+        "trust": [_age(report), _alarm(alarm), *skill, *report["sources"]["sentences"][:MOST]],
+    }
+
+
+def in_words(report: Mapping[str, Any], words: str | None) -> Mapping[str, Any]:
+    """Give report data in which ``words`` (icd203, or None for none) follow the numbers of the headline, as a copy."""
+    told = report.get("headline") or {}
+    if words is None or "stand" not in told:
+        return {**report, "words": words} if words else report
+    stand = _stand(_rows(report), told["exclusive"], report["model"], words=True)
+    before = told["sentences"][: -len(told["stand"]) - len(told["changed"])]
+    return {
+        **report,
+        "words": words,
+        "headline": {**told, "stand": stand, "sentences": [*before, *stand, *told["changed"]]},
+    }
+
+
+# How likely.
+
+
+def _rows(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the outcomes on the day that the report speaks of, the likeliest first."""
+    weeks, rows = report["lead_weeks"], report["forecast"]["quantities"]
+    return sorted(
+        (row for row in rows if row["kind"] == "at" and row["horizon_weeks"] == weeks),
+        key=lambda row: -row["estimate"]["mean"],
+    )
+
+
+def _exclusive(rows: Sequence[Mapping[str, Any]], lead: str, outcomes: Mapping[str, Any]) -> list[str]:
+    """Name outcomes of which at most one can hold, the lead among them, in the order of ``rows``."""
+    found = [lead]
+    for row in rows:
+        states = outcomes[row["outcome"]]["states"]
+        if all(exclude_each_other(states, outcomes[name]["states"]) for name in found):
+            found.append(row["outcome"])
+    return [row["outcome"] for row in rows if row["outcome"] in found]
+
+
+def _stand(
+    rows: Sequence[Mapping[str, Any]], exclusive: Sequence[str], model: Mapping[str, Any], *, words: bool = False
+) -> list[str]:
+    """Say where the outcomes stand: first those of which one at most can hold, then the others."""
+    outcomes: Mapping[str, Any] = model["outcomes"]
+    said = {row["outcome"]: prose.chance(row["estimate"]["mean"], row["estimate"]["mcse"]) for row in rows}
+    terms = {row["outcome"]: f" ({prose.term(row['estimate']['mean'])})" if words else "" for row in rows}
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    for name, chance in said.items():
+        parts[name in exclusive].append(f"{prose.spoken(name)} {chance}{terms[name]}")
+    first = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
+    if len(exclusive) > 1:
+        whole = _whole([outcomes[name]["states"] for name in exclusive], model)
+        first += f": {'exactly' if whole else 'at most'} one of them holds"
+        shown = [said[name].rstrip("%") for name in exclusive]
+        if whole and all(text.isdigit() for text in shown) and sum(map(int, shown)) != WHOLE:
+            first += " (the numbers are rounded)"
+    return [f"{first}.", *([f"Apart from that, {prose.listed(parts[False])}."] if parts[False] else [])]
+
+
+def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
+    """Whether outcomes are all that can be: those of one stage, with each of its states."""
+    stages = {stage for states in exclusive for stage in states}
+    if len(stages) > 1:
+        return False
+    (stage,) = stages
+    return {state for states in exclusive for state in states[stage]} == set(model["stages"][stage]["states"])
+
+
+def _changed(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> str:
+    """Say what has moved most since the last issue."""
+    if changes is None:
+        return "It is the first that was issued."
+    since = f"Since the issue of {prose.day(dt.date.fromisoformat(changes['since']))}"
+    since += " (back-dated)" if days_late(changes["since"], changes["issued_at"]) else ""
+    moved = [
+        (abs(row["difference"]), size, row) for row in changes["quantities"]
+        if row["horizon_weeks"] == report["lead_weeks"] and (size := _moved(row))
+    ]  # fmt: skip
+    if not moved:
+        return f"{since}, nothing has moved measurably."
+    _, size, most = max(moved, key=lambda found: found[0])
+    verb = "fallen" if most["difference"] < 0 else "risen"
+    return f"{since}, {prose.spoken(most['outcome'])} has {verb} by {size}, the most of all."
+
+
+def _moved(row: Mapping[str, Any]) -> str | None:
+    return prose.points_apart(
+        (row["before"], row["before_mcse"]), (row["after"], row["after_mcse"]), row["mcse"]
+    )  # fmt: skip
+
+
+def _why(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> list[str]:
+    """Say what moved the lead outcome since the last issue, and which story holds it most where it is."""
+    drivers, name = report["drivers"], prose.spoken(report["lead"])
+    lines: list[str] = []
+    if changes is not None and drivers["since_issue"]:
+        told = [row for row in drivers["moved"] if _told(row)]
+        told.sort(key=lambda row: -abs(row["difference"]))
+        lines += [f"{prose.moved(row['what'], row['difference'], row['mcse'], name)}." for row in told[:MOST]]
+    held = max(drivers["held_up"], key=lambda row: abs(row["difference"]), default=None)
+    if held is None or not _told(held):
+        return [*lines, f"No single story holds {name} measurably where it is."]
+    verb, turn = ("keeps", "below") if held["difference"] < 0 else ("holds", "above")
+    size = prose.points(held["difference"], held["mcse"])
+    return [*lines, f"{held['what']} {verb} {name} {size} {turn} where it would be."]
+
+
+def _told(row: Mapping[str, Any]) -> bool:
+    size = prose.points(row["difference"], row["mcse"])
+    return size is not None and not size.startswith("less")
+
+
+# How far to trust it.
+
+
+def _age(report: Mapping[str, Any]) -> str:
+    """Say how old the evidence is."""
+    newest = report["evidence"]["newest"]
+    if newest is None:
+        return "There is no row of evidence: it is the theory alone."
+    days = (dt.date.fromisoformat(report["forecast"]["as_of"]) - dt.date.fromisoformat(newest)).days
+    rows = prose.count(sum(row["left_out"] is None for row in report["evidence"]["rows"]), "row")
+    age = "of the day itself" if days == 0 else f"{prose.count(days, 'day')} old"
+    return f"Of the {rows} that count the newest is {age}."
+
+
+def _alarm(alarm: Mapping[str, Any] | None) -> str:
+    if alarm is None:
+        return "It is too early for the conflict alarm."
+    rings = "The conflict alarm rings: do not rely on these numbers."
+    return rings if alarm["rings"] else "The conflict alarm is silent."
