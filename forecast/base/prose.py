@@ -34,6 +34,12 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
+def link(name: str) -> str:
+    """Give a rate or an effect of the model file in words: ``peace: stalled to advancing``, ``victory: signing``."""
+    stage, _, what = name.removeprefix("stages.").replace("transitions.", "").replace("effects.", "").partition(".")
+    return spoken(f"{stage}: {what.replace('>', ' to ')}")
+
+
 def day(date: dt.date, precision: str = "day") -> str:
     """Write a date as ``9 Oct 2025``, or ``Oct 2025`` where only the month is known."""
     return f"{date.day} {date:%b %Y}" if precision == "day" else f"{date:%b %Y}"

@@ -331,7 +331,7 @@ def sensitivity(
         cells = [[row.factor, f"{row.index:.2f}"] for row in found.scaling]
         print_table(["", "index"], cells, "Power-scaling: above 0.05, the forecast leans on it")
         print()
-        cells = [[row.name.removeprefix("stages."), f"{row.narrowing:.2f}", row.rests_on] for row in found.links]
+        cells = [[prose.link(row.name), f"{row.narrowing:.2f}", row.rests_on] for row in found.links]
         print_table(["", "spread kept", ""], cells, "Links of the cascade: what is left of the prior's spread")
         print(f"\n{made_from(found.trust)}")
     stop_unless_trusted(found.trust)

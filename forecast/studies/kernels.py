@@ -11,12 +11,14 @@ import datetime as dt
 import numpy as np
 
 from forecast.engine.blocks import Draws
+from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.history import history_log_likelihoods
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.likelihood_ops import KERNELS, address_of
 from forecast.inference.model import Model
 from forecast.inference.reweighting import reweigh
 from forecast.studies.calibrate import study_spec
+from forecast.theory.statespace import chain_of
 
 COUNT = 200  # draws
 DAYS = 60
@@ -36,6 +38,7 @@ def main() -> None:
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
     assert found.quantities  # noqa: S101 - read for what it compiles
+    cell_densities_of_draws(chain_of(space), found.evidence.cells, np.exp(draws.log_lambda))
     for name in KERNELS:
         address_of(name)
     history_log_likelihoods(spans, rng.normal(0.0, 1.0, (COUNT, len(spans.rate_table))))

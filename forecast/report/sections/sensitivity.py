@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, number, on_day, signed_gap, spoken
+from forecast.base.prose import chance, link, number, on_day, signed_gap, spoken
 from forecast.report.chart_marks import (
     BARS_SHOWN,
     INK,
@@ -148,7 +148,7 @@ def learned_table(data: Mapping[str, Any]) -> Table:
         ["link", "prior", "now", "narrowing", *([TOGETHER] if shares else ())],
         [
             [
-                row["name"] + (" (times)" if row["kind"] == "effect" else ""),
+                link(row["name"]) + (" (times)" if row["kind"] == "effect" else ""),
                 interval(row, "prior"),
                 interval(row, "posterior"),
                 f"{row['narrowing']:.2f}",
