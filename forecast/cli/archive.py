@@ -25,6 +25,12 @@ def export_hub(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model (default: all).")] = None,
     since: Annotated[str | None, typer.Option("--since", help="Only forecasts as of this date or later.")] = None,
     location: Annotated[str, typer.Option("--location", help="The hub's code for where this is about.")] = "global",
+    hub: Annotated[
+        Path | None,
+        typer.Option(
+            "--hub", help="The hub whose hub-config/tasks.json to keep to (default: DIR's, if any).", metavar="DIR"
+        ),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,16 +40,21 @@ def export_hub(
     """
     start = date_of(since, "--since") if since else None
     issues = record.last_issues(Project(project, utc_now).ledger.forecasts(), model, start)
-    files = record.write_hub(issues, directory, team=team, location=location)
+    files = record.write_hub(issues, directory, team=team, location=location, hub=hub)
     if as_json:
         print_json(
             [
-                {"file": shown(path), "model": issued.model, "as_of": str(issued.as_of), "trusted": trusted}
-                for path, issued, trusted in files
+                {
+                    "file": shown(path), "model": issued.model, "as_of": str(issued.as_of), "trusted": trusted,
+                    "left_out": left_out,
+                }
+                for path, issued, trusted, left_out in files
             ]
-        )
+        )  # fmt: skip
         return
     print(f"{prose.count(len(files), 'forecast')} in {shown(directory / 'model-output')}")
+    if left_out := list(dict.fromkeys(part for file in files for part in file.left_out)):
+        print(f"left out, as the hub does not ask for it: {'; '.join(left_out)}")
     if accepted := sum(not file.trusted for file in files):
         print(f"accepted by hand although checks failed: {prose.count(accepted, 'forecast')} (--json says which)")
 

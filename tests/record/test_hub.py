@@ -284,7 +284,7 @@ def test_the_last_issue_of_each_date_and_model_is_chosen() -> None:
 def test_writing_twice_gives_the_same_bytes_and_touches_nothing_else(tmp_path: Path) -> None:
     """Files of other teams, of the hub and of other dates stay; no draft is left behind."""
     others = (
-        "hub-config/tasks.json",
+        "hub-config/admin.json",
         "model-output/them-theirs/2026-01-08-them-theirs.csv",
         "model-output/us-doves/x.csv",
     )
@@ -467,7 +467,7 @@ def test_export_hub_writes_what_was_asked_for(tmp_path: Path) -> None:
         done = call("export-hub", "other", "--team", "us", *arguments, "--json", cwd=root)
         rows = strict_json(done.out)
         assert [Path(row["file"]).name for row in rows] == names
-        assert all(row["trusted"] and {*row} == {"file", "model", "as_of", "trusted"} for row in rows)
+        assert all(row["trusted"] and {*row} == {"file", "model", "as_of", "trusted", "left_out"} for row in rows)
         assert all((root / row["file"]).exists() for row in rows)
 
 
