@@ -236,7 +236,8 @@ def log(
             [
                 {
                     "seq": row.seq, "recorded_at": row.recorded_at.isoformat(), "action": row.action, "id": row.id,
-                    "summary": row.summary, "superseded": row.superseded,
+                    "summary": row.summary, "tags": ledger.machine_tags(row.grade) if row.grade else (),
+                    "superseded": row.superseded,
                 }
                 for row in rows
             ]

@@ -13,15 +13,13 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.base.errors import FaultsError, InputError, nearest
+from forecast.base.errors import FaultsError, InputError
 from forecast.base.files import make_folder, replace_file
 from forecast.base.sanitise import csv_text
 from forecast.record import hub_tasks
-from forecast.record.archive import NOTHING
 from forecast.record.hub_tasks import PROBABILITIES, HubTable, Pmf
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -42,32 +40,6 @@ class HubFile(NamedTuple):
     issued: Issued
     trusted: bool
     left_out: tuple[str, ...]
-
-
-def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.date | None = None) -> tuple[Issued, ...]:
-    """Choose the last issue of each model and date, by model and date; ``issues`` are in the order of issue.
-
-    Raises
-    ------
-    InputError
-        If nothing has been issued, or nothing of ``model``, or nothing as of ``since`` or later.
-
-    """
-    last = {(row.model, row.as_of): row for row in issues}
-    if not last:
-        raise InputError(NOTHING)
-    of_model = {key: row for key, row in last.items() if model in {None, row.model}}
-    if not of_model:
-        msg = f"no forecast of a model {model!r} has been issued; {nearest(str(model), {name for name, _ in last})}"
-        raise InputError(msg)
-    chosen = [row for _, row in sorted(of_model.items()) if since is None or row.as_of >= since]
-    if not chosen:
-        msg = f"no forecast as of {since} or later has been issued; the last is as of {max(day for _, day in of_model)}"
-        raise InputError(msg)
-    return tuple(chosen)
-
-
-# The hub.
 
 
 def write_hub(
