@@ -230,8 +230,9 @@ class _Filling(NamedTuple):
             yield from self._kind_faults(named)
         if not taken:
             if self._is_required():
-                wanted = _listed([target.name for target in self.task.target_metadata])
-                yield f"{self.place}: requires {wanted} at horizons that the forecast does not have"
+                wanted = _listed(target.name for target in self.task.target_metadata)
+                have = "has it at other horizons" if named else f"has {_listed(known)}"
+                yield f"{self.place}: requires {wanted}; the forecast {have}"
             return
         yield from self._category_faults(taken)
         rows = [self.cells(pmf) for pmf in taken]

@@ -6,13 +6,14 @@ import datetime as dt
 import re
 import shlex
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from projects import PROGRAM, call, environment, issued_once, process
 
 from forecast.answers.drivers import Driver
-from forecast.cli import questions, signs, track_record
+from forecast.cli import questions, rivals, signs, track_record
 from forecast.cli.tables import print_table
 from forecast.ledger.issued import Resolution
 
@@ -143,6 +144,29 @@ def test_answers_are_counted(capsys: pytest.CaptureFixture[str], monkeypatch: py
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].split() == ["45", "answers", "30", "yes,", "15", "no"]
     assert lines[-1] == "… 5 more (--json has all)"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_path_fits_the_terminal(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each week has its date in every block, both probabilities of an outcome stay together, and weeks are counted."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    outcomes = ["deal", "strategic_victory", "confrontation", "cooperation", "truce"]
+    weeks = [
+        SimpleNamespace(
+            as_of=dt.date(2026, 1, day),
+            probability=lambda _, weeks=None: SimpleNamespace(mean=0.25 if weeks else 0.14, mcse=0.001),
+        )
+        for day in (1, 8)
+    ]
+    rivals._print_path(SimpleNamespace(forecasts=weeks, fits=0), outcomes, 26)  # pyright: ignore[reportArgumentType]
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= columns
+    assert out.count("14% → 25%") == 2 * len(outcomes)
+    assert out.count("2026-01-08") == (2 if columns == 60 else 1)
+    assert out.count("2 forecasts") == 1
+    assert out.startswith("Probability now → 26 weeks on\n")
 
 
 def test_spells_are_counted_and_their_years_summed(issued: Path) -> None:

@@ -229,7 +229,7 @@ QUANTILE = {"output_type_id": {"required": [0.5]}, "value": {"type": "double"}}
         ),
         (
             _set("task_ids", "horizon", value={"required": [3], "optional": None}),
-            "rounds.0.model_tasks.0: requires relations at horizons that the forecast does not have",
+            "rounds.0.model_tasks.0: requires relations; the forecast has it at other horizons",
         ),
     ],
 )
@@ -257,7 +257,27 @@ def test_a_required_target_that_is_not_forecast_is_a_fault(tmp_path: Path) -> No
     assert written(hub_of(tmp_path / "optional", relations, oil))
     oil = asked("oil", ["up", "down"], horizon={"required": [4], "optional": None})
     hub = hub_of(tmp_path / "required", relations, oil)
-    assert faults(hub) == ("rounds.0.model_tasks.1: requires oil at horizons that the forecast does not have",)
+    assert faults(hub) == (
+        "rounds.0.model_tasks.1: requires oil; the forecast has relations, deal and strategic_victory",
+    )
+
+
+def test_a_round_takes_csv_and_its_tasks_have_the_same_columns(tmp_path: Path) -> None:
+    """What a hub's own validation would stumble over is said with its place."""
+    relations, deal = (
+        asked("relations", RELATIONS),
+        asked("deal", ["yes", "no"], age={"required": None, "optional": []}),
+    )
+    hub = hub_of(tmp_path, relations, deal)
+    path = hub / "hub-config" / "tasks.json"
+    tasks = json.loads(path.read_text())
+    tasks["rounds"][0]["file_format"] = ["parquet"]
+    path.write_text(json.dumps(tasks))
+    assert faults(hub) == (
+        "rounds.0.file_format: takes parquet; what is written here is csv",
+        "rounds.0.model_tasks.1.task_ids: has reference_date, target, horizon, location and age; "
+        "the first task has reference_date, target, horizon and location",
+    )
 
 
 def test_tasks_before_version_4_are_read(tmp_path: Path) -> None:
