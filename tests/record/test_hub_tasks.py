@@ -275,8 +275,10 @@ def test_a_round_takes_csv_and_its_tasks_have_the_same_columns(tmp_path: Path) -
     path.write_text(json.dumps(tasks))
     assert faults(hub) == (
         "rounds.0.file_format: takes parquet; what is written here is csv",
-        "rounds.0.model_tasks.1.task_ids: has reference_date, target, horizon, location and age; "
-        "the first task has reference_date, target, horizon and location",
+        (
+            "rounds.0.model_tasks.1.task_ids: has reference_date, target, horizon, location and age; "
+            "the first task has reference_date, target, horizon and location"
+        ),
     )
 
 
