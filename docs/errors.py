@@ -201,7 +201,11 @@ def _issue(root: Path) -> None:
         for name, kind, weeks in asked
     ]  # fmt: skip
     outcomes = {name: {"resolution": row.resolution} for name, row in model.spec.outcomes.items()}
-    content = {"model": {"outcomes": outcomes}, "rules": rules}
+    quantities = [
+        {"outcome": name, "kind": "at", "horizon_weeks": 4, "estimate": {"mean": 0.05}} for name in model.spec.outcomes
+    ]
+    forecast = {"quantities": quantities, "trust": {"trusted": True}}
+    content = {"model": {"outcomes": outcomes}, "forecast": forecast, "rules": rules}
     project.ledger.archive(
         Issued(
             model=model.spec.name, as_of=AS_OF, issued_at=NOW, evidence_hash="", model_hash="", fit="", watermark=1,
@@ -252,6 +256,34 @@ def _answered(outcome: str, weeks: int, answer: str, since: dt.date | None = Non
 YES = ("--answer", "yes", "--reason", "As the press has it", "--url", "https://example.org/so")
 ANSWER = ("--answer", "void", "--reason", "The text is disputed", "--url")
 LINK = "https://example.org/why"
+
+HUB = {
+    "rounds": [
+        {
+            "round_id_from_variable": True,
+            "round_id": "reference_date",
+            "model_tasks": [
+                {
+                    "task_ids": {
+                        "reference_date": {"required": None, "optional": ["2026-01-08"]},
+                        "target": {"required": ["deal"], "optional": None},
+                        "horizon": {"required": [2], "optional": [4]},
+                        "location": {"required": ["AZ"], "optional": None},
+                    },
+                    "output_type": {"pmf": {"output_type_id": {"required": ["war", "peace"]}, "is_required": True}},
+                    "target_metadata": [{"target_id": "deal", "target_keys": {"target": "deal"}}],
+                }
+            ],
+        }
+    ]
+}
+
+
+def _hub(root: Path) -> None:
+    """Archive a forecast, beside a hub that asks for something else."""
+    _issue(root)
+    _write("hub/hub-config/tasks.json", json.dumps(HUB))(root)
+
 
 CASES = (
     Case("An indicator by another name", (*OBSERVE[:2], "fruit_embargo", *OBSERVE[3:], "--grade", "A1")),
@@ -418,6 +450,8 @@ CASES = (
     ),
     Case("An answer without a reason", ("forecast", "resolve", "deal", "--date", "2026-02-05", "--answer", "no")),
     Case("Answers as of a day to come", ("forecast", "resolve", "--as-of", "2999-01-01")),
+    Case("A hub that asks for something else", ("forecast", "export-hub", "hub"), _hub),
+    Case("A hub without tasks", ("forecast", "export-hub", "mine", "--hub", "hub"), _issue),
     Case("A picture of too few answers", ("forecast", "score", "--output", "track.svg"), _issue),
     Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
     Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),

@@ -22,6 +22,7 @@ from forecast.cli import (
     questions,
     rivals,
     schedules,
+    signs,
     studies,
     track_record,
 )
@@ -59,8 +60,8 @@ for part in (models, history, evidence, forecasts, questions, rivals, archive, t
 def main() -> None:
     """Run the command line; every error on purpose becomes one message and its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a dash gets a question mark
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=signs.NAME)
     try:
         _require_folder()
         app()

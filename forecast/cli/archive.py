@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,9 @@ import typer
 
 from forecast import record
 from forecast.base import prose
-from forecast.base.errors import FaultsError
+from forecast.base.errors import FaultsError, InputError
 from forecast.base.sanitise import one_line
-from forecast.cli.options import HERE, JsonOption, ProjectOption, date_of, utc_now
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, utc_now
 from forecast.cli.printing import print_json, shown
 from forecast.project.project import Project
 
@@ -25,6 +27,12 @@ def export_hub(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model (default: all).")] = None,
     since: Annotated[str | None, typer.Option("--since", help="Only forecasts as of this date or later.")] = None,
     location: Annotated[str, typer.Option("--location", help="The hub's code for where this is about.")] = "global",
+    hub: Annotated[
+        Path | None,
+        typer.Option(
+            "--hub", help="The hub whose hub-config/tasks.json to keep to (default: DIR's, if any).", metavar="DIR"
+        ),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,16 +42,21 @@ def export_hub(
     """
     start = date_of(since, "--since") if since else None
     issues = record.last_issues(Project(project, utc_now).ledger.forecasts(), model, start)
-    files = record.write_hub(issues, directory, team=team, location=location)
+    files = record.write_hub(issues, directory, team=team, location=location, hub=hub)
     if as_json:
         print_json(
             [
-                {"file": shown(path), "model": issued.model, "as_of": str(issued.as_of), "trusted": trusted}
-                for path, issued, trusted in files
+                {
+                    "file": shown(path), "model": issued.model, "as_of": str(issued.as_of), "trusted": trusted,
+                    "left_out": left_out,
+                }
+                for path, issued, trusted, left_out in files
             ]
-        )
+        )  # fmt: skip
         return
     print(f"{prose.count(len(files), 'forecast')} in {shown(directory / 'model-output')}")
+    if left_out := list(dict.fromkeys(part for file in files for part in file.left_out)):
+        print(f"left out, as the hub does not ask for it: {'; '.join(left_out)}")
     if accepted := sum(not file.trusted for file in files):
         print(f"accepted by hand although checks failed: {prose.count(accepted, 'forecast')} (--json says which)")
 
@@ -65,6 +78,43 @@ def export_archive(
         print_json({"file": shown(file), "issues": issues, "rows": len(table)})
     else:
         print(f"{prose.count(len(table), 'row')} of {prose.count(issues, 'forecast')} in {shown(file)}")
+
+
+@app.command("export-stix")
+def export_stix(
+    file: Annotated[Path, typer.Argument(help="A .json file to write.")],
+    author: Annotated[
+        str, typer.Option("--author", help="Who vouches for the forecast: a person or an organisation.")
+    ] = "scenario-cascade",
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Date of the forecast (default: that issued last).")
+    ] = None,
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write an issued forecast and its evidence as a STIX 2.1 bundle, labelled with MISP's machine tags.
+
+    Example: `forecast export-stix forecast.stix.json --author "Our desk"`
+    """
+    day = date_of(as_of, "--as-of") if as_of else None
+    if not author.strip():
+        msg = "--author is empty; name who vouches for the forecast"
+        raise InputError(msg)
+    issued = record.issue_as_of(Project(project, utc_now).ledger.forecasts(), model, day)
+    bundle = record.stix_bundle(json.loads(issued.content), author)
+    record.write_bundle(bundle, file)
+    objects = Counter(row["type"] for row in bundle["objects"])
+    if as_json:
+        print_json(
+            {
+                "file": shown(file), "id": bundle["id"], "model": issued.model, "as_of": str(issued.as_of),
+                "objects": objects,
+            }
+        )  # fmt: skip
+    else:
+        count = prose.count(objects.total(), "object")
+        print(f"{count} about the forecast of {issued.model} as of {issued.as_of} in {shown(file)}")
 
 
 @app.command()

@@ -33,8 +33,8 @@ from forecast.cli.printing import (
     progress,
     shown,
     stop_unless_trusted,
-    terminal_width,
 )
+from forecast.cli.tables import known_width, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -230,30 +230,37 @@ def log(
     Example: `forecast log --limit 5`
     """
     found, of = open_model(project, model)
-    rows = found.ledger.log(found.dataset(of, now=utc_now()).name, limit)
+    written = found.ledger.log(found.dataset(of, now=utc_now()).name, limit + 1)
+    rows, older = written[:limit], written[limit:]
     if as_json:
         print_json(
             [
                 {
                     "seq": row.seq, "recorded_at": row.recorded_at.isoformat(), "action": row.action, "id": row.id,
-                    "summary": row.summary, "superseded": row.superseded,
+                    "summary": row.summary, "tags": ledger.machine_tags(row.grade) if row.grade else (),
+                    "superseded": row.superseded,
                 }
                 for row in rows
             ]
         )  # fmt: skip
         return
-    for line in _log_lines(rows, terminal_width()):
-        print(line)
     if not rows:
         print("The ledger has no rows yet; see `forecast observe` and `forecast import`.")
+        return
+    if width := known_width():
+        print("\n".join(_log_lines(rows, width)))
+        count = prose.count(len(rows), "row")
+        print(f"the newest {count}; --limit shows more" if older else f"{count} in all")
+        return
+    cells = [[str(row.seq), f"{row.recorded_at:%Y-%m-%d %H:%M}", row.action, row.id, _about(row)] for row in rows]
+    print_table(["row", "recorded", "action", "id", "about"], cells)
 
 
 def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
     """One line a row where all fit in ``width``; else a second, indented line says what each is about."""
     place = max((len(str(row.seq)) for row in rows), default=0)
     heads = [f"{row.seq:{place}}  {row.recorded_at:%Y-%m-%d %H:%M}  {row.action:7}  {one_line(row.id)}" for row in rows]
-    texts = [textwrap.shorten(one_line(row.summary), LONG, placeholder=" …") for row in rows]
-    texts = [f"{text} (superseded)" if row.superseded else text for text, row in zip(texts, rows, strict=True)]
+    texts = [textwrap.shorten(one_line(_about(row)), LONG, placeholder=" …") for row in rows]
     column = max(map(len, heads), default=0) + 2
     if all(column + len(text) <= width for text in texts):
         yield from (head.ljust(column) + text for head, text in zip(heads, texts, strict=True))
@@ -261,6 +268,10 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
     for head, text in zip(heads, texts, strict=True):
         yield head
         yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
+
+
+def _about(row: LogRecord) -> str:
+    return f"{row.summary} (superseded)" if row.superseded else row.summary
 
 
 def _record(of: Model, cells: dict[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,13 @@ from forecast import evidence
 from forecast.base import prose
 from forecast.base.errors import InputError, nearest
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model
-from forecast.cli.printing import print_json, print_lines, print_table
+from forecast.cli.printing import print_json, print_lines
+from forecast.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.evidence.spell_timelines import Timeline
 
 app = typer.Typer()
 
@@ -41,16 +47,21 @@ def history(
         print(f"model {of.spec.name!r} has no history: no stage names units, or no history.csv lies beside its rows")
         return
     for stage in dict.fromkeys(row.stage for row in rows):
-        print_table(
-            ("Unit", "State", "From", "To", "Years", "Of which", "Grade", "Note"),
-            [
-                (
-                    row.unit, " or ".join(map(prose.spoken, row.states)), row.begins, str(row.to or "still so"),
-                    f"{row.years:.1f}", row.under, row.grade, row.note,
-                )
-                for row in rows
-                if row.stage == stage
-            ],
-            prose.spoken(stage),
-        )  # fmt: skip
+        _print_stage([row for row in rows if row.stage == stage])
     print_lines(["", *evidence.summary(told)])
+
+
+def _print_stage(rows: Sequence[Timeline]) -> None:
+    """Print the spells of a stage, and how many they are and how long."""
+    cells = [
+        [
+            row.unit, " or ".join(map(prose.spoken, row.states)), row.begins, str(row.to or "still so"),
+            f"{row.years:.1f}", row.under, row.grade, row.note,
+        ]
+        for row in rows
+    ]  # fmt: skip
+    units = len({row.unit for row in rows})
+    years = f"{sum(row.years for row in rows):.1f}"
+    total = [prose.count(units, "unit"), prose.count(len(rows), "spell"), "", "", years, "", "", ""]
+    heads = ["unit", "state", "from", "to", "years", "of which", "grade", "note"]
+    print_table(heads, cells, prose.spoken(rows[0].stage), total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import textwrap
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from forecast.base import prose
 from forecast.base.errors import UntrustworthyError
 from forecast.base.prose import spread
 from forecast.base.sanitise import escaped_json, one_line
+from forecast.cli.tables import known_width, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ def print_json(content: Any) -> None:  # noqa: ANN401 - JSON
 
 def terminal_width() -> int:
     """Give the columns of the terminal, many where there is none."""
-    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return known_width() or PIPE_WIDTH
 
 
 def shown(path: Path) -> str:
@@ -110,23 +110,6 @@ def stop_unless_trusted(trust: Trust) -> None:
     if not trust.trusted:
         msg = f"these numbers cannot be trusted: {'; '.join(trust.reasons)}; allow a fit (--refit auto, --refit always)"
         raise UntrustworthyError(msg)
-
-
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """Print a table as wide as the terminal; columns without a number in them are text."""
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for k, head in enumerate(heads):
-        number = (
-            k > 0 and any(row[k][-1:].isdigit() or row[k].endswith(("%", ")")) for row in rows) and head != "states"
-        )
-        table.add_column(Text(head), justify="right" if number else "left", overflow="fold", no_wrap=number)
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    Console(width=terminal_width()).print(table)
 
 
 def print_lines(lines: Iterable[str]) -> None:

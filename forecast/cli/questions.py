@@ -30,11 +30,11 @@ from forecast.cli.printing import (
     print_json,
     print_lines,
     print_side_by_side,
-    print_table,
     progress,
     stop_unless_trusted,
     terminal_width,
 )
+from forecast.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -143,30 +143,35 @@ def drivers(
         print_json(found.to_dict())
     else:
         print_lines(found.sentences)
-        for title, rows in (("What moved it", found.moved), ("What holds it up, or down", found.held_up)):
-            print()
-            _print_drivers(title, rows)
+        print()
+        _print_drivers("What moved it", found.moved, ["all together", *_moved(found.moved), ""])
+        print()
+        _print_drivers("What holds it up, or down", found.held_up)
         exact = "all orders" if not found.permutations else f"{found.permutations} orders"
         print(f"\nPoints are percentage points. Shares over {exact} in which the news could have come.")
         print(made_from(found.trust))
     stop_unless_trusted(found.trust)
 
 
-def _print_drivers(title: str, rows: Sequence[Driver]) -> None:
+def _moved(rows: Sequence[Driver]) -> tuple[str, str]:
+    """Give the points and the log-odds that the rows come to."""
+    points = prose.signed(sum(row.difference for row in rows), max((row.mcse for row in rows), default=0.0))
+    return points, f"{sum(row.log_odds for row in rows):+.2f}".replace("-", "−")
+
+
+def _print_drivers(title: str, rows: Sequence[Driver], total: Sequence[str] | None = None) -> None:
     told = [row for row in rows if prose.points(row.difference, row.mcse)]
     told = sorted(told, key=lambda row: -abs(row.difference))[:SHOWN_LINES]
     cells = [
         [
-            row.what + ("" if row.trusted else " (not to be trusted)"), prose.signed(row.difference, row.mcse),
-            f"{row.log_odds:+.2f}".replace("-", "−"), _states(row),
+            row.what + ("" if row.trusted else " (not to be trusted)"), *_moved([row]), _states(row),
         ]
         for row in told
     ]  # fmt: skip
     if len(told) < len(rows):
         small = [row for row in rows if row not in told]
-        rest = prose.signed(sum(row.difference for row in small), max(row.mcse for row in small))
-        cells.append([prose.count(len(small), "smaller one"), rest, "", ""])
-    print_table(["", "points", "log-odds", "states"], cells, title)
+        cells.append([prose.count(len(small), "smaller one"), *_moved(small), ""])
+    print_table(["", "points", "log-odds", "states"], cells, title, total)
 
 
 def _states(row: Driver) -> str:
@@ -285,7 +290,9 @@ def sightings(
             for k in order
         ]  # fmt: skip
         title = f"If somebody always looks until {prose.day(found.weeks[-1])}"
-        print_table(["", "seen at all", "median", "90 %"], rows, title)
+        print_table(
+            ["", "seen at all", "median", "90 %"], rows, title, [prose.count(len(rows), "indicator"), "", "", ""]
+        )
         print(f"\n{made_from(found.trust)}")
     stop_unless_trusted(found.trust)
 
@@ -327,6 +334,8 @@ def sensitivity(
                 for row in rows[:SHOWN_LINES]
             ]  # fmt: skip
             print_table(["", "forecast", "points"], cells, title)
+            if len(rows) > SHOWN_LINES:
+                print(f"{prose.count(len(rows) - SHOWN_LINES, 'smaller one')}: see --json")
         print()
         cells = [[row.factor, f"{row.index:.2f}"] for row in found.scaling]
         print_table(["", "index"], cells, "Power-scaling: above 0.05, the forecast leans on it")

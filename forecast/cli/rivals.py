@@ -34,15 +34,15 @@ from forecast.cli.printing import (
     print_json,
     print_lines,
     print_side_by_side,
-    print_table,
     progress,
     stop_unless_trusted,
 )
+from forecast.cli.tables import print_table
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from forecast.quantities.estimate import Policy
     from forecast.quantities.forecast import ForecastPath
@@ -84,25 +84,27 @@ def path(
     if as_json:
         print_json(result.to_dict())
     else:
-        for line in _path_lines(result, list(of.spec.outcomes), weeks or max(horizons)):
-            print(line)
+        _print_path(result, list(of.spec.outcomes), weeks or max(horizons))
     shut = [one for one in result.forecasts if not one.trust.trusted]
     if shut:
         msg = f"{len(shut)} of {len(result.forecasts)} weeks cannot be trusted, the first {shut[0].as_of}: "
         raise UntrustworthyError(msg + "; ".join(shut[0].trust.reasons))
 
 
-def _path_lines(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> Generator[str]:
-    widths = [max(len(name), 12) for name in outcomes]
-    yield f"Probability now, and {weeks} weeks on"
-    yield "            " + "  ".join(name.ljust(width) for name, width in zip(outcomes, widths, strict=True))
-    for one in result.forecasts:
-        cells: list[str] = []
-        for name, width in zip(outcomes, widths, strict=True):
-            now, then = one.probability(name), one.probability(name, weeks=weeks)
-            cells.append(f"{figure(now.mean, now.mcse):>4}  {figure(then.mean, then.mcse):>4}".ljust(width))
-        yield f"{one.as_of}  " + "  ".join(cells).rstrip()
-    yield f"\n{prose.count(len(result.forecasts), 'forecast')}, {prose.count(result.fits, 'new fit')}"
+def _print_path(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> None:
+    rows = [
+        [
+            str(one.as_of),
+            *(
+                f"{figure(now.mean, now.mcse)} → {figure(then.mean, then.mcse)}"
+                for now, then in ((one.probability(name), one.probability(name, weeks=weeks)) for name in outcomes)
+            ),
+        ]
+        for one in result.forecasts
+    ]
+    total = [prose.count(len(rows), "forecast"), *("" for _ in outcomes)]
+    print_table(["", *map(prose.spoken, outcomes)], rows, f"Probability now → {weeks} weeks on", total)
+    print(f"\n{prose.count(result.fits, 'new fit')}")
 
 
 @app.command()

@@ -14,7 +14,8 @@ import typer
 from forecast import inference, studies
 from forecast.base import prose
 from forecast.cli.options import HERE, JsonOption, ProjectOption, open_model
-from forecast.cli.printing import print_json, print_table, shown
+from forecast.cli.printing import print_json, shown
+from forecast.cli.tables import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,8 @@ from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.files import replace_file
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, open_model, utc_now
-from forecast.cli.printing import print_json, print_lines, print_table, shown
+from forecast.cli.printing import print_json, print_lines, shown
+from forecast.cli.tables import print_table
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
@@ -100,7 +102,10 @@ def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bo
 
 def _print_answers(rows: Sequence[Resolution]) -> None:
     lines = [[row.outcome, _window(row), row.answer, row.by, row.model] for row in rows[:SHOWN_LINES]]
-    print_table(["outcome", "question", "answer", "answered by", "model"], lines)
+    answers = Counter(row.answer for row in rows)
+    told = ", ".join(f"{answers[name]} {name}" for name in Answer if answers[name])
+    total = [prose.count(len(rows), "answer"), "", told, "", ""]
+    print_table(["outcome", "question", "answer", "answered by", "model"], lines, total=total)
     if len(rows) > SHOWN_LINES:
         print(f"… {len(rows) - SHOWN_LINES} more (--json has all)")
 

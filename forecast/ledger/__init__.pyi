@@ -1,3 +1,4 @@
+from .admiralty import machine_tags as machine_tags
 from .check import Reading as Reading
 from .check import Row as Row
 from .check import Vocabulary as Vocabulary

@@ -25,3 +25,11 @@ def credibility(grade: str) -> float:
     except KeyError:
         msg = f"{grade!r} is not an Admiralty grade; give source A to F and information 1 to 6, such as B2"
         raise InputError(msg) from None
+
+
+def machine_tags(grade: str) -> tuple[str, str]:
+    """Give the tags of a ``grade`` in the MISP taxonomy `admiralty-scale`: of the source, and of the information."""
+    return (
+        f'admiralty-scale:source-reliability="{grade[0].lower()}"',
+        f'admiralty-scale:information-credibility="{grade[1]}"',
+    )

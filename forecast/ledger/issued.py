@@ -22,7 +22,7 @@ class Added(NamedTuple):
 class LogRecord:
     """One row as `Ledger.log` lists it; ``superseded`` when a later row has the same id.
 
-    The action is "correct" where the row takes the place of one in force.
+    The action is "correct" where the row takes the place of one in force. Coverage and retractions have no ``grade``.
     """
 
     seq: int
@@ -30,6 +30,7 @@ class LogRecord:
     action: Literal["add", "correct", "retract"]
     id: str
     summary: str
+    grade: str | None
     superseded: bool
 
 

@@ -147,6 +147,7 @@ class SqlLedger(ChainedStore):
                 action="correct" if row["seq"] in corrections else row["action"],
                 id=row["id"],
                 summary=_summary(row),
+                grade=row["grade"],
                 superseded=row["seq"] < last[row["id"]],
             )
             for row in rows[: -limit - 1 : -1]

@@ -1,8 +1,9 @@
 from .archive import archive_table as archive_table
+from .archive import issue_as_of as issue_as_of
+from .archive import last_issues as last_issues
 from .archive import write_archive as write_archive
 from .backtest import merge as merge
 from .backtest import run_backtest as run_backtest
-from .hub import last_issues as last_issues
 from .hub import write_hub as write_hub
 from .issue_changes import baseline as baseline
 from .issue_changes import issued_of as issued_of
@@ -22,3 +23,5 @@ from .resolution import require_agreement as require_agreement
 from .rivals import compare_weekly as compare_weekly
 from .scores import DRAWN as DRAWN
 from .scores import score as score
+from .stix import stix_bundle as stix_bundle
+from .stix import write_bundle as write_bundle

@@ -6,12 +6,13 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from forecast import base
-from forecast.base.errors import InputError
+from forecast import base, quantities
+from forecast.base.errors import InputError, nearest
 from forecast.base.files import replace_file
 from forecast.base.sanitise import csv_text, inert
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
@@ -24,9 +25,53 @@ ARCHIVE_TYPES = {
     "issue": "int64", "issued_at": "datetime64[us, UTC]", "as_of": "datetime64[ms]", "model": "string",
     "model_hash": "string", "fit": "string", "evidence_hash": "string", "watermark": "int64", "outcome": "string",
     "kind": "string", "given": "string", "horizon_weeks": "Int64", "date": "datetime64[ms]", "mean": "float64",
-    "low": "float64", "high": "float64", "mcse": "float64", "trusted": "bool",
+    "low": "float64", "high": "float64", "mcse": "float64", "likelihood": "string", "trusted": "bool",
 }  # fmt: skip
 NOTHING = "nothing has been issued yet; run `forecast run`"
+
+
+# Issues.
+
+
+def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.date | None = None) -> tuple[Issued, ...]:
+    """Choose the last issue of each model and date, by model and date; ``issues`` are in the order of issue.
+
+    Raises
+    ------
+    InputError
+        If nothing has been issued, or nothing of ``model``, or nothing as of ``since`` or later.
+
+    """
+    last = {(row.model, row.as_of): row for row in issues}
+    if not last:
+        raise InputError(NOTHING)
+    of_model = {key: row for key, row in last.items() if model in {None, row.model}}
+    if not of_model:
+        msg = f"no forecast of a model {model!r} has been issued; {nearest(str(model), {name for name, _ in last})}"
+        raise InputError(msg)
+    chosen = [row for _, row in sorted(of_model.items()) if since is None or row.as_of >= since]
+    if not chosen:
+        msg = f"no forecast as of {since} or later has been issued; the last is as of {max(day for _, day in of_model)}"
+        raise InputError(msg)
+    return tuple(chosen)
+
+
+def issue_as_of(issues: Iterable[Issued], model: str | None = None, as_of: dt.date | None = None) -> Issued:
+    """Choose the issue made last, of ``model`` or of any, as of a day or of any.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+
+    """
+    found = last_issues(issues, model)
+    of_day = [row for row in found if as_of in {None, row.as_of}]
+    if not of_day:
+        days = [row.as_of for row in found]
+        msg = f"no forecast as of {as_of} has been issued; there are {min(days)} to {max(days)}"
+        raise InputError(msg)
+    return max(of_day, key=lambda row: row.seq)
 
 
 # The table.
@@ -36,7 +81,8 @@ def archive_table(issues: Iterable[Issued]) -> pd.DataFrame:
     """Tidy: one row an issue and quantity, in the order of issue, with the columns and types of `ARCHIVE_TYPES`.
 
     ``issue`` is the number in the archive; ``mean``, ``low``, ``high`` (90 % interval) and ``mcse`` are probabilities;
-    ``given``, ``horizon_weeks`` and ``date`` are missing where a quantity has none.
+    ``given``, ``horizon_weeks`` and ``date`` are missing where a quantity has none. ``likelihood`` is the machine tag
+    of the mean, in words of estimative probability.
     """
     rows = [row for issued in issues for row in _archive_rows(issued)]
     return base.frame(rows, columns=list(ARCHIVE_TYPES), **ARCHIVE_TYPES)
@@ -56,7 +102,7 @@ def _archive_rows(issued: Issued) -> Iterator[dict[str, Any]]:
         "trusted": forecast["trust"]["trusted"],
     }
     for row in forecast["quantities"]:
-        yield {**common, **row, **row["estimate"]}
+        yield {**common, **row, **row["estimate"], "likelihood": quantities.likelihood_tag(row["estimate"]["mean"])}
 
 
 def write_archive(table: pd.DataFrame, path: Path) -> None:

@@ -13,13 +13,13 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.base.errors import InputError, nearest
+from forecast.base.errors import FaultsError, InputError
 from forecast.base.files import make_folder, replace_file
 from forecast.base.sanitise import csv_text
-from forecast.record.archive import NOTHING
+from forecast.record import hub_tasks
+from forecast.record.hub_tasks import PROBABILITIES, HubTable, Pmf
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -34,66 +34,57 @@ _States = frozenset[tuple[str, ...]]  # joint states, each with the state of eve
 
 
 class HubFile(NamedTuple):
-    """A file that `write_hub` wrote, its forecast, and whether that passed its checks."""
+    """A file that `write_hub` wrote, its forecast, whether that passed its checks, and what no hub asked for."""
 
     path: Path
     issued: Issued
     trusted: bool
+    left_out: tuple[str, ...]
 
 
-def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.date | None = None) -> tuple[Issued, ...]:
-    """Choose the last issue of each model and date, by model and date; ``issues`` are in the order of issue.
-
-    Raises
-    ------
-    InputError
-        If nothing has been issued, or nothing of ``model``, or nothing as of ``since`` or later.
-
-    """
-    last = {(row.model, row.as_of): row for row in issues}
-    if not last:
-        raise InputError(NOTHING)
-    of_model = {key: row for key, row in last.items() if model in {None, row.model}}
-    if not of_model:
-        msg = f"no forecast of a model {model!r} has been issued; {nearest(str(model), {name for name, _ in last})}"
-        raise InputError(msg)
-    chosen = [row for _, row in sorted(of_model.items()) if since is None or row.as_of >= since]
-    if not chosen:
-        msg = f"no forecast as of {since} or later has been issued; the last is as of {max(day for _, day in of_model)}"
-        raise InputError(msg)
-    return tuple(chosen)
-
-
-# The hub.
-
-
-def write_hub(issues: Iterable[Issued], folder: Path, *, team: str, location: str = "global") -> tuple[HubFile, ...]:
+def write_hub(
+    issues: Iterable[Issued], folder: Path, *, team: str, location: str = "global", hub: Path | None = None
+) -> tuple[HubFile, ...]:
     """Write each forecast to ``model-output/<team>-<model>/<as of>-<team>-<model>.csv`` of a hub's ``folder``.
 
-    The columns are `HUB_COLUMNS`. A row is the probability (``pmf``) of one category of a target on the day ``horizon``
-    weeks after ``reference_date``. An exclusive set of outcomes is one target with the outcomes as its categories; any
-    other outcome is a target of its own with the categories ``yes`` and ``no``. The same issues give the same bytes;
-    each file is written whole or not at all, and no other file is touched.
+    A row is the probability (``pmf``) of one category of a target on the day ``horizon`` weeks after
+    ``reference_date``. An exclusive set of outcomes is one target with the outcomes as its categories; any other
+    outcome is a target of its own with the categories ``yes`` and ``no``. Columns, targets and horizons are those that
+    the tasks of ``hub`` ask for, by default of ``folder``; where that has none, the columns are `HUB_COLUMNS` and
+    everything is written. The same issues give the same bytes; each file is written whole or not at all, and no other
+    file is touched.
 
     Raises
     ------
     InputError
-        If a hub does not allow the name of the team, of a model or of the location (nothing is written then), or the
-        folder cannot be written.
+        If a hub does not allow the name of the team, of a model or of the location, or its tasks ask for something else
+        (nothing is written then), or the folder cannot be written.
 
     """
     issues = tuple(issues)
     _require_names(team, location, sorted({row.model for row in issues}))
+    place = hub or folder
+    tasks = hub_tasks.read_tasks(place) if hub or (folder / hub_tasks.TASKS).exists() else None
     written: list[tuple[HubFile, str]] = []
+    faults: list[str] = []
     for issued in issues:
         content = json.loads(issued.content)
         model_id = f"{team}-{issued.model}"
         path = folder / "model-output" / model_id / f"{issued.as_of}-{model_id}.csv"
-        table = csv_text([HUB_COLUMNS, *_hub_rows(issued, content, location)])
-        written.append((HubFile(path, issued, content["forecast"]["trust"]["trusted"]), table))
-    for (path, _, _), table in written:
-        make_folder(path.parent)
-        replace_file(path, table.encode())
+        pmfs = tuple(_pmfs(issued, content))
+        table = (
+            hub_tasks.asked_rows(tasks, issued.as_of, location, pmfs) if tasks else _all_rows(issued, location, pmfs)
+        )
+        if isinstance(table, list):
+            faults += [f"{issued.model} as of {issued.as_of}: {fault}" for fault in table]
+            continue
+        file = HubFile(path, issued, content["forecast"]["trust"]["trusted"], table.left_out)
+        written.append((file, csv_text([table.columns, *table.rows])))
+    if faults:
+        raise FaultsError(str(place / hub_tasks.TASKS), faults)
+    for file, text in written:
+        make_folder(file.path.parent)
+        replace_file(file.path, text.encode())
     return tuple(file for file, _ in written)
 
 
@@ -111,7 +102,7 @@ def _require_names(team: str, location: str, models: Sequence[str]) -> None:
         raise InputError(msg)
 
 
-def _hub_rows(issued: Issued, content: Mapping[str, Any], location: str) -> Iterator[tuple[str, ...]]:
+def _pmfs(issued: Issued, content: Mapping[str, Any]) -> Iterator[Pmf]:
     at = {
         (row["outcome"], row["horizon_weeks"]): min(max(row["estimate"]["mean"], 0.0), 1.0)
         for row in content["forecast"]["quantities"]
@@ -120,9 +111,17 @@ def _hub_rows(issued: Issued, content: Mapping[str, Any], location: str) -> Iter
     for target, outcomes in _targets(content["model"]).items():
         for weeks in sorted({weeks for _, weeks in at}):
             means = {name: at[name, weeks] for name in outcomes}
-            pmf = _normalised(issued, means) if len(means) > 1 else _yes_or_no(*means.values())
-            for category, value in pmf.items():
-                yield str(issued.as_of), target, str(weeks), location, "pmf", category, str(value)
+            values = _normalised(issued, means) if len(means) > 1 else _yes_or_no(*means.values())
+            yield Pmf(target, weeks, values)
+
+
+def _all_rows(issued: Issued, location: str, pmfs: Iterable[Pmf]) -> HubTable:
+    rows = [
+        (str(issued.as_of), pmf.target, str(pmf.weeks), location, PROBABILITIES, category, str(value))
+        for pmf in pmfs
+        for category, value in pmf.values.items()
+    ]
+    return HubTable(HUB_COLUMNS, rows)
 
 
 def _yes_or_no(yes: float) -> dict[str, float]:

@@ -28,7 +28,6 @@ from projects import (
     fresh,
     issued_copy,
     issued_once,
-    process,
     strict_json,
 )
 
@@ -341,22 +340,6 @@ def test_reading_does_not_wait_for_a_compiler(issued: Path, command: str) -> Non
     )
     assert done.stdout
     assert not {name.partition(".")[0] for name in done.stderr.split()} & set(HEAVY)
-
-
-def test_a_reader_that_stops_is_no_error(issued: Path) -> None:
-    """Output that nobody reads to its end (`| head -1`) gives no traceback."""
-    command = f"{shlex.join([*PROGRAM, 'show', '--json'])} | head -c 1"
-    done = subprocess.run(  # noqa: S602 - a pipe is what is tested
-        command, shell=True, cwd=issued, env=environment(), capture_output=True, text=True, timeout=60, check=True
-    )
-    assert (done.stdout, done.stderr) == ("{", "")
-
-
-def test_a_terminal_without_the_signs_gets_question_marks(issued: Path) -> None:
-    """Where the output cannot hold a sign, it is replaced and nothing fails."""
-    done = process("show", cwd=issued, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
-    assert done.code == 0
-    assert "?" in done.out
 
 
 HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}

@@ -455,8 +455,8 @@ def test_the_table_of_answers_says_which_question(world: World) -> None:
     """*At* and *by* are written out, and no cell means something by being blank; a blank option says nothing."""
     world.issue(AS_OF, FOUR)
     done = ask(world, "resolve")
-    assert f"at {later(28)} " in done.out
-    assert f"by {later(28)}, since {AS_OF} " in done.out
+    assert f"\tat {later(28)}\t" in done.out
+    assert f"\tby {later(28)}, since {AS_OF}\t" in done.out
     told = strict_json(
         ask(world, "resolve", "deal", "--date", str(later(28)), "--since", "", *WHY[:1], "no", *WHY[2:], "--json").out
     )

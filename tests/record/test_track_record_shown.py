@@ -51,7 +51,7 @@ def test_the_commands_tell_the_record(world: World) -> None:
     done = ask(world, "score", "--output", "track.svg", today=later(401))
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"30 forecasts of {MODEL} issued; 239 questions resolved, 1 more (<1%) void.")
-    assert re.search(r"^deal by 13 weeks +30 +\d+ ", done.out, flags=re.MULTILINE)
+    assert re.search(r"^deal by 13 weeks\t30\t\d+\t", done.out, flags=re.MULTILINE)
     assert (world.root / "track.svg").read_text(encoding="utf-8").startswith("<svg")
     told = strict_json(ask(world, "score", "--json", "--output", "track.csv").out)
     assert (told["resolved"], told["void"], told["open"]) == (239, 1, 0)
