@@ -19,8 +19,18 @@ WORLDS = (0, 3, 4, 17)
 ROWS = 10_000
 
 
+_MATRICES: dict[tuple[int, bytes, float], np.ndarray] = {}  # of worlds that `crowded` keeps
+
+
 def joint_matrix(world: World, log_rate: np.ndarray, years: float) -> np.ndarray:
-    """(K, K) transition probabilities of a step: the product of the stages' tables."""
+    """(K, K) transition probabilities of a step: the product of the stages' tables; made once for the same rates."""
+    key = (id(world), log_rate.tobytes(), years)
+    if key not in _MATRICES:
+        _MATRICES[key] = _joint_matrix(world, log_rate, years)
+    return _MATRICES[key]
+
+
+def _joint_matrix(world: World, log_rate: np.ndarray, years: float) -> np.ndarray:
     shape = tuple(world.space.sizes)
     tables = transition_tables(chain_of(world.space), log_rate, years)
     matrix = np.ones((world.space.size, world.space.size))
