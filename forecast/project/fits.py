@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +70,20 @@ class Fits:
     root: Path
     models: Models
     ledger: Callable[[], Ledger]
-    locked: Callable[[], AbstractContextManager[None]]
+    locked: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def folder(self, model: Model) -> Path:
         """Folder of the fits of the model's dataset."""
         return self.root / "data" / model.spec.model.dataset / "fits"
 
-    def kept(self) -> list[KeptFit]:
-        """List all fits by model, the newest first; those that cannot be read come last."""
-        begun = (self.root / "data" / "ledger.db").exists()
-        issued = [row.fit for row in self.ledger().forecasts()] if begun else []
+    def kept(self, issued: Sequence[str] | None = None) -> list[KeptFit]:
+        """List all fits by model, the newest first; those that cannot be read come last.
+
+        ``issued`` are the fits of issued forecasts, by default those of the archive.
+        """
+        if issued is None:
+            begun = (self.root / "data" / "ledger.db").exists()
+            issued = [row.fit for row in self.ledger().forecasts()] if begun else []
         found = [self._kept(path, issued) for path in sorted(self.root.glob("data/*/fits/*.nc")) if _is_fit(path)]
         found.sort(key=lambda one: one.record.created_at if one.record else "", reverse=True)
         return sorted(found, key=lambda one: (one.record is None, one.record.model if one.record else ""))

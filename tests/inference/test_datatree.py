@@ -71,10 +71,10 @@ def test_densities_are_those_of_the_model(tree: xr.DataTree, compiled_world: Wor
     """Of some draws log prior and log-likelihood are what PyMC's own functions of the model say."""
     model = build_model(compiled_world.space, compiled_world.evidence)
     free, values = model.free_RVs, [model.rvs_to_values[part] for part in model.free_RVs]
+    how = {"inputs": values, "mode": "FAST_COMPILE", "on_unused_input": "ignore"}
     prior, reports = (
-        model.compile_fn(model.logp(vars=parts, jacobian=False), inputs=values, mode="FAST_COMPILE", on_unused_input="ignore")
-        for parts in (free, model.observed_RVs)
-    )  # fmt: skip
+        model.compile_fn(model.logp(vars=parts, jacobian=False), **how) for parts in (free, model.observed_RVs)
+    )
     for chain, draw in ((0, 0), (1, 17), (1, 59)):
         at = tree["posterior"].to_dataset().isel(chain=chain, draw=draw)
         point = {}
