@@ -426,6 +426,8 @@ CASES = (
     Case(
         "A backup over a file that is there", ("forecast", "backup", "backup.db"), _write("backup.db", "another"),
     ),
+    Case("A fit that is not there", ("forecast", "fits", "export", "0123456789ab", "fit.nc"), seeded=False),
+    Case("A fit in another format", ("forecast", "fits", "export", "0123456789ab", "fit.csv"), seeded=False),
     Case("A project where there is one", ("forecast", "init", ".")),
     Case(
         "A fit that cannot be trusted",
