@@ -23,7 +23,7 @@ from docs.builder.places import DOCS
 from forecast.base.errors import EXIT_CODES
 from forecast.engine.arrays import Cells
 from forecast.engine.blocks import Draws
-from forecast.inference.fit import Fit, fit_id
+from forecast.inference.fit import Chains, Fit, fit_id
 from forecast.inference.fit_files import save_fit
 from forecast.inference.settings import Diagnostics, Settings
 from forecast.ledger.issued import Issued
@@ -155,9 +155,10 @@ def _put_fit(root: Path, *, model_hash: str | None = None, min_ess: float = 2000
         learned=(),
         versions={},
         created_at="2026-01-09T00:00:00+00:00",
+        space=model.space,
         cells=Cells(*(np.zeros((0,)) for _ in Cells._fields)),
         draws=Draws(*(np.zeros((8, 3)) for _ in Draws._fields)),
-        posterior=xr.Dataset(arrays),
+        chains=lambda: Chains(xr.Dataset(arrays), None),
     )
     save_fit(fit, path.parent)
 
@@ -459,6 +460,8 @@ CASES = (
     Case(
         "A backup over a file that is there", ("forecast", "backup", "backup.db"), _write("backup.db", "another"),
     ),
+    Case("A fit that is not there", ("forecast", "fits", "export", "0123456789ab", "fit.nc"), seeded=False),
+    Case("A fit in another format", ("forecast", "fits", "export", "0123456789ab", "fit.csv"), seeded=False),
     Case("A project where there is one", ("forecast", "init", ".")),
     Case(
         "A fit that cannot be trusted",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import forecast
+from forecast.answers.forecast import LiveForecast
+from forecast.base.shown import Shown
 
 PACKAGE = Path(forecast.__file__).parent
 MODULES = sorted(
@@ -64,3 +68,41 @@ def test_everything_public_is_described(name: str) -> None:
 def test_what_is_exported_is_described() -> None:
     """Every name of the package has a docstring that says what it is."""
     assert all(inspect.getdoc(getattr(forecast, name)) for name in forecast.__all__)
+
+
+RESULTS = ("quantities", "answers", "record", "project")  # packages that hold what a program is given
+NO_RESULTS = {
+    "Added", "Observation", "Coverage", "Resolution",  # rows of the ledger, whose content is their `repr`
+    "Anchor", "Dataset", "Known", "Ledger", "Model", "Posterior", "TrackRecord",  # to work with, not to look at
+    "Path", "WeekPath",  # of a file, and what a picture is drawn from
+}  # fmt: skip
+
+
+def _results() -> list[type]:
+    """Give every class that has a table or JSON, and every class that a public method of a face gives."""
+    classes = {
+        name: part
+        for module in MODULES
+        if module.partition(".")[0] in {*RESULTS, "evidence", "inference"}
+        for name, part in vars(importlib.import_module(f"forecast.{module}")).items()
+        if inspect.isclass(part) and part.__module__.startswith("forecast.")
+    }
+    tables = {
+        name
+        for name, part in classes.items()
+        if part.__module__.split(".")[1] in RESULTS and (hasattr(part, "to_frame") or hasattr(part, "to_dict"))
+    }
+    for face in (forecast.Project, LiveForecast):
+        for name, part in vars(face).items():
+            function = part.fget if isinstance(part, property) else getattr(part, "func", part)
+            given = getattr(function, "__annotations__", {}).get("return", "")
+            if not name.startswith("_"):
+                tables |= {word for word in re.findall(r"\w+", str(given)) if word in classes}
+    return [classes[name] for name in sorted(tables - NO_RESULTS - {"Shown"})]
+
+
+@pytest.mark.parametrize("result", _results(), ids=lambda result: result.__name__)
+def test_every_result_shows_itself(result: type) -> None:
+    """Whatever a program is given has a table for notebooks and a short `repr`; see `forecast.base.shown`."""
+    assert issubclass(result, Shown)
+    assert result.__repr__ is Shown.__repr__ or result.__name__ == "Estimate"

@@ -67,7 +67,7 @@ All {len(asked.rows)} probabilities of the reference model, and as many by the t
 def _second(project: Project, model: Model, found: Forecast) -> str:
     ours = found.posterior
     theirs = json.loads(VALUES.read_text(encoding="utf-8"))
-    rates = rates_apart(theirs, ours, project.fits(model))
+    rates = rates_apart(theirs, ours, project.fits.folder(model))
     states = states_apart(theirs, ours)
     rows = [
         [name, str(len(apart)), f"{np.sqrt(np.square(list(apart.values())).mean()):.2f}", f"{max(apart.values()):.1f}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import typer.main
 
@@ -14,8 +15,11 @@ from forecast.cli.app import app
 def cli_page() -> str:
     """Write the reference of the command line from the commands themselves."""
     group = typer.main.get_command(app)
-    commands = group.commands  # pyright: ignore[reportAttributeAccessIssue]
-    index = [[f"[`forecast {name}`](#forecast-{name})", _help(command)[0]] for name, command in commands.items()]
+    commands = commands_of(group)
+    index = [
+        [f"[`forecast {name}`](#forecast-{name.replace(' ', '-')})", _help(command)[0]]
+        for name, command in commands.items()
+    ]
     return page(
         "Command line",
         "the commands themselves",
@@ -29,6 +33,16 @@ def cli_page() -> str:
         ),
         "Messages about errors go to standard error. `--json` prints JSON and nothing else to standard output.\n",
     )
+
+
+def commands_of(group: Any, before: str = "") -> dict[str, Any]:  # noqa: ANN401 - click's
+    """Give every command by its name; one of a group within as ``group name``."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        found |= (
+            commands_of(command, f"{before}{name} ") if hasattr(command, "commands") else {f"{before}{name}": command}
+        )
+    return found
 
 
 def _help(command: object) -> tuple[str, str]:

@@ -18,6 +18,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown
 from forecast.engine.arrays import steps_between
 from forecast.engine.blocks import Blocks, Draws, split
 from forecast.engine.filtering import evaluate
@@ -45,8 +46,8 @@ SEED = 1
 SAME = 1e-9  # scores nearer than this are the same: what could be observed is often discrete
 
 
-@dataclass(frozen=True)
-class Alarm:
+@dataclass(frozen=True, repr=False)
+class Alarm(Shown):
     """How surprising the last weeks were: ``tail`` is the mid-p probability of a score as low as ``score`` (in nats).
 
     ``expected`` is the mean score of simulated weeks, ``since`` the day behind which observations were scored,

@@ -18,6 +18,7 @@ from forecast import base
 from forecast.answers.shapley import antithetic_shares, average_shares, exact_shares
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError
+from forecast.base.shown import Shown
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
@@ -66,8 +67,8 @@ class Driver:
     trusted: bool
 
 
-@dataclass(frozen=True)
-class Drivers:
+@dataclass(frozen=True, repr=False)
+class Drivers(Shown):
     """What moved the probability of ``outcome`` on ``date`` between ``since`` and ``as_of``, and what holds it up.
 
     The differences of ``moved`` add up to ``after`` − ``before``, and so do their log-odds. ``held_up`` says what each

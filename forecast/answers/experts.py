@@ -11,10 +11,12 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown, ShownTable
 from forecast.inference.mixture import MixturePart, pool
 from forecast.inference.shifted_prior import Moved, Parameters, moved
 from forecast.inference.trust import gate
 from forecast.quantities.estimate import FORMAT, Estimate
+from forecast.quantities.forecast import side_by_side
 from forecast.quantities.from_draws import answers, ask, estimates, horizons_of, sayable
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class Voice:
     forecast: Forecast
 
 
-@dataclass(frozen=True)
-class Experts:
+@dataclass(frozen=True, repr=False)
+class Experts(Shown):
     """Experts who hold other priors of one theory, and the forecast of their mixture.
 
     The mixture is of priors, so the evidence moves weight to those who expected it.
@@ -81,10 +83,17 @@ class Experts:
         lines.append(f"What the evidence leaves of their weights: {prose.listed(parts)}.")
         return tuple(lines)
 
+    @property
+    def _side_by_side(self) -> dict[str, Forecast]:
+        return {**{one.name: one.forecast for one in self.voices}, "pooled": self.pooled}
+
+    def _shown_table(self) -> ShownTable:
+        """Show the forecasts beside each other."""
+        return side_by_side(self._side_by_side)
+
     def to_frame(self) -> pd.DataFrame:
         """Tidy: forecasts of every expert and of the pool, with the columns of `Forecast.to_frame` and ``expert``."""
-        parts = {**{one.name: one.forecast for one in self.voices}, "pooled": self.pooled}
-        return base.stacked({name: one.to_frame() for name, one in parts.items()}, "expert")
+        return base.stacked({name: one.to_frame() for name, one in self._side_by_side.items()}, "expert")
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

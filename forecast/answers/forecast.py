@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
@@ -55,7 +55,7 @@ ALONE = 4000  # draws of the prior by which rules are met without evidence
 MOST_WEEKS_AHEAD = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LiveForecast(Forecast):
     """A forecast that was just made and can be asked more: its posterior, and where that came from.
 
@@ -64,12 +64,12 @@ class LiveForecast(Forecast):
     the forecasts of the model in the archive, oldest first.
     """
 
-    posterior: Posterior = field(repr=False)
-    entries: tuple[Entry, ...] = field(repr=False)
-    fitter: Fitter = field(repr=False)
-    known: Callable[[dt.date, int | None], tuple[Entry, ...]] = field(repr=False)
-    issued: Callable[[], Sequence[Baseline]] = field(repr=False)
-    refit: Policy = field(default="auto", repr=False)
+    posterior: Posterior
+    entries: tuple[Entry, ...]
+    fitter: Fitter
+    known: Callable[[dt.date, int | None], tuple[Entry, ...]]
+    issued: Callable[[], Sequence[Baseline]]
+    refit: Policy = "auto"
 
     @classmethod
     def of(  # noqa: PLR0913, PLR0917 - what questions need

@@ -17,6 +17,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
+from forecast.base.shown import Shown
 from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, cells_at
 from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.filtering import evaluate
@@ -83,8 +84,8 @@ class MatrixRow:
         return max(means) / min(means) if min(means) > 0 else math.inf
 
 
-@dataclass(frozen=True)
-class Matrix:
+@dataclass(frozen=True, repr=False)
+class Matrix(Shown):
     """Stories in force and indicators to come against the states of each stage, the most telling first.
 
     ``outcome`` is what the indicators to come tell most about when somebody looks for them until ``until``.

@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast import base
 from forecast.base import prose
+from forecast.base.shown import Shown
 from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
@@ -97,8 +98,8 @@ class NumberShares:
         return alone, f"{informed} ({told})", now
 
 
-@dataclass(frozen=True)
-class RestsOn:
+@dataclass(frozen=True, repr=False)
+class RestsOn(Shown):
     """What every link, and every outcome and condition at the longest horizon, rests on.
 
     ``history`` says whether the model has one; where it has none, nothing rests on it.

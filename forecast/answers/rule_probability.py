@@ -11,6 +11,7 @@ import numpy as np
 from forecast import base
 from forecast.answers.rule_futures import KINDS, Future, Kept, Kind, Known, at_and_by
 from forecast.answers.rule_quality import RuleQuality, quality_sentences, rule_quality
+from forecast.base.shown import Shown
 from forecast.engine.simulate import choose
 from forecast.evidence.hypothetical import closed_one_offs
 from forecast.evidence.resolution_rules import met
@@ -42,8 +43,8 @@ class RuleProbability:
     mcse: float
 
 
-@dataclass(frozen=True)
-class Rules:
+@dataclass(frozen=True, repr=False)
+class Rules(Shown):
     """How likely each rule is to be met, and whether it is ``met_now``, as of the day of the forecast.
 
     ``prior`` says the same in the same order by the theory alone: under draws of the prior, and without any row.

@@ -19,6 +19,7 @@ from forecast.answers.rests_on import links_counted
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
+from forecast.base.shown import Shown
 from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
@@ -103,8 +104,8 @@ class Scaling:
     index: float
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Shown):
     """What moves the probability of ``outcome`` on ``date``, and how much of it is prior; see `Shift`.
 
     ``now`` is the forecast as it is, ``prior_only`` the one without any evidence.

@@ -13,6 +13,7 @@ from forecast.answers.watch import SEED, advance, error_of
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown, ShownTable
 from forecast.engine.arrays import steps_between, without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 # Indicator forecasts.
 
 
-@dataclass(frozen=True)
-class Sightings:
+@dataclass(frozen=True, repr=False)
+class Sightings(Shown):
     """How often each indicator should be seen in each coming week by one who always looks, if the theory is right.
 
     ``expected`` (W, I) are expectations in each of the model's weeks (``weeks`` are their last days; the first and the
@@ -62,15 +63,30 @@ class Sightings:
     trust: Trust
 
     @property
+    def _likeliest(self) -> list[int]:
+        return np.argsort(-self.ever, kind="stable").tolist()
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """The likeliest sightings in words."""
-        order = np.argsort(-self.ever, kind="stable")[:3]
         last = prose.day(self.weeks[-1])
         return tuple(
             f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]), float(self.ever_mcse[k]))} likely "
             f"to be seen by {last}, {self.low[k]:.0f} to {self.high[k]:.0f} times (median {self.median[k]:.0f})."
-            for k in order
+            for k in self._likeliest[:3]
         )
+
+    def _shown_table(self) -> ShownTable:
+        """Show the likeliest first, in all weeks together."""
+        rows = [
+            [
+                self.labels[self.indicators[k]],
+                prose.figure(float(self.ever[k]), float(self.ever_mcse[k])),
+                f"{self.median[k]:.0f} ({self.low[k]:.0f}–{self.high[k]:.0f})",
+            ]
+            for k in self._likeliest
+        ]
+        return ShownTable(["", "seen at all", "times"], rows)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row an indicator and week; columns indicator, week (its last day), expected, chance."""

@@ -12,6 +12,7 @@ from forecast import base
 from forecast.answers.target import Question
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError
+from forecast.base.shown import Shown
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
@@ -63,8 +64,8 @@ class Source:
     without: Mapping[str, Without]
 
 
-@dataclass(frozen=True)
-class Sources:
+@dataclass(frozen=True, repr=False)
+class Sources(Shown):
     """Who told what the forecast rests on, the source with the most rows first, and what leans on one of them alone."""
 
     model: str

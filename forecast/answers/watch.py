@@ -12,6 +12,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown
 from forecast.engine.arrays import cells_at
 from forecast.engine.filtering import evaluate
 from forecast.evidence.hypothetical import imagined_silence
@@ -54,8 +55,8 @@ class Watched:
     gain_mcse: float
 
 
-@dataclass(frozen=True)
-class WatchList:
+@dataclass(frozen=True, repr=False)
+class WatchList(Shown):
     """Indicators by what watching for them until ``until`` would teach about ``outcome`` on ``date``.
 
     ``now`` is the probability if nobody looks. ``companion`` is the indicator that adds most to the first one, and

@@ -102,7 +102,7 @@ def clear_drafts(root: Path) -> None:
                 path.unlink()
     for path in (*root.glob("data/*/fits/.*"), *root.glob("data/.*")):
         found = DRAFT.fullmatch(path.name)
-        if found and path not in _WRITING and not _lives(int(found[1])):
+        if found and path not in _WRITING and int(found[1]) != os.getpid() and not lives(int(found[1])):
             with suppress(OSError):
                 path.unlink()
     for folder in root.glob("reports/*/*/"):
@@ -132,10 +132,8 @@ def _settle(folder: Path) -> None:
             os.close(place)
 
 
-def _lives(pid: int) -> bool:
-    """Whether another process is there."""
-    if pid == os.getpid():
-        return False
+def lives(pid: int) -> bool:
+    """Whether a process is there."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

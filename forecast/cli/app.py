@@ -16,6 +16,7 @@ from forecast.base.sanitise import visible
 from forecast.cli import (
     archive,
     evidence,
+    fits,
     forecasts,
     history,
     models,
@@ -55,6 +56,8 @@ def _options(
 
 for part in (models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
     app.add_typer(part.app)
+
+app.add_typer(fits.app, name="fits")
 
 
 def main() -> None:

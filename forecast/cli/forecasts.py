@@ -154,7 +154,7 @@ def update(
             of, as_of=as_of_date(as_of), refit=refit.value, settings=settings_of(draws, tune, chains, seed), now=now,
             accept_bad=accept_bad_fit, **callbacks,
         )  # fmt: skip
-    said = shown_data(of, found.entries(of, now=now, as_of=result.as_of), found.fits(of), result)
+    said = shown_data(of, found.entries(of, now=now, as_of=result.as_of), found.fits.folder(of), result)
     if as_json:
         print_json(result.to_dict())
         if alarm := jobs.find_alarm(said):

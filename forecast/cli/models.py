@@ -15,6 +15,7 @@ from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, today, utc_now, warn
 from forecast.cli.printing import print_json, print_lines, shown, terminal_width
+from forecast.project.doctor import examine
 from forecast.project.models import load_with_history
 from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
@@ -95,6 +96,25 @@ def check(
         )
         if spec.history:
             print_lines(f"  {line}" for line in evidence.summary(evidence.read_spells(spec)))
+
+
+@app.command()
+def doctor(project: ProjectOption = HERE, model: ModelOption = None, as_json: JsonOption = False) -> None:
+    """Say what is well with the installation and the project, and what to do about what is not; writes nothing.
+
+    Example: `forecast doctor`
+    """
+    found = examine(project, model, utc_now())
+    if as_json:
+        print_json([one.to_dict() for one in found])
+    else:
+        topic = ""
+        for one in found:
+            if one.topic != topic:
+                print(topic := one.topic)
+            print_lines(f"  {'!' if one.fault else '-'} {line}" for line in one.says.splitlines())
+    if any(one.fault for one in found):
+        raise typer.Exit(InputError.exit_code)
 
 
 @app.command()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
+from forecast.base.shown import Shown, ShownTable, cell_shown
 from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
 from forecast.evidence.grid import Grid
 from forecast.evidence.observables import Cell, record_cells
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable"}
 
 
-@dataclass(frozen=True)
-class Evidence:
+@dataclass(frozen=True, repr=False)
+class Evidence(Shown):
     """What is known as of a date, as arrays on the grid, which ends at ``until``: later only where rows are supposed.
 
     ``cells`` is what the kernels read; ``cell_names`` (N,) names each cell, ``rows`` (N,) holds the ids of the rows in
@@ -56,6 +58,16 @@ class Evidence:
     def used(self) -> tuple[str, ...]:
         """Ids of all rows that stand in some cell, sorted."""
         return tuple(sorted({row for rows in self.rows for row in rows}))
+
+    def _said(self) -> tuple[str, ...]:
+        cells, rows = prose.count(len(self.cell_names), "cell"), prose.count(len(self.used), "row")
+        silent = f"; {prose.count(len(self.left_out), 'row')} left out" if self.left_out else ""
+        return (f"as of {self.as_of}, {cells} from {rows}{silent}, version {self.hash}",)
+
+    def _shown_table(self) -> ShownTable:
+        """Show the newest first."""
+        named = zip(self.cell_names, self.rows, strict=True)
+        return ShownTable(["cell", "rows"], [[name, cell_shown(rows)] for name, rows in named][::-1])
 
 
 def compile_evidence(

@@ -1,8 +1,10 @@
 from .anchor import PRIOR as PRIOR
 from .anchor import Anchor as Anchor
+from .datatree import to_datatree as to_datatree
 from .fit import fit_model as fit_model
 from .fit_files import Prior as Prior
 from .fit_files import load_cells as load_cells
+from .fit_files import load_chains as load_chains
 from .fit_files import load_fit as load_fit
 from .fit_files import load_prior as load_prior
 from .fit_files import load_record as load_record
@@ -13,7 +15,10 @@ from .left_out import left_out_scores as left_out_scores
 from .left_out import shared_draws as shared_draws
 from .model import Model as Model
 from .pymc_model import build_model as build_model
+from .pymc_model import data_of as data_of
+from .pymc_model import evidence_data as evidence_data
 from .pymc_model import log_prior as log_prior
+from .pymc_model import prior_draws as prior_draws
 from .sampler import Sampler as Sampler
 from .settings import Sampling as Sampling
 from .settings import Settings as Settings

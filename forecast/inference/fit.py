@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from forecast import quantities
+from forecast import inference, quantities
 from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
@@ -34,17 +34,32 @@ LINKS = ("transition_log_rate", "effect_log_times")  # arrays of a fit
 PACKAGES = ("scenario-cascade", "pymc", "pytensor", "nutpie", "numba", "numpy")
 
 
-@dataclass(frozen=True)
-class Fit(FitRecord):
-    """Posterior draws with the evidence they were drawn under.
+class Chains(NamedTuple):
+    """Everything that was drawn, (chain, draw, …) with named dims: ``posterior``, and ``stats`` of each draw.
 
-    ``draws`` holds chains end to end, ``cells`` the evidence. ``posterior`` is the full posterior (an `xarray.Dataset`
-    with named dims), present right after sampling; `load_posterior` reads it again.
+    ``stats`` are none in files of versions that did not keep them.
     """
 
+    posterior: xr.Dataset
+    stats: xr.Dataset | None
+
+
+@dataclass(frozen=True, repr=False)
+class Fit(FitRecord):
+    """Posterior draws of the model of ``space`` with the evidence they were drawn under.
+
+    ``draws`` holds chains end to end, ``cells`` the evidence; ``chains()`` gives all that was drawn, read from the file
+    of a fit that was loaded.
+    """
+
+    space: StateSpace
     cells: Cells
     draws: Draws
-    posterior: xr.Dataset | None = None
+    chains: Callable[[], Chains]
+
+    def to_datatree(self) -> xr.DataTree:
+        """Give the fit as ArviZ reads it: see `forecast.inference.datatree.to_datatree`."""
+        return inference.to_datatree(self, self.chains(), self.cells, self.space)
 
 
 def fit_id(space: StateSpace, evidence: Evidence, settings: Settings) -> str:
@@ -61,7 +76,8 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
 
     The result is not checked: see `check_fit`.
     """
-    posterior, divergences = sampler.sample(evidence, settings, on_draw)
+    posterior, stats = sampler.sample(evidence, settings, on_draw)
+    divergences = int(stats["diverging"].sum())
     draws = _draws(posterior)
     blocks = Blocks(chain_of(space), draws)
     ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
@@ -79,9 +95,10 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
         learned=tuple(_learned(space, posterior)),
         versions={name: version(name) for name in PACKAGES},
         created_at=now.isoformat(timespec="seconds"),
+        space=space,
         cells=evidence.cells,
         draws=draws,
-        posterior=posterior,
+        chains=lambda: Chains(posterior, stats),
     )
 
 

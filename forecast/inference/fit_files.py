@@ -15,7 +15,7 @@ from forecast.base.errors import InputError
 from forecast.base.files import make_folder, replace_file
 from forecast.engine.arrays import Cells
 from forecast.engine.blocks import Draws
-from forecast.inference.fit import Fit
+from forecast.inference.fit import Chains, Fit
 from forecast.inference.left_out import SharedDraws
 from forecast.inference.settings import Diagnostics, FitRecord, Learned, Settings
 
@@ -35,18 +35,18 @@ UNREADABLE = (
     OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
 ALONE = ("alone_log_rate", "alone_start")  # draws of a prior file that know of no history
+EVIDENCE, STATS = "evidence_", "sample_stats_"  # before the names of what is no draw of the posterior
 SHARED = "shared_"  # before the names of what units have in common, likewise
 KEPT_FITS = 20  # of each model, beside those that an issued forecast names
 
 
 def save_fit(fit: Fit, folder: Path) -> Path:
     """Write ``folder/<id>.nc`` (h5netcdf, with checksums), atomically; returns the path."""
-    if fit.posterior is None:
-        msg = "a fit without its posterior cannot be saved"
-        raise ValueError(msg)
+    posterior, stats = fit.chains()
     about = asdict(FitRecord(**{field.name: getattr(fit, field.name) for field in fields(FitRecord)}))
-    cells = {f"evidence_{name}": _array(f"evidence_{name}", part) for name, part in fit.cells._asdict().items()}
-    return _write(fit.posterior.assign(cells).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
+    cells = {f"{EVIDENCE}{name}": _array(f"{EVIDENCE}{name}", part) for name, part in fit.cells._asdict().items()}
+    kept = {f"{STATS}{name}": part for name, part in (stats.data_vars.items() if stats is not None else ())}
+    return _write(posterior.assign(cells | kept).assign_attrs(about=json.dumps(about, default=str)), folder, fit.id)
 
 
 class Prior(NamedTuple):
@@ -219,12 +219,12 @@ def load_cells(path: Path) -> Cells:
         If the file cannot be read as a fit.
 
     """
-    names = tuple(f"evidence_{name}" for name in Cells._fields)
+    names = tuple(f"{EVIDENCE}{name}" for name in Cells._fields)
     return Cells(*_read(path, names)[1].values())
 
 
 def load_fit(path: Path, space: StateSpace) -> Fit:
-    """Read a fit of the model of ``space``, without its posterior.
+    """Read a fit of the model of ``space``; its chains are read when they are asked for.
 
     Raises
     ------
@@ -242,15 +242,29 @@ def load_fit(path: Path, space: StateSpace) -> Fit:
         raise InputError(msg)
     draws = Draws(*(np.ascontiguousarray(part.reshape(-1, part.shape[-1])) for part in arrays.values()))
     parts = {field.name: getattr(record, field.name) for field in fields(FitRecord)}
-    return Fit(**parts, cells=load_cells(path), draws=draws, posterior=None)
+    return Fit(**parts, space=space, cells=load_cells(path), draws=draws, chains=lambda: load_chains(path))
 
 
-def load_posterior(path: Path) -> xr.Dataset:
-    """Read the whole posterior of a fit, with named dims."""
+def load_chains(path: Path) -> Chains:
+    """Read everything that was drawn for a fit, with named dims.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a fit.
+
+    """
     import xarray as xr  # noqa: PLC0415 - slow to import
 
-    with xr.open_dataset(path, engine="h5netcdf") as dataset:
-        return dataset[[name for name in dataset.data_vars if not str(name).startswith("evidence_")]].load()
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as dataset:
+            whole = dataset.drop_attrs().load()
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    names = [str(name) for name in whole.data_vars]
+    stats = {name: name.removeprefix(STATS) for name in names if name.startswith(STATS)}
+    drawn = [name for name in names if not name.startswith((EVIDENCE, STATS))]
+    return Chains(whole[drawn], whole[[*stats]].rename(stats) if stats else None)
 
 
 def _record(path: Path, about: dict[str, Any]) -> FitRecord:

@@ -10,7 +10,7 @@ import numpy as np
 from forecast import engine, quantities, theory
 from forecast.base.errors import InputError
 from forecast.inference.fit import fit_id, fit_model
-from forecast.inference.fit_files import load_arrays, load_fit, load_posterior, prune_fits, save_fit
+from forecast.inference.fit_files import load_arrays, load_chains, load_fit, prune_fits, save_fit
 from forecast.inference.reweighting import reweigh, update
 from forecast.inference.settings import check_fit
 
@@ -107,7 +107,7 @@ class Fitter:
 
     def posterior(self, anchor: Anchor) -> xr.Dataset:
         """Read the whole posterior of the fit that an anchor is."""
-        return load_posterior(self.folder / f"{anchor.name}.nc")
+        return load_chains(self.folder / f"{anchor.name}.nc").posterior
 
     def arrays(self, anchor: Anchor, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
         """Read some arrays (chains, draws, …) of the fit that an anchor is, which is quicker."""

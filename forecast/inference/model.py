@@ -174,9 +174,12 @@ class Model:
         found = inference.fit_model(
             self.space, nothing, sampler, settings, watermark=0, now=dt.datetime.fromtimestamp(0, dt.UTC)
         )
-        assert found.posterior is not None  # noqa: S101 - it was just sampled
         alone = sampler.prior(ALONE_DRAWS, PRIOR_SEED)
         narrowing = {row.name: row.narrowing for row in found.learned}
         return inference.Prior(
-            found.draws, found.diagnostics.efficiency, alone, narrowing, inference.shared_draws(found.posterior)
+            found.draws,
+            found.diagnostics.efficiency,
+            alone,
+            narrowing,
+            inference.shared_draws(found.chains().posterior),
         )

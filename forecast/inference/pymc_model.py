@@ -20,6 +20,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
+from pymc.distributions.shape_utils import change_dist_size
+from pytensor.graph.replace import vectorize_graph
 
 from forecast.engine.arrays import Cells, Chain
 from forecast.engine.blocks import chains_joined
@@ -32,6 +34,8 @@ from forecast.theory.statespace import chain_of
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
     from pytensor.graph.basic import Variable
     from pytensor.tensor.variable import TensorVariable
@@ -61,7 +65,7 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
     """
     history = compile_history(space)
     with pm.Model(coords=_coords(space) | {"history_stage": history.stages, "unit": history.units}) as model:
-        data = {name: pm.Data(name, value) for name, value in data_of(evidence, history).items()}
+        data = {name: pm.Data(name, value) for name, value in data_of(evidence.cells, history).items()}
         transition = _log_normal("transition_log_rate", _intervals(space, "transitions"), "transition")
         effect = _log_normal("effect_log_times", _intervals(space, "effects"), "effect")
         start = pm.Deterministic("start", pt.concatenate(_starts(space)), dims="stage_phase")
@@ -103,15 +107,26 @@ def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.fl
     return {group: np.sum(parts, axis=0) for group, parts in groups.items() if parts}
 
 
-def data_of(evidence: Evidence, history: History) -> dict[str, NDArray[Any]]:
-    """Give what `pm.set_data` needs to put ``evidence``, and a ``history`` of the same units, into a model."""
-    cells = evidence.cells
+def prior_draws(model: pm.Model, names: Iterable[str], count: int, seed: int) -> list[NDArray[Any]]:
+    """Draw variables of a model ``count`` times from the prior, all draws of a variable at once; compiles nothing."""
+    many = {variable: change_dist_size(variable, (count,), expand=True) for variable in model.free_RVs}
+    wanted = vectorize_graph([model[name] for name in names], many)
+    return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
+
+
+def data_of(cells: Cells, history: History) -> dict[str, NDArray[Any]]:
+    """Give what `pm.set_data` needs to put evidence, and a ``history`` of the same units, into a model."""
     spells = {f"history_{name}": getattr(history.spans, name) for name in SPAN_ARRAYS} | {
         "history_rate_transition": history.rate_transition,
         "history_rate_unit": history.rate_unit,
         "history_rate_effect": history.rate_effect,
     }
-    return (spells if history.units else {}) | {
+    return (spells if history.units else {}) | evidence_data(cells)
+
+
+def evidence_data(cells: Cells) -> dict[str, NDArray[Any]]:
+    """Give the part of `data_of` that is evidence."""
+    return {
         "step_years": cells.years,
         "cell_what": cells.what,
         "cell_value": cells.value,

@@ -27,7 +27,6 @@ import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from nutpie.compile_pymc import CompiledPyMCModel, address_as_void_pointer
-from pymc.distributions.shape_utils import change_dist_size
 from pymc.model.transform.optimization import freeze_dims_and_data
 from pymc.pytensorf import join_nonshared_inputs
 from pytensor.graph.replace import clone_replace, vectorize_graph
@@ -38,10 +37,10 @@ from pytensor.tensor.variable import TensorConstant
 from forecast.engine.arrays import COVERED
 from forecast.engine.blocks import Draws
 from forecast.evidence.history import compile_history
-from forecast.inference.pymc_model import NUMBER, build_model, data_of
+from forecast.inference.pymc_model import NUMBER, build_model, data_of, prior_draws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -54,6 +53,10 @@ if TYPE_CHECKING:
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
+STATS = {  # nutpie's names of what it says of each draw, and ArviZ's
+    "diverging": "diverging", "depth": "tree_depth", "n_steps": "n_steps", "mean_tree_accept": "acceptance_rate",
+    "energy": "energy", "logp": "lp", "step_size": "step_size",
+}  # fmt: skip
 KINDS = ("float64", "int64")  # of the constants that are arguments
 _DOUBLES = numba.types.CPointer(numba.types.double)
 _DENSITY = numba.types.int64(numba.types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, numba.types.voidptr)
@@ -133,13 +136,7 @@ class Sampler:
 
     def prior(self, count: int, seed: int) -> Draws:
         """Draw ``count`` times from the prior."""
-        return Draws(*self._draw(Draws._fields, count, seed))
-
-    def _draw(self, names: Iterable[str], count: int, seed: int) -> list[np.ndarray]:
-        """Draw variables of the model ``count`` times from the prior, all draws of a variable at once."""
-        many = {variable: change_dist_size(variable, (count,), expand=True) for variable in self._model.free_RVs}
-        wanted = vectorize_graph([self._model[name] for name in names], many)
-        return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
+        return Draws(*prior_draws(self._model, Draws._fields, count, seed))
 
     @property
     def value_names(self) -> tuple[str, ...]:
@@ -148,23 +145,23 @@ class Sampler:
 
     def log_density(self, evidence: Evidence, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at an unconstrained ``point`` (see `value_names`), under ``evidence``."""
-        table, alive = self._density.table(data_of(evidence, self.history), np.arange(self._start.size))
+        table, alive = self._density.table(data_of(evidence.cells, self.history), np.arange(self._start.size))
         found = self._density.call(table, point)
         del alive  # until here: the table holds addresses of these arrays
         return found
 
     def sample(
         self, evidence: Evidence, settings: Settings, on_draw: Callable[[int, int], None] | None = None
-    ) -> tuple[xr.Dataset, int]:
+    ) -> tuple[xr.Dataset, xr.Dataset]:
         """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
 
         What belongs to an indicator that the evidence never speaks of has its prior for its posterior, so NUTS leaves
         it out and it is drawn from there.
 
-        Returns the posterior (chain, draw, …) with named dims, and the number of divergent transitions after tuning.
+        Returns the posterior (chain, draw, …) with named dims, and of each draw what the sampler did (`STATS`).
         """
         moving = self.moving(evidence)
-        table, alive = self._density.table(data_of(evidence, self.history), moving)
+        table, alive = self._density.table(data_of(evidence.cells, self.history), moving)
         size = moving.size
 
         def start(seed: int) -> np.ndarray:
@@ -184,7 +181,8 @@ class Sampler:
         trace = _wait(running, table, settings.chains * (settings.draws + settings.tune), on_draw)
         del alive  # until here: the table holds addresses of these arrays
         points = self._whole(trace["posterior"]["point"].to_numpy(), moving, settings.seed)
-        return self._posterior(points), int(trace["sample_stats"]["diverging"].sum())
+        stats = {name: (("chain", "draw"), trace["sample_stats"][theirs].to_numpy()) for theirs, name in STATS.items()}
+        return self._posterior(points), xr.Dataset(stats)
 
     def moving(self, evidence: Evidence) -> NDArray[np.int64]:
         """Places of an unconstrained point that ``evidence`` says anything of: what NUTS moves."""
@@ -200,7 +198,7 @@ class Sampler:
         """Put draws from the prior where nothing moved."""
         whole = np.empty((*points.shape[:2], self._start.size))
         if moving.size < self._start.size:
-            own = self._draw(self._own, points[..., 0].size, seed)
+            own = prior_draws(self._model, self._own, points[..., 0].size, seed)
             for places, part in zip(self._own.values(), own, strict=True):
                 whole[..., places] = part.reshape(*points.shape[:2], -1)
         whole[..., moving] = points

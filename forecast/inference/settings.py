@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from forecast.base import prose
 from forecast.base.errors import UntrustworthyError
+from forecast.base.shown import Shown, ShownTable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,8 +96,8 @@ class Learned:
     narrowing: float
 
 
-@dataclass(frozen=True)
-class FitRecord:
+@dataclass(frozen=True, repr=False)
+class FitRecord(Shown):
     """What a fit says about itself, without its draws."""
 
     id: str
@@ -109,6 +111,23 @@ class FitRecord:
     learned: tuple[Learned, ...]
     versions: dict[str, str]
     created_at: str
+
+    def _said(self) -> tuple[str, ...]:
+        wrong = self.diagnostics.complaints(self.settings)
+        verdict = f"failed its checks: {'; '.join(wrong)}" if wrong else "passed its checks"
+        size = prose.count(self.settings.chains * self.settings.draws, "draw")
+        return (f"{self.id} of {self.model} as of {self.as_of}, {size}, {verdict}",)
+
+    def _shown_table(self) -> ShownTable:
+        """Show what was learned of each link: 90 % intervals before and after."""
+        rows = [
+            [row.name, _spanned(row.prior), _spanned(row.posterior), f"{row.narrowing:.2f}"] for row in self.learned
+        ]
+        return ShownTable(["", "prior", "posterior", "narrowing"], rows)
+
+
+def _spanned(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.2g} to {interval[1]:.2g}"
 
 
 def check_fit[F: FitRecord](fit: F) -> F:

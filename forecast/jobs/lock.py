@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from forecast.base.errors import BusyError, InputError
+from forecast.base.files import lives
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -63,7 +64,7 @@ class RunLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
         except Timeout:
-            msg = f"{self.path}: another run holds the lock{self._holder()}; try again when it is done"
+            msg = f"{self.path}: another run holds the lock{self._signed()}; try again when it is done"
             raise BusyError(msg) from None
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -75,7 +76,15 @@ class RunLock:
         with suppress(OSError):
             self.path.write_text(json.dumps(holder) if holder else "", encoding="utf-8")
 
-    def _holder(self) -> str:
+    def holder(self) -> str:
+        """Say who has signed for the lock, if that process is there; nothing otherwise. The lock is not touched."""
+        try:
+            pid = int(json.loads(self.path.read_text(encoding="utf-8"))["pid"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return ""
+        return self._signed() if lives(pid) else ""
+
+    def _signed(self) -> str:
         try:
             holder = json.loads(self.path.read_text(encoding="utf-8"))
             return f" (process {holder['pid']}, since {holder['since']})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is still a forecast of what nobody knows
@@ -46,7 +46,7 @@ class Issued:
     model_hash: str
     fit: str
     watermark: int
-    content: str
+    content: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

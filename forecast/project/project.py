@@ -10,6 +10,7 @@ from forecast import ledger, record
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
+from forecast.project.fits import Fits
 from forecast.project.given import fill_in, replay
 from forecast.project.models import Models
 from forecast.project.reports import Reports
@@ -88,8 +89,6 @@ class Project:
         """Read a model; without a ``name``, the project's own; see `Models.get`."""
         return self.models.get(name)
 
-    # Evidence.
-
     def dataset(self, model: Model, *, now: dt.datetime) -> Dataset:
         """Rows of the model's dataset; its starter evidence is taken into the ledger on first use."""
         name = model.spec.model.dataset
@@ -116,9 +115,10 @@ class Project:
 
     # Forecasts.
 
-    def fits(self, model: Model) -> Path:
-        """Folder of the fits of the model's dataset."""
-        return self.root / "data" / model.spec.model.dataset / "fits"
+    @property
+    def fits(self) -> Fits:
+        """Fits that are kept: listed, pruned, exported."""
+        return Fits(self.root, self.models, lambda: self.ledger, self.locked)
 
     def _given(self, model: Model | str | None, as_of: dt.date | str | None, how: How) -> Given:
         of = self.model(model) if isinstance(model, str | None) else model
@@ -200,8 +200,6 @@ class Project:
             return run(
                 snapshot, fitter, self.reports, lambda: self.score(of.spec.name), date, refit=refit, on_issue=on_issue
             )
-
-    # Track record.
 
     def archive(self) -> pd.DataFrame:
         """Give every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""

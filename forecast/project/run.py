@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from forecast import answers, inference, quantities, record
 from forecast import ledger as ledgers
 from forecast import report as reporting
 from forecast.base.errors import UntrustworthyError
+from forecast.base.shown import Shown, ShownTable
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,13 +29,22 @@ if TYPE_CHECKING:
     from forecast.record.scores import Score
 
 
-class Issue(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Issue(Shown):
     """What a run gives: the archived forecast, its report data, and whether it is a new one."""
 
     issued: Issued
     report: dict[str, Any]
     folder: Path
     new: bool
+
+    def _said(self) -> tuple[str, ...]:
+        word = "new" if self.new else "the same as before"
+        return (f"{self.issued.model} as of {self.issued.as_of}, number {self.issued.seq}, {word}: {self.folder}",)
+
+    def _shown_table(self) -> ShownTable:
+        shown = {name: getattr(self.issued, name) for name in ("seq", "model", "as_of", "issued_at", "fit")}
+        return ShownTable(["", "value"], [[name, str(value)] for name, value in shown.items()])
 
 
 def run(  # noqa: PLR0913 - everything that a run brings together

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from forecast import inference
+from forecast.base import prose
 from forecast.base.errors import InputError, LedgerError
+from forecast.base.shown import Shown, ShownTable, cell_shown
 from forecast.project.reports import REPORT_DATA
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from forecast.ledger.protocol import Ledger
 
 
-@dataclass(frozen=True)
-class Verified:
+@dataclass(frozen=True, repr=False)
+class Verified(Shown):
     """What was looked at, and every fault: of the ``ledger``, of fits and of reports.
 
     ``head`` is the end of the ledger's chain; its first ``before`` rows were there before there was a chain. Of the
@@ -34,6 +36,15 @@ class Verified:
     older: tuple[str, ...]
     reports: int
     faults: tuple[str, ...]
+
+    def _said(self) -> tuple[str, ...]:
+        parts = [prose.count(self.head.links, "row"), prose.count(self.issues, "issue"), prose.count(self.fits, "fit")]
+        found = prose.count(len(self.faults), "fault") if self.faults else "all is as it was written"
+        return (f"{found}; {prose.listed(parts)}", *self.faults)
+
+    def _shown_table(self) -> ShownTable:
+        shown = self.to_dict() | {"head": self.head.digest}
+        return ShownTable(["", "value"], [[name, cell_shown(value)] for name, value in shown.items()])
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""

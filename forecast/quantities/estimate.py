@@ -7,6 +7,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from forecast.base.prose import change, spoken, spread
+from forecast.base.shown import Shown, ShownTable, cell_shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,7 +22,7 @@ type Key = tuple[str, str, str | None, int | None, dt.date | None]  # what a qua
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """A probability: mean over draws, 90 % equal-tailed interval over draws, Monte Carlo standard error of the mean."""
 
     mean: float
@@ -27,9 +30,15 @@ class Estimate:
     high: float
     mcse: float
 
+    def _said(self) -> tuple[str, ...]:
+        return (spread(asdict(self)),)
 
-@dataclass(frozen=True)
-class Quantity:
+    def _shown_table(self) -> ShownTable:
+        return ShownTable([*asdict(self)], [[cell_shown(value) for value in asdict(self).values()]])
+
+
+@dataclass(frozen=True, repr=False)
+class Quantity(Shown):
     """One published probability.
 
     ``kind`` is ``already`` (in the outcome now), ``at`` the horizon, ``reached`` by it, ``given`` another outcome at
@@ -52,6 +61,12 @@ class Quantity:
         """Name the quantity, as in ``deal reached by 2026-04-09``."""
         return _name(self.outcome, self.kind, self.given, self.date)
 
+    def _said(self) -> tuple[str, ...]:
+        return (f"{spoken(str(self))}: {spread(asdict(self.estimate))}",)
+
+    def _shown_table(self) -> ShownTable:
+        return ShownTable(["", "probability"], [[spoken(str(self)), spread(asdict(self.estimate))]])
+
 
 def _name(outcome: str, kind: str, given: str | None, date: dt.date | None) -> str:
     if kind == "after":
@@ -60,8 +75,8 @@ def _name(outcome: str, kind: str, given: str | None, date: dt.date | None) -> s
     return f"{outcome} {words[kind]}"
 
 
-@dataclass(frozen=True)
-class Trust:
+@dataclass(frozen=True, repr=False)
+class Trust(Shown):
     """Whether the numbers can be believed, and what they were made from.
 
     ``anchor`` names the draws: a fit, or ``prior``. ``k_hat`` is None where they were not reweighted. ``ess`` is the
@@ -82,6 +97,16 @@ class Trust:
         """Whether the gate is open."""
         return not self.reasons
 
+    def _said(self) -> tuple[str, ...]:
+        made = "the prior" if self.anchor_as_of is None else f"the fit of {self.anchor_as_of}"
+        verdict = "trusted" if self.trusted else f"not to be trusted: {'; '.join(self.reasons)}"
+        return (f"{verdict}; {self.draws:,} draws of {made}, worth {self.ess:,.0f}",)
+
+    def _shown_table(self) -> ShownTable:
+        return ShownTable(
+            ["", "value"], [[name.replace("_", " "), cell_shown(value)] for name, value in vars(self).items()]
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types; `from_dict` reads them back."""
         return {
@@ -99,8 +124,8 @@ class Trust:
         return cls(**rest)
 
 
-@dataclass(frozen=True)
-class Change:
+@dataclass(frozen=True, repr=False)
+class Change(Shown):
     """One published probability before and after a supposition; the Monte Carlo error is that of the difference."""
 
     outcome: str
@@ -122,6 +147,18 @@ class Change:
     def __str__(self) -> str:
         """Name the quantity."""
         return _name(self.outcome, self.kind, self.given, self.date)
+
+    @property
+    def said(self) -> str:
+        """Write where it was and where it is, each as its error allows."""
+        return change((self.before.mean, self.before.mcse), (self.after.mean, self.after.mcse), self.mcse)
+
+    def _said(self) -> tuple[str, ...]:
+        return (f"{spoken(str(self))}: {self.said}",)
+
+    def _shown_table(self) -> ShownTable:
+        rows = [["before", spread(asdict(self.before))], ["after", spread(asdict(self.after))]]
+        return ShownTable(["", "probability"], rows)
 
 
 def text_or_none(date: dt.date | None) -> str | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecast import base
 from forecast.base.errors import InputError, brief, nearest
-from forecast.base.prose import change, figure, spread
+from forecast.base.prose import chance, figure, spoken, spread
+from forecast.base.shown import Shown, ShownTable
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -23,8 +23,8 @@ QUESTIONS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class WhatIf:
+@dataclass(frozen=True, repr=False)
+class WhatIf(Shown):
     """A forecast beside the same one under a supposition, for the same dates.
 
     ``supposed`` says what is supposed, a line each. Horizons before the last supposed date are left out.
@@ -68,21 +68,14 @@ class WhatIf:
             "trust": self.trust.to_dict(),
         }
 
-    def _repr_html_(self) -> str:
-        """Show the probabilities at the horizons in notebooks, before → after."""
-        heads, rows = _across([row for row in self.changes if row.kind in {"at", "reached"}])
-        cells = [
-            (
-                name,
-                [
-                    change((row.before.mean, row.before.mcse), (row.after.mean, row.after.mcse), row.mcse)
-                    for row in line
-                ],
-            )
-            for name, line in rows
-        ]
-        words = "; ".join(self.supposed)
-        return _table(f"{self.model} as of {self.as_of}, if {words}", heads, cells, self.trust)
+    def _said(self) -> tuple[str, ...]:
+        told = max(self.changes, key=lambda row: abs(row.difference), default=None)
+        most = f": {spoken(str(told))} {told.said}" if told else ""
+        return (f"{self.model} as of {self.as_of}, if {'; '.join(self.supposed)}{most}",)
+
+    def _shown_table(self) -> ShownTable:
+        """Show the probabilities at the horizons, before → after."""
+        return _across([row for row in self.changes if row.kind in {"at", "reached"}], lambda row: row.said)
 
 
 def changes_between(before: Forecast, after: Forecast) -> tuple[Change, ...]:
@@ -94,8 +87,8 @@ def changes_between(before: Forecast, after: Forecast) -> tuple[Change, ...]:
     return tuple(Change.of(old[row.key], row) for row in after.quantities if row.key in old)
 
 
-@dataclass(frozen=True, eq=False)
-class Forecast:
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Shown):
     """Probabilities as of a date; immutable, and safe to read from several threads.
 
     ``model_hash`` and ``evidence`` are the hashes of what it rests on.
@@ -192,15 +185,20 @@ class Forecast:
             msg = f"this is no forecast as `to_dict` gives it ({type(error).__name__}: {brief(str(error))})"
             raise InputError(msg) from error
 
-    def _repr_html_(self) -> str:
-        """Show the probabilities at the horizons in notebooks, with their intervals."""
-        heads, rows = _across([row for row in self.quantities if row.kind in {"at", "reached"}])
-        cells = [(name, [spread(asdict(row.estimate)) for row in line]) for name, line in rows]
-        return _table(f"{self.model} as of {self.as_of}", heads, cells, self.trust)
+    def _said(self) -> tuple[str, ...]:
+        rows = [row for row in self.quantities if row.kind == "already"]
+        now = ", ".join(f"{spoken(row.outcome)} {chance(row.estimate.mean, row.estimate.mcse)}" for row in rows)
+        doubt = "" if self.trust.trusted else ", not to be trusted"
+        return (f"{self.model} as of {self.as_of}{doubt}" + (f": now {now}" if now else ""),)
+
+    def _shown_table(self) -> ShownTable:
+        """Show the probabilities at the horizons, with their intervals."""
+        rows = [row for row in self.quantities if row.kind in {"at", "reached"}]
+        return _across(rows, lambda row: spread(asdict(row.estimate)))
 
 
-@dataclass(frozen=True)
-class ForecastPath:
+@dataclass(frozen=True, repr=False)
+class ForecastPath(Shown):
     """Forecasts of the past, each from what was known on its date; ``fits`` says how many had to be made for them."""
 
     model: str
@@ -220,25 +218,31 @@ class ForecastPath:
         """Give plain JSON types: each forecast as `Forecast.to_dict` gives it."""
         return {"model": self.model, "fits": self.fits, "forecasts": [one.to_dict() for one in self.forecasts]}
 
-    def _repr_html_(self) -> str:
-        """Show in notebooks how the probability of each outcome now and at the horizons has moved."""
-        last = self.forecasts[-1]
-        shown = [row for row in last.quantities if row.kind in {"already", "at"}]
-        heads = [
-            f"{row.outcome.replace('_', ' ')}, {f'{w} weeks' if (w := row.horizon_weeks) else 'now'}" for row in shown
-        ]
+    @property
+    def trust(self) -> Trust:
+        """What the gate says of the last forecast."""
+        return self.forecasts[-1].trust
+
+    def _said(self) -> tuple[str, ...]:
+        first, last = self.forecasts[0], self.forecasts[-1]
+        return (f"{self.model}, as it would have been forecast each week from {first.as_of} to {last.as_of}",)
+
+    def _shown_table(self) -> ShownTable:
+        """Show how the probability of each outcome now and at the horizons has moved, the newest weeks first."""
+        shown = [row for row in self.forecasts[-1].quantities if row.kind in {"already", "at"}]
+        heads = [f"{spoken(row.outcome)}, {f'{w} weeks' if (w := row.horizon_weeks) else 'now'}" for row in shown]
         rows = [
-            (
+            [
                 str(one.as_of),
-                [
+                *(
                     figure(found.mean, found.mcse)
                     for row in shown
                     for found in [one.probability(row.outcome, weeks=row.horizon_weeks)]
-                ],
-            )
-            for one in self.forecasts
+                ),
+            ]
+            for one in reversed(self.forecasts)
         ]
-        return _table(f"{self.model}, as it would have been forecast each week", heads, rows, last.trust)
+        return ShownTable(["", *heads], rows)
 
 
 # Reading and showing.
@@ -262,24 +266,25 @@ def _find[Row: (Quantity, Change)](  # noqa: PLR0913, PLR0917 - what names a num
     raise InputError(msg)
 
 
-def _across[Row: (Quantity, Change)](rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Row]]]]:
+def _across[Row: (Quantity, Change)](rows: Sequence[Row], shown: Callable[[Row], str]) -> ShownTable:
     """Arrange numbers at horizons with a row for each outcome and kind, and a column for each horizon."""
     heads = list(dict.fromkeys(f"{row.horizon_weeks} weeks ({row.date})" for row in rows))
-    lines: dict[str, list[Row]] = {}
+    lines: dict[str, list[str]] = {}
     for row in rows:
         words = "on the day" if row.kind == "at" else "newly by then"
-        lines.setdefault(f"{row.outcome.replace('_', ' ')}, {words}", []).append(row)
-    return heads, list(lines.items())
+        lines.setdefault(f"{spoken(row.outcome)}, {words}", []).append(shown(row))
+    return ShownTable(["", *heads], [[name, *line] for name, line in lines.items()])
 
 
-def _table(caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], trust: Trust) -> str:
-    lines = [f"<caption>{escape(caption)}</caption>"]
-    lines.append("<tr><th></th>" + "".join(f"<th scope='col'>{escape(head)}</th>" for head in heads) + "</tr>")
-    for name, cells in rows:
-        values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        lines.append(f"<tr><th scope='row'>{escape(name)}</th>{values}</tr>")
-    warning = "".join(f"<p><strong>Not to be trusted:</strong> {escape(reason)}</p>" for reason in trust.reasons)
-    return f"<table>{''.join(lines)}</table>{warning}"
+def side_by_side(forecasts: Mapping[str, Forecast]) -> ShownTable:
+    """Arrange the probabilities now and on the day of each horizon with a column for each forecast."""
+    tables = {name: {row.key: row.estimate for row in one.quantities} for name, one in forecasts.items()}
+    rows = [row for row in next(iter(forecasts.values())).quantities if row.kind in {"already", "at"}]
+    lines = [
+        [spoken(str(row)), *(spread(asdict(one[row.key])) if row.key in one else "" for one in tables.values())]
+        for row in rows
+    ]
+    return ShownTable(["", *forecasts], lines)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], *days: str) -> pd.DataFrame:

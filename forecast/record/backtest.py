@@ -15,6 +15,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown
 from forecast.quantities.estimate import FORMAT
 from forecast.record.naive import CONSTANT, NAIVE, Naive
 from forecast.record.replay import score_week
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from forecast.record.replay import Replay, Week
 
 
-@dataclass(frozen=True)
-class Backtest:
+@dataclass(frozen=True, repr=False)
+class Backtest(Shown):
     """Scores of a model and of others on the evidence of each week: log predictive probabilities in nats.
 
     ``weeks`` score ``model`` and every one of ``others``. Scores of weeks up to ``frozen``, the day from which on no

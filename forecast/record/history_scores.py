@@ -10,6 +10,7 @@ import numpy as np
 
 from forecast import base
 from forecast.base import prose
+from forecast.base.shown import Shown
 from forecast.record.stacking import said_of_weights, stacking_weights
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class StageScores:
         return f"{name} ({gap:.1f}{'' if error is None else f' ± {error:.1f}'} nats)"
 
 
-@dataclass(frozen=True)
-class HistoryComparison:
+@dataclass(frozen=True, repr=False)
+class HistoryComparison(Shown):
     """Rival models on the history, each unit left out in turn.
 
     ``units`` are those that all models with a history read alike, ``unlike`` names the others. ``silent`` are models

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast import base
 from forecast.base import prose
+from forecast.base.shown import Shown
 from forecast.quantities.estimate import FORMAT
 from forecast.record.questions import between, stated
 from forecast.record.resolution import HOW
@@ -63,8 +64,8 @@ class Witness:
     right: bool | None
 
 
-@dataclass(frozen=True)
-class PostMortem:
+@dataclass(frozen=True, repr=False)
+class PostMortem(Shown):
     """A resolved question, looked back at: what each issue ``told``, and which stories were ``witnesses`` of it.
 
     ``answered_by`` says how in words: by the rule, by hand.

@@ -12,6 +12,7 @@ from forecast.base import prose
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, nearest
 from forecast.base.sanitise import is_web
+from forecast.base.shown import Shown
 from forecast.ledger.issued import Resolution
 from forecast.quantities.estimate import FORMAT
 from forecast.record.agreement import contradicted, days_of, implied, rivals_of, within
@@ -268,8 +269,8 @@ def plain(row: Resolution) -> dict[str, Any]:
     return {"kind": row.kind, **asdict(row), **texts, "how": row.by}
 
 
-@dataclass(frozen=True)
-class Resolved:
+@dataclass(frozen=True, repr=False)
+class Resolved(Shown):
     """What `Project.resolve` has recorded: answers that are new or changed.
 
     ``answered`` questions have an answer now, ``open`` ones a window that has not closed. Of those that have closed,

@@ -11,8 +11,10 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.base.shown import Shown, ShownTable
 from forecast.inference.mixture import MixturePart, pool
 from forecast.quantities.estimate import FORMAT
+from forecast.quantities.forecast import side_by_side
 from forecast.record.history_scores import compare_on_history
 from forecast.record.replay import score_week
 from forecast.record.stacking import said_of_weights, stacking_weights
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from forecast.record.replay import Replay, Week
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Rival models on the same evidence.
 
     ``weights`` are stacking weights: the mixture with the largest sequential predictive score; ``intervals`` their
@@ -80,10 +82,17 @@ class Comparison:
             )
         return (*lines, *self.history.sentences)
 
+    @property
+    def _side_by_side(self) -> dict[str, Forecast]:
+        return {**self.forecasts, "pooled": self.pooled}
+
+    def _shown_table(self) -> ShownTable:
+        """Show the forecasts beside each other."""
+        return side_by_side(self._side_by_side)
+
     def to_frame(self) -> pd.DataFrame:
         """Tidy: forecasts of every model and of the pool, with the columns of `Forecast.to_frame` and ``model``."""
-        parts = {**self.forecasts, "pooled": self.pooled}
-        return base.stacked({name: one.to_frame() for name, one in parts.items()}, "model")
+        return base.stacked({name: one.to_frame() for name, one in self._side_by_side.items()}, "model")
 
     def scores_frame(self) -> pd.DataFrame:
         """Tidy: one row a week and model; columns date, cells, model, score, mcse."""

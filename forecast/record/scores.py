@@ -11,6 +11,7 @@ import numpy as np
 from forecast import base
 from forecast.base import prose
 from forecast.base.sanitise import csv_text, inert
+from forecast.base.shown import Shown
 from forecast.quantities.estimate import FORMAT
 from forecast.record.calibration import LEVEL, Reliability, reliability
 from forecast.record.questions import pulled
@@ -179,8 +180,8 @@ COLUMNS = (
 NUMBERS = ("probability", "brier", "log")
 
 
-@dataclass(frozen=True)
-class Score:
+@dataclass(frozen=True, repr=False)
+class Score(Shown):
     """Track record of a model: every issued probability whose question is resolved, and its scores.
 
     ``issues`` forecasts were issued, ``open`` questions wait for their answer; ``next`` is the first date of these.

@@ -120,9 +120,8 @@ def sbc_world(model: Model, settings: Settings, seed: int, world: int) -> Figure
     sampler = model.sampler(evidence).under(compile_history(StateSpace(model.spec.with_history(true.spells))))
     settings = replace(settings, seed=fit_seed)
     fit = fit_model(space, evidence, sampler, settings, watermark=0, now=EPOCH)
-    assert fit.posterior is not None  # noqa: S101 - it was just sampled
     every = np.linspace(0, fit.draws.size - 1, PLACED).round().astype(int)
-    drawn = _parameters(fit.posterior, true.truth, every)
+    drawn = _parameters(fit.chains().posterior, true.truth, every)
     own = truth_draws(space, true.truth)
     both = Draws(*(np.concatenate([one, other[every]]) for one, other in zip(own, fit.draws, strict=True)))
     drawn |= _forecasts(space, evidence, both)

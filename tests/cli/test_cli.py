@@ -31,15 +31,18 @@ from projects import (
     strict_json,
 )
 
+from docs.builder.commands import commands_of
 from forecast.base.prose import figure
 from forecast.cli.app import app, main
+from forecast.cli.options import utc_now
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = typer.main.get_command(app).commands  # pyright: ignore[reportAttributeAccessIssue]
+COMMANDS = commands_of(typer.main.get_command(app))
 EXAMPLES = {name: re.search(r"Example: `(forecast .*?)`", command.help or "") for name, command in COMMANDS.items()}
+EXAMPLE_FIT = "b4e420aee6ee"
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "A1")
 LONG = ("alarm", "backtest", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "study")
 LONG += ("update", "what-if")
@@ -88,7 +91,8 @@ def test_examples_work(name: str, tmp_path: Path) -> None:
         fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*"), dirs_exist_ok=True
     )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
-    done = call(*shlex.split(example[1])[1:], cwd=root)
+    words = example[1].replace(EXAMPLE_FIT, Project(root, utc_now).ledger.forecasts()[0].fit)
+    done = call(*shlex.split(words)[1:], cwd=root)
     assert done.code == 0, done.err
     assert not done.err or name in LONG
     assert done.out

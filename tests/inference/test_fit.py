@@ -17,7 +17,6 @@ from forecast.inference.fit_files import (
     load_arrays,
     load_cells,
     load_fit,
-    load_posterior,
     load_record,
     read_whole,
     save_fit,
@@ -56,11 +55,11 @@ def test_fit_records_what_it_is(fit: Fit, compiled_world: World) -> None:
     assert fit.settings == SHORT
     assert fit.created_at == "2026-01-09T08:30:00+00:00"
     assert set(fit.versions) >= {"pymc", "nutpie", "numpy"}
-    assert fit.posterior is not None
-    assert dict(fit.posterior.sizes)["chain"] == 2
+    posterior = fit.chains().posterior
+    assert dict(posterior.sizes)["chain"] == 2
     for name, array in zip(Draws._fields, fit.draws, strict=True):
         assert array.shape[0] == 120
-        np.testing.assert_array_equal(array, fit.posterior[name].to_numpy().reshape(120, -1))
+        np.testing.assert_array_equal(array, posterior[name].to_numpy().reshape(120, -1))
 
 
 def test_same_seed_same_draws(fit: Fit, compiled_world: World, sampler: Sampler) -> None:
@@ -96,14 +95,14 @@ def test_round_trip(fit: Fit, compiled_world: World, tmp_path: Path) -> None:
         if field.name == "cells":
             for one, other in zip(found.cells, fit.cells, strict=True):
                 np.testing.assert_array_equal(one, other)
-        elif field.name not in {"draws", "posterior"}:
+        elif field.name not in {"draws", "chains"}:
             assert getattr(found, field.name) == getattr(fit, field.name), field.name
-    assert found.posterior is None
-    assert fit.posterior is not None
-    xr.testing.assert_equal(load_posterior(path), fit.posterior)
+    for one, other in zip(found.chains(), fit.chains(), strict=True):
+        assert one is not None
+        xr.testing.assert_equal(one, other)
     names = ("class_log_rate", "log_rate")
     for name, array in load_arrays(path, names).items():
-        np.testing.assert_array_equal(array, fit.posterior[name].to_numpy())
+        np.testing.assert_array_equal(array, fit.chains().posterior[name].to_numpy())
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "empty", "text", "no posterior", "missing"])
@@ -176,9 +175,8 @@ def test_changed_notes_of_a_fit_are_never_used(fit: Fit, compiled_world: World, 
 def test_file_with_other_notes_is_refused(fit: Fit, compiled_world: World, tmp_path: Path, about: str) -> None:
     """A file whose notes are not a fit's is one clear error with its path."""
     path = save_fit(fit, tmp_path)
-    assert fit.posterior is not None
     about = about.replace("?", compiled_world.spec.hash)
-    fit.posterior.assign_attrs(about=about).to_netcdf(path, engine="h5netcdf")
+    fit.chains().posterior.assign_attrs(about=about).to_netcdf(path, engine="h5netcdf")
     with pytest.raises(InputError) as caught:
         load_fit(path, compiled_world.space)
     assert str(path) in str(caught.value)
@@ -274,7 +272,7 @@ def test_short_fit_has_honest_diagnostics(fit: Fit) -> None:
     """Diagnostics name a parameter, R-hat is about one or above, and 120 draws do not pass for many more."""
     assert fit.diagnostics.min_ess < 250
     assert 0.99 < fit.diagnostics.max_r_hat < 3
-    assert fit.diagnostics.min_ess_of.split("[")[0] in set(map(str, fit.posterior.data_vars))  # type: ignore[union-attr]
+    assert fit.diagnostics.min_ess_of.split("[")[0] in set(map(str, fit.chains().posterior.data_vars))
 
 
 def test_id_depends_on_everything_that_determines_the_draws(compiled_world: World) -> None:

@@ -319,4 +319,4 @@ def test_model_reads_by_name(compiled_world: World, model: pm.Model) -> None:
     assert tuple(model.coords["class"]) == tuple(compiled_world.spec.priors.classes)
     assert tuple(model.coords["grade"]) == ("weak", "moderate", "strong", "decisive")
     assert tuple(model.coords["transition"]) == compiled_world.space.transitions
-    assert set(data_of(compiled_world.evidence, compile_history(compiled_world.space))) <= set(model.named_vars)
+    assert set(data_of(compiled_world.evidence.cells, compile_history(compiled_world.space))) <= set(model.named_vars)

@@ -25,7 +25,7 @@ from year import SHORT, START, issued_tiny
 import forecast
 from forecast.base import files
 from forecast.inference import fitter
-from forecast.inference.fit_files import load_fit, load_posterior
+from forecast.inference.fit_files import load_chains, load_fit
 from forecast.inference.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def test_a_full_disk_is_one_line(command: tuple[str, ...], root: Path, monkeypat
 
 
 def _loaded(root: Path, path: Path) -> Fit:
-    """Read a fit with its posterior."""
-    space = forecast.open(root).model("tiny").space
-    return dataclasses.replace(load_fit(path, space), posterior=load_posterior(path))
+    """Read a fit with its chains."""
+    chains = load_chains(path)
+    return dataclasses.replace(load_fit(path, forecast.open(root).model("tiny").space), chains=lambda: chains)
 
 
 ON_A_FULL_DISK = """

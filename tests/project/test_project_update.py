@@ -134,7 +134,7 @@ def test_a_fit_of_another_version_is_never_used(root: Path) -> None:
     assert changed != text
     path.write_text(changed, encoding="utf-8")
     project = forecast.open(root)
-    assert project.model().anchors(project.fits(project.model())) == []
+    assert project.model().anchors(project.fits.folder(project.model())) == []
 
 
 def test_a_run_without_any_fit_may_not_be_forbidden_one(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_old_fits_go_but_not_issued_ones(root: Path) -> None:
     """Beyond the newest fits of a model the oldest are deleted, unless an issued forecast names them."""
     project = forecast.open(root)
     model = project.model()
-    folder = project.fits(model)
+    folder = project.fits.folder(model)
     (original,) = folder.glob("[!p]*.nc")
     names = [f"{k:012d}" for k in range(KEPT_FITS + 3)]
     for name in names:
@@ -213,7 +213,9 @@ def test_the_whole_path_needs_few_fits(tmp_path: Path) -> None:
     assert again.fits == 0
     frame = found.to_frame()
     assert frame["as_of"].nunique() == 56
-    assert "2025-07-01" in found._repr_html_()
+    html = found._repr_html_()
+    assert "2026-01-06" in html
+    assert "… and 36 more rows" in html
     json.dumps(found.to_dict())
 
 

@@ -513,7 +513,7 @@ def test_each_week_is_foretold_by_what_was_known_before(three: Comparison, rival
     assert three.fits == 0
     assert three.as_of == AS_OF
     model = rivals.model("tiny")
-    prior = model.prior(1, rivals.fits(model), model.evidence([], AS_OF))
+    prior = model.prior(1, rivals.fits.folder(model), model.evidence([], AS_OF))
     entries = rivals.entries(model, now=NOW, as_of=AS_OF)
     levels = evaluate(prior.blocks, model.evidence(entries, AS_OF).cells).log_likelihood
     assert three.totals["tiny"] == pytest.approx(math.log(np.exp(levels).mean()), abs=0.05)
