@@ -75,6 +75,10 @@ def observe(
     distinct: Annotated[bool, typer.Option("--distinct", help="An event of its own beside rows like it.")] = False,
     month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
     note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
+    coded_by: Annotated[
+        str, typer.Option("--coded-by", help="Program or model that proposed the row (default: you did, by hand).")
+    ] = "",
+    language: Annotated[str, typer.Option("--language", help="Language of the source: en, ru, az.")] = "",
     row_id: Annotated[str, typer.Option("--id", help="Id of the row to correct (default: a new row).")] = "",
     and_update: Annotated[bool, typer.Option("--update", help="Show at once what it moves.")] = False,
     as_of: AsOfOption = None,
@@ -91,7 +95,7 @@ def observe(
     cells = {
         "id": row_id, column: what, "date": date, "precision": "month" if month else "day", "reported_on": reported_on,
         "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "",
-        "note": note,
+        "note": note, "coded_by": coded_by, "language": language,
     }  # fmt: skip
     if not and_update:
         if as_of:
