@@ -165,6 +165,7 @@ COMMANDS = (
     "import rows.csv --dates dmy --same",
     "export out.csv",
     "log --limit 3 --json",
+    "sources --json",
     "show --model tiny --json",
     "check models/tiny.toml",
     "report --as-of 2025-01-08 --model tiny",

@@ -1,4 +1,4 @@
-"""Commands that write and list evidence: observe, cover, import, export, retract, log."""
+"""Commands that write and list evidence: observe, cover, import, export, retract, log, sources."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from forecast.cli.printing import (
     made_from,
     print_changes,
     print_json,
+    print_table,
     progress,
     shown,
     stop_unless_trusted,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from forecast.inference.model import Model
     from forecast.ledger.issued import Added, LogRecord
+    from forecast.ledger.sources import Tally
 
 
 class Order(StrEnum):
@@ -265,6 +267,39 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
     for head, text in zip(heads, texts, strict=True):
         yield head
         yield from textwrap.wrap(text, max(width, 20), initial_indent="    ", subsequent_indent="    ")
+
+
+@app.command()
+def sources(
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List who told the rows in force, those with most rows first: how many, how graded, how coded.
+
+    Example: `forecast sources`
+    """
+    found, of = open_model(project, model)
+    entries = found.entries(of, now=utc_now())
+    each = ledger.by_source(entries)
+    total = ledger.tally([row for row in entries if isinstance(row, ledger.Observation)])
+    if as_json:
+        listed = [{"source": source, **one.to_dict()} for source, one in each.items()]
+        print_json({"sources": listed, "total": total.to_dict()})
+    elif not each:
+        print("No source has told anything yet; see `forecast observe` and `forecast import`.")
+    else:
+        lines = [*each.items(), (f"together, {prose.count(len(each), 'source')}", total)]
+        heads = ["source", "rows", "stories", "grades", "first", "newest", "languages", "by machine"]
+        print_table(heads, [_source_cells(*line) for line in lines])
+
+
+def _source_cells(name: str, told: Tally) -> list[str]:
+    best, worst = told.grades[0], told.grades[-1]
+    return [
+        name, f"{told.rows:,}", f"{told.stories:,}", best if best == worst else f"{best} to {worst}", str(told.first),
+        str(told.newest), " ".join(told.languages), f"{told.machine_coded:,}",
+    ]  # fmt: skip
 
 
 def _record(of: Model, cells: dict[str, str]) -> str | None:

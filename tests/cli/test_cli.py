@@ -362,7 +362,7 @@ def test_a_terminal_without_the_signs_gets_question_marks(issued: Path) -> None:
 HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}
 
 
-@pytest.mark.parametrize("command", ["show", "log", "check", "indicators"])
+@pytest.mark.parametrize("command", ["show", "log", "check", "indicators", "sources"])
 def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
     """Showing a forecast, the log or a model's faults waits for no compiler, chart, template or frame."""
     code = (

@@ -52,6 +52,34 @@ def test_a_row_says_who_coded_it(tmp_path: Path) -> None:
     assert "language: 'Azerbaijani' is not a language tag; write one such as en, ru or az-Latn" in done.err
 
 
+def test_sources_are_listed_with_a_total(tmp_path: Path) -> None:
+    """A line each, those with most rows first, in a terminal and as JSON; an empty ledger says what to do."""
+    root = fresh(tmp_path)
+    observe = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Wire", "--grade", "C3")
+    assert call(*observe, "--coded-by", "GDELT", "--language", "az", cwd=root).code == 0
+    found = strict_json(call("sources", "--json", cwd=root).out)
+    counts = [row["rows"] for row in found["sources"]]
+    assert counts == sorted(counts, reverse=True)
+    assert found["total"]["rows"] == sum(counts) > 30
+    assert (found["total"]["machine_coded"], found["total"]["languages"]) == (1, ["az"])
+    done = call("sources", cwd=root, columns=200)
+    head, *lines, last = done.out.splitlines()
+    assert head.split("  ")[0] == "source"
+    assert len(lines) == len(found["sources"])
+    (line,) = (line for line in lines if line.startswith("Wire"))
+    assert line.split() == ["Wire", "1", "1", "C3", "2026-01-07", "2026-01-07", "az", "1"]
+    assert last.split()[:4] == ["together,", str(len(lines)), "sources", str(sum(counts))]
+
+
+def test_without_rows_there_are_no_sources(tmp_path: Path) -> None:
+    """That is said in a sentence, and JSON has a total of nothing."""
+    root = fresh(tmp_path)
+    for path in root.glob("data/*/*.csv"):
+        path.unlink()
+    assert call("sources", cwd=root).out.startswith("No source has told anything yet; see `forecast observe`")
+    assert strict_json(call("sources", "--json", cwd=root).out)["total"]["rows"] == 0
+
+
 @pytest.mark.parametrize(("zone", "day"), [("UTC0", 8), ("XXX-4", 9), ("XXX+5", 8)])
 def test_today_is_the_callers_day(monkeypatch: pytest.MonkeyPatch, zone: str, day: int) -> None:
     """East of Greenwich it is tomorrow already when it is late in UTC."""
