@@ -292,6 +292,7 @@ CASES = (
     Case("A date in the future", (*OBSERVE[:4], "2999-01-01", *OBSERVE[5:], "--grade", "A1")),
     Case("A date before the model's start", (*OBSERVE[:4], "2024-01-01", *OBSERVE[5:], "--grade", "A1")),
     Case("A grade that is none", (*OBSERVE, "--grade", "Z9")),
+    Case("A language by its name", (*OBSERVE, "--grade", "A1", "--language", "Azerbaijani")),
     Case(
         "A CSV file that is not UTF-8",
         ("forecast", "import", "rows.csv"),

@@ -159,11 +159,13 @@ def model_files(folder: Path) -> Reader:
 COMMANDS = (
     "observe shot --date 2025-01-20 --source wire --grade B2 --story one --note x --url https://example.org --id new",
     "observe near.tense --date 2025-01-20 --source wire --grade E5 --month --reported-on 2025-02-01 --distinct",
+    "observe march --date 2025-01-20 --source wire --grade C3 --coded-by GDELT --language az",
     "cover shot --from 2025-01-05 --to 2025-01-20 --source wire",
     "retract gone --reason wrong --reported-on 2025-03-01",
     "import rows.csv --dates dmy --same",
     "export out.csv",
     "log --limit 3 --json",
+    "sources --json",
     "show --model tiny --json",
     "check models/tiny.toml",
     "report --as-of 2025-01-08 --model tiny",

@@ -187,7 +187,8 @@ REPORT = _object(
         "`Forecast.sources`.", weeks=POSITIVE, date=DATE, now=_by_name(ESTIMATE),
         rows=_rows(
             "A source, and each outcome without it; none where the draws do not reach that.",
-            source=TEXT, rows=TEXTS, stories=POSITIVE, grades=TEXTS, first=DATE, newest=DATE,
+            source=TEXT, ids=TEXTS, rows=POSITIVE, stories=POSITIVE, grades=TEXTS, first=DATE, newest=DATE,
+            languages=TEXTS, machine_coded=WHOLE,
             without=_by_name(
                 _object("Without the source.", probability=PROBABILITY, difference=NUMBER, mcse=ERROR, leans=YES_OR_NO)
             ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast import base
+from forecast import base, ledger
 from forecast.answers.target import Question
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
+    from forecast.ledger.sources import Tally
     from forecast.quantities.estimate import Estimate
 
 
@@ -49,18 +50,15 @@ class Without:
 
 @dataclass(frozen=True)
 class Source:
-    """What one source told: its ``rows`` that the forecast knows, in how many ``stories``, with which ``grades``.
+    """What one source ``told``, the ``ids`` of its rows that the forecast knows, and the outcomes without it.
 
     ``without`` says by outcome what the forecast would be if it had told nothing; it is empty where the draws do not
     reach that, or where it cannot have told nothing.
     """
 
     source: str
-    rows: tuple[str, ...]
-    stories: int
-    grades: tuple[str, ...]
-    first: dt.date
-    newest: dt.date
+    ids: tuple[str, ...]
+    told: Tally
     without: Mapping[str, Without]
 
 
@@ -95,18 +93,12 @@ class Sources(Shown):
         return tuple(line for _, line in sorted(lines)) or ("No judgement leans on a single source.",)
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy: one row a source and outcome; columns source, rows, stories, grades, first, newest, those of `Without`.
-
-        The number of rows is told, not their ids.
-        """
+        """Tidy: one row a source and outcome; columns source, those of `Tally`, outcome, those of `Without`."""
         rows = [
-            {
-                "source": row.source, "rows": len(row.rows), "stories": row.stories, "grades": " ".join(row.grades),
-                "first": row.first, "newest": row.newest, "outcome": outcome, **asdict(there),
-            }
+            {"source": row.source, **asdict(row.told), "outcome": outcome, **asdict(there)}
             for row in self.rows
             for outcome, there in row.without.items()
-        ]  # fmt: skip
+        ]
         return base.frame(rows, ["first", "newest"])
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,8 +112,8 @@ class Sources(Shown):
             "now": {name: asdict(one) for name, one in self.now.items()},
             "rows": [
                 {
-                    **asdict(row), "rows": list(row.rows), "grades": list(row.grades),
-                    "first": row.first.isoformat(), "newest": row.newest.isoformat(),
+                    "source": row.source, "ids": list(row.ids), **row.told.to_dict(),
+                    "without": {name: asdict(one) for name, one in row.without.items()},
                 }
                 for row in self.rows
             ],
@@ -150,11 +142,8 @@ def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) 
     rows = [
         Source(
             source=source,
-            rows=tuple(row.id for row in its),
-            stories=len({row.story_key for row in its}),
-            grades=tuple(sorted({row.grade for row in its})),
-            first=min(row.date for row in its),
-            newest=max(row.date for row in its),
+            ids=tuple(row.id for row in its),
+            told=ledger.tally(its),
             without=_without(found, entries, source, questions, here),
         )
         for source, its in told.items()
@@ -166,7 +155,7 @@ def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) 
         weeks=first.weeks,
         date=first.date,
         now={name: one.quantity.estimate for name, one in here.items()},
-        rows=tuple(sorted(rows, key=lambda row: (-len(row.rows), row.source))),
+        rows=tuple(sorted(rows, key=lambda row: (-row.told.rows, row.source))),
         trust=found.trust,
     )
 

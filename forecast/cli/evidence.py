@@ -1,4 +1,4 @@
-"""Commands that write and list evidence: observe, cover, import, export, retract, log."""
+"""Commands that write and list evidence: observe, cover, import, export, retract, log, sources."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from forecast.inference.model import Model
     from forecast.ledger.issued import Added, LogRecord
+    from forecast.ledger.sources import Tally
 
 
 class Order(StrEnum):
@@ -75,6 +76,10 @@ def observe(
     distinct: Annotated[bool, typer.Option("--distinct", help="An event of its own beside rows like it.")] = False,
     month: Annotated[bool, typer.Option("--month", help="Only the month is known.")] = False,
     note: Annotated[str, typer.Option("--note", help="Anything to remember, such as the reason of the grade.")] = "",
+    coded_by: Annotated[
+        str, typer.Option("--coded-by", help="Program or model that proposed the row (default: you did, by hand).")
+    ] = "",
+    language: Annotated[str, typer.Option("--language", help="Language of the source: en, ru, az.")] = "",
     row_id: Annotated[str, typer.Option("--id", help="Id of the row to correct (default: a new row).")] = "",
     and_update: Annotated[bool, typer.Option("--update", help="Show at once what it moves.")] = False,
     as_of: AsOfOption = None,
@@ -91,7 +96,7 @@ def observe(
     cells = {
         "id": row_id, column: what, "date": date, "precision": "month" if month else "day", "reported_on": reported_on,
         "source": source, "url": url, "grade": grade, "story": story, "distinct": "yes" if distinct else "",
-        "note": note,
+        "note": note, "coded_by": coded_by, "language": language,
     }  # fmt: skip
     if not and_update:
         if as_of:
@@ -272,6 +277,39 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
 
 def _about(row: LogRecord) -> str:
     return f"{row.summary} (superseded)" if row.superseded else row.summary
+
+
+@app.command()
+def sources(
+    project: ProjectOption = HERE,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List who told the rows in force, those with most rows first: how many, how graded, how coded.
+
+    Example: `forecast sources`
+    """
+    found, of = open_model(project, model)
+    entries = found.entries(of, now=utc_now())
+    each = ledger.by_source(entries)
+    total = ledger.tally([row for row in entries if isinstance(row, ledger.Observation)])
+    if as_json:
+        listed = [{"source": source, **one.to_dict()} for source, one in each.items()]
+        print_json({"sources": listed, "total": total.to_dict()})
+    elif not each:
+        print("No source has told anything yet; see `forecast observe` and `forecast import`.")
+    else:
+        lines = [*each.items(), (f"together, {prose.count(len(each), 'source')}", total)]
+        heads = ["source", "rows", "stories", "grades", "first", "newest", "languages", "by machine"]
+        print_table(heads, [_source_cells(*line) for line in lines])
+
+
+def _source_cells(name: str, told: Tally) -> list[str]:
+    best, worst = told.grades[0], told.grades[-1]
+    return [
+        name, f"{told.rows:,}", f"{told.stories:,}", best if best == worst else f"{best} to {worst}", str(told.first),
+        str(told.newest), " ".join(told.languages), f"{told.machine_coded:,}",
+    ]  # fmt: skip
 
 
 def _record(of: Model, cells: dict[str, str]) -> str | None:

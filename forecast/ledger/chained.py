@@ -74,9 +74,15 @@ class ChainedStore(ABC):
     def _checked(self, connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Mapping[str, Any], Link | None]]:
         """Read a table in the order of writing, without long texts; `LedgerError` for the first row not as written.
 
-        A row is as written if its link has its digest. The last row is followed by no link.
+        A row is as written if its link has its digest. The last row is followed by no link. A column that a store of an
+        earlier version lacks has no value.
         """
-        columns = [column for column in table.c if column.name != _LONG]
+        there = connection.execute(sa.select(sa.literal_column("*")).select_from(table).limit(0)).keys()
+        columns = [
+            column if column.name in there else sa.null().label(column.name)
+            for column in table.c
+            if column.name != _LONG
+        ]
         links = (link for link in self._links(connection) if link.kind == table.name)
         rows = connection.execute(sa.select(*columns).order_by(table.c.seq)).mappings()
         seq = 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 10_000
 LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # a tag of BCP 47, such as az or zh-Hant
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
 
@@ -193,12 +194,13 @@ class _Check:
         grade = self._choice("grade", {name.lower(): name for name in CREDIBILITY}, "A1 to F6, such as B2")
         date = self._date("date")
         earliest = date.replace(day=1) if date and precision == "month" else date
-        reported_on, common = self._reported_on(date, earliest), self._common()
+        reported_on, common, language = self._reported_on(date, earliest), self._common(), self._language()
         if date is None or reported_on is None or grade is None:
             return None
         return Observation(
             indicator=indicator or None, state=state or None, date=date, precision=precision or "day",
-            reported_on=reported_on, grade=grade, story=self._cell("story"), distinct=bool(distinct), **common,
+            reported_on=reported_on, grade=grade, story=self._cell("story"), distinct=bool(distinct),
+            coded_by=self._cell("coded_by"), language=language, **common,
         )  # fmt: skip
 
     def _coverage(self) -> Coverage | None:
@@ -220,6 +222,13 @@ class _Check:
         if not self._cell("source").strip():
             self._fault("source", "is empty; name who reported it")
         return {column: self._cell(column) for column in ("id", "source", "url", "note")}
+
+    def _language(self) -> str:
+        text = self._cell("language").strip()
+        if text and not LANGUAGE.fullmatch(text):
+            remedy = "write one such as en, ru or az-Latn, its first part in lower case, or leave the cell blank"
+            self._fault("language", f"{text[:80]!r} is not a language tag; {remedy}")
+        return text
 
     def _cell(self, column: str) -> str:
         return self.cells.get(column, "")

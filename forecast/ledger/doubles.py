@@ -89,7 +89,7 @@ def _contradictions(kept: Sequence[Observation], seen: Sequence[Observation]) ->
 
 
 def _alike(kept: Sequence[Observation], new: Sequence[Observation]) -> Iterator[str]:
-    for column in ("story", "source", "id"):
+    for column in ("story", "source", "coded_by", "id"):
         fresh, old = (
             {getattr(row, column): None for row in rows if column != "id" or row.id != make_id(row)}
             for rows in (new, kept)

@@ -1,4 +1,4 @@
-"""Keys of rows (id, story, source, indicator): one spelling, no placeholders, and pairs that look alike."""
+"""Keys of rows (id, story, source, coder, indicator): one spelling, no placeholders, and pairs that look alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-KEYS = ("id", "indicator", "state", "source", "story")
+KEYS = ("id", "indicator", "state", "source", "story", "coded_by", "language")
 UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 

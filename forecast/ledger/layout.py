@@ -17,11 +17,11 @@ type Kind = Literal["observation", "coverage"]
 COLUMNS: dict[Kind, tuple[str, ...]] = {
     "observation": (
         "id", "indicator", "state", "date", "precision", "reported_on", "source", "url", "grade", "story", "distinct",
-        "note",
+        "note", "coded_by", "language",
     ),
     "coverage": ("id", "indicator", "from", "to", "reported_on", "source", "url", "note"),
 }  # fmt: skip
-OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note"}
+OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note", "coded_by", "language"}
 KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
 SEARCHED = 20  # lines among which the header may stand
 TELLING = 3  # known columns that make a line the header

@@ -16,7 +16,9 @@ class Observation:
     """One sighting: an ``indicator`` seen, or a ``state`` ("stage.state") assessed; exactly one of the two is given.
 
     ``date`` is exact to the day or, with ``precision`` "month", a best guess within its month. ``grade`` is the
-    Admiralty grade. Rows with one ``story`` tell of one real event, unless ``distinct``.
+    Admiralty grade. Rows with one ``story`` tell of one real event, unless ``distinct``. ``coded_by`` names the program
+    or model that proposed or coded the row, blank where an analyst did by hand; ``language`` is the BCP 47 tag of what
+    the source wrote in, blank where nobody said. Neither is evidence.
     """
 
     id: str = ""
@@ -31,6 +33,8 @@ class Observation:
     story: str = ""
     distinct: bool = False
     note: str = ""
+    coded_by: str = ""
+    language: str = ""
 
     @property
     def story_key(self) -> str:
@@ -73,6 +77,7 @@ def with_id[Row: Entry](entry: Row) -> Row:
 
 
 RENAMED = {"from_": "date", "to": "until"}
+LATER = frozenset({"coded_by", "language"})  # texts that came later: a blank one has no column and changes no id
 
 
 def kind_of(entry: Entry) -> Literal["observation", "coverage"]:
@@ -81,7 +86,7 @@ def kind_of(entry: Entry) -> Literal["observation", "coverage"]:
 
 
 def columns_of(entry: Entry) -> dict[str, Any]:
-    """Turn an entry into the columns that hold it."""
-    return {"kind": kind_of(entry)} | {
-        RENAMED.get(f.name, f.name): getattr(entry, f.name) for f in dataclasses.fields(entry)
-    }
+    """Turn an entry into the columns that hold it; a field of `LATER` that is blank has none."""
+    values = {f.name: getattr(entry, f.name) for f in dataclasses.fields(entry)}
+    kept = {RENAMED.get(name, name): value for name, value in values.items() if value or name not in LATER}
+    return {"kind": kind_of(entry), **kept}

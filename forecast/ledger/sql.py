@@ -14,7 +14,7 @@ from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import BATCH, ChainedStore
 from forecast.ledger.doubles import notices
 from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
-from forecast.ledger.rows import RENAMED, Coverage, Observation, columns_of, with_id
+from forecast.ledger.rows import LATER, RENAMED, Coverage, Observation, columns_of, with_id
 from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ _BLANK = dict.fromkeys(column.name for column in ROWS.columns if not column.prim
 
 def _entry(row: Mapping[str, Any]) -> Entry:
     kind = _KINDS[row["kind"]]
-    return kind(**{f.name: row[RENAMED.get(f.name, f.name)] for f in dataclasses.fields(kind)})
+    values: dict[str, Any] = {f.name: row[RENAMED.get(f.name, f.name)] for f in dataclasses.fields(kind)}
+    for name in LATER & values.keys():
+        values[name] = values[name] or ""
+    return kind(**values)
 
 
 def _utc(now: dt.datetime) -> str:
@@ -47,7 +50,9 @@ def _summary(row: Mapping[str, Any]) -> str:
         return f"retracted: {row['reason']}"
     if row["kind"] == "coverage":
         return f"{row['indicator']} watched {row['date']} to {row['until']}, {row['source']}"
-    return f"{row['indicator'] or row['state']} on {row['date']}, {row['grade']}, {row['source']}"
+    coder = f", coded by {row['coded_by']}" if row["coded_by"] else ""
+    language = f" ({row['language']})" if row["language"] else ""
+    return f"{row['indicator'] or row['state']} on {row['date']}, {row['grade']}, {row['source']}{language}{coder}"
 
 
 def _fold(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entry]:

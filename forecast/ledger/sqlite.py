@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from forecast.base.errors import BusyError, InputError, LedgerError
 from forecast.ledger.chained import DAMAGED, digest_at, head_of
 from forecast.ledger.sql import SqlLedger
-from forecast.ledger.tables import METADATA
+from forecast.ledger.tables import CHAIN, METADATA, ROWS
 from forecast.ledger.witness import checksum, read_witness, witness_of, write_witness
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 APPLICATION_ID = 0x53434C47  # "SCLG", in the header of the file: how a ledger is told from any other database
-SCHEMA_VERSION = 2  # 1 had no chain
+SCHEMA_VERSION = 3  # 1 had no chain, 2 neither `coded_by` nor `language`
+CHAINED_SINCE = 2
 WAIT_SECONDS = 30
 
 # REPLACE deletes without firing a DELETE trigger, so INSERT must refuse a seq that is taken or passed.
@@ -75,10 +76,12 @@ class SqliteLedger(SqlLedger):
             version = _version(path, connection)
             _require_none(path, [*_guard_faults(connection), *_head_faults(path, connection, version, known)])
             settled = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-        ledger.chained = version == SCHEMA_VERSION
-        if writable and not (ledger.chained and settled):
+        ledger.chained = version >= CHAINED_SINCE
+        if writable and not (version == SCHEMA_VERSION and settled):
+            if ledger.chained:
+                write_witness(path, ledger.head(), at_rest=False)
             with ledger.transaction() as connection:
-                ledger._create(connection)
+                ledger._bring_up_to_date(connection)
             with _clear_errors(path), closing(_connect(path)) as raw, suppress(sqlite3.OperationalError):
                 raw.execute("PRAGMA journal_mode = WAL").close()  # unless another process is just setting it
             ledger.chained = True
@@ -118,7 +121,7 @@ class SqliteLedger(SqlLedger):
             with self.reading() as connection:
                 version = _version(self.path, connection)
                 faults += [*_guard_faults(connection), *_head_faults(self.path, connection, version, known)]
-                if version != SCHEMA_VERSION:
+                if version < CHAINED_SINCE:
                     return (*faults, "has no chain yet; run a command that may write to it, such as `forecast log`")
                 at_rest = known and known.head == head_of(connection) and None not in {found, known.checksum}
                 if known and at_rest and found != known.checksum:
@@ -165,18 +168,20 @@ class SqliteLedger(SqlLedger):
             msg = f"{target}: cannot be written ({error.strerror}); choose another place or mend its permissions"
             raise InputError(msg) from error
 
-    def _create(self, connection: sa.Connection) -> None:
+    def _bring_up_to_date(self, connection: sa.Connection) -> None:
         """Make what is not there yet, and put rows that were there before there was a chain on it."""
-        there = set(sa.inspect(connection).get_table_names())
-        if set(METADATA.tables) <= there:  # another process was faster
+        if _version(self.path, connection) == SCHEMA_VERSION:  # another process was faster
             return
+        there = set(sa.inspect(connection).get_table_names())
         METADATA.create_all(connection)
+        _add_columns(connection)
         for table, text in _guards().values():
             if table not in there:
                 connection.exec_driver_sql(text)
         for name in _INDICES:
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
-        self.begin_chain(connection)
+        if CHAIN.name not in there:
+            self.begin_chain(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -246,9 +251,9 @@ def _version(path: Path, connection: sa.Connection) -> int:
     """Give the schema of a ledger, 0 of an empty file; `LedgerError` for anything else."""
     application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if application == APPLICATION_ID and version in {1, SCHEMA_VERSION}:
+    if application == APPLICATION_ID and 1 <= version <= SCHEMA_VERSION:
         missing = set(METADATA.tables) - set(sa.inspect(connection).get_table_names())
-        if version == SCHEMA_VERSION and missing:
+        if version >= CHAINED_SINCE and missing:
             raise LedgerError(str(path), [f"lacks its table {min(missing)}; {DAMAGED}"])
         return version
     if application == APPLICATION_ID:
@@ -258,6 +263,15 @@ def _version(path: Path, connection: sa.Connection) -> int:
         fault = "is a database of another program; choose another path for the ledger"
         raise LedgerError(str(path), [fault])
     return 0
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """Add the columns that rows of an earlier version lack; in those rows they have no value."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(ROWS.name)}
+    for column in ROWS.c:
+        if column.name not in there:
+            written = sa.schema.CreateColumn(column).compile(connection)
+            connection.exec_driver_sql(f"ALTER TABLE {ROWS.name} ADD COLUMN {written}")
 
 
 def _guards() -> dict[str, tuple[str, str]]:
@@ -285,7 +299,7 @@ def _head_faults(path: Path, connection: sa.Connection, version: int, known: Wit
     """Say whether there is less on the chain than there was."""
     if known is None or not known.head.links:
         return
-    links = head_of(connection).links if version == SCHEMA_VERSION else 0
+    links = head_of(connection).links if version >= CHAINED_SINCE else 0
     held = digest_at(connection, known.head.links) if links else None
     if held != known.head.digest:
         count = f"its chain has {links:,} rows" if links != known.head.links else "its rows are others"

@@ -15,6 +15,7 @@ ROWS = sa.Table(
     *(sa.Column(name, sa.String) for name in ("grade", "story", "note")),
     *(sa.Column(name, sa.Date) for name in ("date", "until")),
     sa.Column("distinct", sa.Boolean),
+    *(sa.Column(name, sa.String) for name in ("coded_by", "language")),  # last, as in a file that was given them later
     sa.CheckConstraint("action IN ('add', 'retract') AND kind IN ('observation', 'coverage')"),
     sqlite_autoincrement=True,
 )

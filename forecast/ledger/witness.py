@@ -51,10 +51,13 @@ def read_witness(path: Path) -> Witness | None:
     return found
 
 
-def write_witness(path: Path, head: Head) -> None:
-    """Say what is in the ledger ``path`` now; where that cannot be written, the last word stands, which holds still."""
+def write_witness(path: Path, head: Head, *, at_rest: bool = True) -> None:
+    """Say what is in the ledger ``path`` now; where that cannot be written, the last word stands, which holds still.
+
+    Nothing is said of its bytes if it is not ``at_rest``: they are about to change under the same head.
+    """
     with suppress(InputError, OSError):
-        content = {"links": head.links, "digest": head.digest, "crc32": checksum(path)}
+        content = {"links": head.links, "digest": head.digest, "crc32": checksum(path) if at_rest else None}
         replace_file(witness_of(path), json.dumps(content).encode() + b"\n")
 
 

@@ -13,7 +13,7 @@ from forecast.base.errors import InputError, LedgerError, nearest
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from forecast.ledger.check import Row, Vocabulary
@@ -134,7 +134,7 @@ class Dataset:
     def _was_taken(self, row: Row) -> bool:
         """Whether the ledger has, or ever had, a row as it stands in a file."""
         recorded = self._in_force.get(row.cells.get("id", ""))
-        if recorded and row.cells == {name: str(cell) for name, cell in ledger.cells_of(recorded).items()}:
+        if recorded and _filled(row.cells) == _filled(ledger.cells_of(recorded)):
             return True  # without a look at what the models' rows may name
         try:
             (entry,) = ledger.check_entries([row], self._vocabulary, ledger.Reading(recorded=self._in_force.values))
@@ -160,3 +160,8 @@ class Dataset:
         for row in self.ledger.log(self.name, sys.maxsize):
             found[row.id].append(row.seq)
         return found
+
+
+def _filled(cells: Mapping[str, str | dt.date]) -> dict[str, str]:
+    """Give the cells that are not blank; a file may lack columns that a row can have."""
+    return {name: str(cell) for name, cell in cells.items() if cell}

@@ -136,6 +136,7 @@ def _row(spec: ModelSpec, row: Observation, left_out: str | None) -> dict[str, A
         "story": row.story,
         "note": row.note,
         "left_out": left_out,
+        **{name: value for name in ("coded_by", "language") if (value := getattr(row, name))},
     }
 
 

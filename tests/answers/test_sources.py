@@ -33,9 +33,10 @@ def ask(of: Scene) -> Sources:
 def test_each_source_says_what_it_told() -> None:
     """Rows, stories, grades and days, the source with the most rows first."""
     wire, paper = ask(scene()).rows
-    assert (wire.source, wire.rows, wire.stories, wire.grades) == ("Wire", (ROWS[0].id, ROWS[1].id), 2, ("A1", "B2"))
-    assert (wire.first, wire.newest) == (ROWS[0].date, ROWS[1].date)
-    assert (paper.source, len(paper.rows)) == ("Paper", 1)
+    assert (wire.source, wire.ids) == ("Wire", (ROWS[0].id, ROWS[1].id))
+    assert (wire.told.stories, wire.told.grades) == (2, ("A1", "B2"))
+    assert (wire.told.first, wire.told.newest) == (ROWS[0].date, ROWS[1].date)
+    assert (paper.source, paper.told.rows) == ("Paper", 1)
 
 
 def test_without_a_source_is_the_forecast_from_the_other_rows() -> None:

@@ -349,7 +349,7 @@ def test_reading_does_not_wait_for_a_compiler(issued: Path, command: str) -> Non
 HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}
 
 
-@pytest.mark.parametrize("command", ["show", "log", "check", "indicators"])
+@pytest.mark.parametrize("command", ["show", "log", "check", "indicators", "sources"])
 def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
     """Showing a forecast, the log or a model's faults waits for no compiler, chart, template or frame."""
     code = (

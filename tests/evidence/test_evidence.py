@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.engine.blocks import Draws
+    from forecast.ledger.rows import Entry
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
 MIX = {0.96: 0.2, 0.8: 0.5, 0.6: 0.3}
@@ -349,6 +350,18 @@ def test_history_of_the_ledger_does_not_matter(seed: int, tmp_path: Path, rng: n
         assert_same(compile_rows(world.space, ledger.entries(dataset), world.as_of), world.evidence)
         seen = ledger.entries(dataset, as_of=world.as_of)
         assert compile_rows(world.space, seen, world.as_of).hash == world.evidence.hash
+
+
+def test_who_coded_a_row_does_not_matter(reference: StateSpace, article_rows: list[Entry]) -> None:
+    """Nor the language of its source: the evidence is the same to the last digit, and so is its hash."""
+    told = [
+        dataclasses.replace(row, coded_by="assistant", language="az") if isinstance(row, Observation) else row
+        for row in article_rows
+    ]
+    plain, named = (compile_evidence(reference, rows, dt.date(2026, 1, 8)) for rows in (article_rows, told))
+    for field, one, other in zip(Cells._fields, plain.cells, named.cells, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=field)
+    assert dataclasses.replace(named, cells=plain.cells) == plain
 
 
 def test_superseded_row_counts_as_its_last_version(tmp_path: Path) -> None:

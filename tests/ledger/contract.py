@@ -113,7 +113,8 @@ class LedgerContract:
 
         An earlier opening sees it too.
         """
-        full = sighting("f", story="raid", distinct=True, note="line\nline ' \"", precision="month")
+        told = {"story": "raid", "note": "line\nline ' \"", "coded_by": "GDELT", "language": "az-Latn"}
+        full = sighting("f", distinct=True, precision="month", **told)
         assessed = sighting("s", indicator=None, state="relations.truce")
         earlier = self.open(place)
         assert ledger.add("caucasus", [full, assessed, watch()], now=NOW) == Added(new=("f", "s", "w"))
@@ -334,7 +335,7 @@ class LedgerContract:
 
     def test_the_log_is_newest_first(self, ledger: Ledger) -> None:
         """Each record says when, what and whether a later row replaced it; the limit does not hide a later row."""
-        ledger.add("caucasus", [sighting("a"), watch()], now=NOW)
+        ledger.add("caucasus", [sighting("a", coded_by="GDELT", language="az"), watch()], now=NOW)
         ledger.add("baltic", [sighting("a")], now=NOW)
         ledger.add("caucasus", [sighting("b", indicator=None, state="x.y")], now=NOW + dt.timedelta(seconds=1))
         ledger.retract("caucasus", "a", reason="denied", now=NOW + dt.timedelta(seconds=2))
@@ -352,7 +353,7 @@ class LedgerContract:
             "retracted: denied",
             "x.y on 2025-02-20, B2, APA",
             "* watched 2025-03-01 to 2025-03-31, our own reading",
-            "cyberattack on 2025-02-20, B2, APA",
+            "cyberattack on 2025-02-20, B2, APA (az), coded by GDELT",
         ]
         assert ledger.log("caucasus", limit=2) == records[:2]
 

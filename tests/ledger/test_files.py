@@ -32,6 +32,7 @@ VOCABULARY = Vocabulary(
     today=dt.date(2026, 1, 8),
 )
 HEADER = "id,indicator,state,date,precision,reported_on,source,url,grade,story,distinct,note"
+EXPORTED = f"{HEADER},coded_by,language"
 GOOD = {"indicator": "cyberattack", "date": "2025-02-20", "source": "APA", "grade": "B2"}
 WATCH = {"indicator": "*", "from": "2025-03-01", "to": "2025-03-31", "source": "our own reading"}
 
@@ -391,7 +392,7 @@ def test_a_row_without_an_id_gets_one_from_its_content() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.dictionaries(st.sampled_from([*HEADER.split(","), "from", "to"]), st.text(max_size=12)),
+    st.dictionaries(st.sampled_from([*EXPORTED.split(","), "from", "to"]), st.text(max_size=12)),
     st.sampled_from([("observation", GOOD), ("coverage", WATCH)]),
 )
 def test_any_cells_are_an_entry_or_a_fault(cells: dict[str, str], base: tuple[str, dict[str, str]]) -> None:
@@ -472,7 +473,8 @@ def entries(draw: st.DrawFn, spelling: st.SearchStrategy[str] | None = None) -> 
     return Observation(
         indicator=indicator, state=None if indicator else "relations.truce", date=second,
         precision=draw(st.sampled_from(["day", "month"])), grade=draw(st.sampled_from(sorted(CREDIBILITY))),
-        story=draw(named), distinct=draw(st.booleans()), **common,
+        story=draw(named), distinct=draw(st.booleans()), coded_by=draw(named),
+        language=draw(st.sampled_from(["", "en", "az-Latn"])), **common,
     )  # fmt: skip
 
 
@@ -527,10 +529,11 @@ def test_csv_is_plain_and_keeps_ids() -> None:
     """The columns in their documented order, dates in ISO form, `yes` or blank; an empty export is a header."""
     row = Observation(
         id="a", state="peace.stalled", date=day(2, 20), reported_on=day(2, 22), source='A "B", C', grade="A1",
-        distinct=True, story="s",
+        distinct=True, story="s", coded_by="GDELT", language="az-Latn",
     )  # fmt: skip
-    assert export_csv([]) == HEADER + "\n"
-    assert export_csv([row]) == f'{HEADER}\na,,peace.stalled,2025-02-20,day,2025-02-22,"A ""B"", C",,A1,s,yes,\n'
+    assert export_csv([]) == EXPORTED + "\n"
+    cells = 'a,,peace.stalled,2025-02-20,day,2025-02-22,"A ""B"", C",,A1,s,yes,,GDELT,az-Latn'
+    assert export_csv([row]) == f"{EXPORTED}\n{cells}\n"
     watch = Coverage(id="w", indicator="*", from_=day(3, 1), to=day(3, 2), reported_on=day(3, 3), source="me")
     assert export_csv([watch]) == (
         "id,indicator,from,to,reported_on,source,url,note\nw,*,2025-03-01,2025-03-02,2025-03-03,me,,\n"
@@ -580,7 +583,7 @@ def test_an_export_keeps_a_link(tmp_path: Path) -> None:
     link.symlink_to(target)
     export_file([], link)
     assert link.is_symlink()
-    assert target.read_text() == HEADER + "\n"
+    assert target.read_text() == EXPORTED + "\n"
 
 
 def test_ids_are_written_back(ledger: SqliteLedger, tmp_path: Path) -> None:

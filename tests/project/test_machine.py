@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import os
 import pickle
 import shutil
 import signal
@@ -13,12 +12,12 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import needs
 import pytest
+from permissions import read_only
 from projects import archived, call, environment
 from year import SHORT, START, issued_tiny
 
@@ -29,8 +28,6 @@ from forecast.inference.fit_files import load_chains, load_fit
 from forecast.inference.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from forecast.evidence.compilation import Evidence
     from forecast.inference.fit import Fit
     from forecast.project.project import Project
@@ -148,24 +145,6 @@ def test_a_disk_that_is_really_full_loses_nothing(
 
 
 # A folder that may not be written.
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Take the right to write in a project away, from the superuser too."""
-    paths = [folder, *folder.rglob("*")]
-    for path in paths:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    superuser = os.geteuid() == 0
-    if superuser:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if superuser:
-            os.seteuid(0)
-        for path in paths:
-            path.chmod(0o777)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -20,6 +21,7 @@ import forecast
 from forecast.inference.fit_files import KEPT_FITS, load_record, prune_fits
 from forecast.inference.settings import Settings
 from forecast.ledger.issued import Issued
+from forecast.ledger.rows import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +109,17 @@ def test_a_new_row_is_an_update_and_its_retraction_undoes_it(project: Project) -
     assert call(*OBSERVE, "--id", new, cwd=project.root).code == 0
     assert project.update(as_of=AS_OF, now=NOW) == after
     assert call("retract", new, "--reason", "misquoted", cwd=project.root).code == 0
+    assert project.update(as_of=AS_OF, now=NOW) == before
+
+
+@pytest.mark.usefixtures("no_sampling")
+def test_who_coded_rows_moves_no_number(project: Project) -> None:
+    """Corrections that name a coder and a language leave the forecast as it was, to the last digit."""
+    before = project.update(as_of=AS_OF, now=NOW)
+    dataset = project.dataset(project.model(), now=NOW)
+    rows = [row for row in dataset.entries() if isinstance(row, Observation)]
+    named = [dataclasses.replace(row, coded_by="assistant", language="az") for row in rows]
+    assert len(project.ledger.add(dataset.name, named, now=NOW).superseded) == len(rows) > 30
     assert project.update(as_of=AS_OF, now=NOW) == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
 from html import unescape
@@ -16,7 +17,8 @@ from projects import archived, call, fresh, issued_once
 from forecast.base.errors import InputError
 from forecast.base.prose import chance, spread
 from forecast.base.sanitise import escaped_json, one_line, visible
-from forecast.report.data import same_report
+from forecast.ledger.rows import Observation
+from forecast.report.data import _row, same_report
 from forecast.report.markdown import render_markdown
 from forecast.report.text import render_text
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from markdown_it.token import Token
+
+    from forecast.ledger.rows import Entry
+    from forecast.theory.spec import ModelSpec
 
 TEMPLATES = [places.TEMPLATES]
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -349,3 +354,12 @@ def test_reports_are_the_same_whenever_they_were_issued(data: dict[str, Any]) ->
     assert same_report(data, other)
     other["evidence"]["rows"][0]["source"] = "somebody else"
     assert not same_report(data, other)
+
+
+def test_a_row_names_its_coder_where_somebody_did(reference_spec: ModelSpec, article_rows: list[Entry]) -> None:
+    """A row of which nothing is said is as it was, so that evidence issued before issues nothing new."""
+    row = next(row for row in article_rows if isinstance(row, Observation))
+    plain = _row(reference_spec, row, None)
+    assert not {"coded_by", "language"} & plain.keys()
+    named = dataclasses.replace(row, coded_by="GDELT", language="az")
+    assert _row(reference_spec, named, None) == {**plain, "coded_by": "GDELT", "language": "az"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import count, figure, on_day, signed_gap, spoken
@@ -17,7 +18,8 @@ def sources_table(data: Mapping[str, Any]) -> Table:
     names: list[str] = list(part["now"])
     rows = [
         [
-            row["source"], count(len(row["rows"]), "row"), " ".join(row["grades"]), on_day(row["newest"]),
+            row["source"], count(row["rows"], "row") + _coded(row), " ".join(row["grades"]), _age(data, row),
+            ", ".join(row["languages"]),
             *(_without(part["now"][name], row["without"].get(name)) for name in names),
         ]
         for row in part["rows"]
@@ -25,9 +27,20 @@ def sources_table(data: Mapping[str, Any]) -> Table:
     return Table(
         f"Sources of the rows that are known, and where each outcome would stand on {on_day(part['date'])} without a "
         "source, with the difference in percentage points",
-        ["source", "rows", "grades", "newest", *(spoken(name) for name in names)],
+        ["source", "rows", "grades", "newest", "language", *(spoken(name) for name in names)],
         rows,
     )
+
+
+def _coded(row: Mapping[str, Any]) -> str:
+    """Say how many of the rows a machine has coded or proposed."""
+    return f", {row['machine_coded']} machine-coded" if row["machine_coded"] else ""
+
+
+def _age(data: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Say how old the newest row is."""
+    days = (dt.date.fromisoformat(data["forecast"]["as_of"]) - dt.date.fromisoformat(row["newest"])).days
+    return f"{on_day(row['newest'])}, {count(days, 'day')} old"
 
 
 def _without(now: Mapping[str, float], there: Mapping[str, float] | None) -> str:
