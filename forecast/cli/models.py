@@ -22,7 +22,8 @@ from forecast.project.starter import init as lay_out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecast.theory.spec import Indicator, ModelSpec
+    from forecast.theory.indicators import Indicator
+    from forecast.theory.spec import ModelSpec
 
 
 FOUND = 10  # indicators that a search prints

@@ -23,7 +23,7 @@ from forecast.base.errors import InputError
 from forecast.evidence.spell_timelines import read_spells
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Floats
-    from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.spec import ModelSpec
     from forecast.theory.spells import Spell
+    from forecast.theory.stages import Stage
 
 
 DAYS_A_YEAR = 365.25

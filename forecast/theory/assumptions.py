@@ -7,14 +7,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import FaultsError, InputError, nearest
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import LEAST, MOST, SCALE, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from forecast.theory.indicators import ClassPrior, Indicator
     from forecast.theory.outcomes import Outcome
-    from forecast.theory.spec import ClassPrior, Indicator, ModelSpec, Stage, Transition
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage, Transition
     from forecast.theory.tables import Basis
     from forecast.theory.values import Interval
 

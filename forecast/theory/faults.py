@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from forecast.theory.outcomes import Rule
-    from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage
 
 MOST_JOINT_STATES = 1024
 MOST_CELLS = 100_000  # joint states × steps: 4,000 draws of each at every step take 3 GB
@@ -205,6 +206,9 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             if _every_phase(stage, indicator.points_to):
                 yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
         if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
+            if "class_" not in indicator.model_fields_set:
+                yield f"{at}.class: is missing; choose one of [priors.classes]: {', '.join(spec.priors.classes)}"
+                continue
             yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
         if indicator.reset_by is not None:
             if indicator.repeats:
@@ -225,6 +229,8 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             whole = whole and _every_phase(spec.stages[stage], states)
         if whole and set(outcome.states) <= set(spec.stages):
             yield f"{at}.states: every joint state satisfies it, so it is certain"
+        if not outcome.resolves and not any(key.startswith(("indicators.", "stages.")) for key in dropped):
+            yield f"{at}.resolves: is missing, and for a stage of `states` no indicator points to these states alone"
         for k, rule in enumerate(outcome.resolves):
             yield from _rule_faults(spec, f"{at}.resolves.{k}", rule, dropped)
     for k, conditional in enumerate(spec.conditionals):

@@ -13,24 +13,18 @@ from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults
-from forecast.theory.outcomes import Conditional, Outcome, Rule
-from forecast.theory.spec import (
+from forecast.theory.indicators import (
     ClassPrior,
     DeparturePrior,
     DiagnosticityPrior,
-    Effect,
-    Expert,
     GradePrior,
-    Header,
     Indicator,
-    ModelSpec,
-    Phases,
     Priors,
     Sign,
-    Stage,
-    Transition,
-    Units,
 )
+from forecast.theory.outcomes import Conditional, Outcome, Rule
+from forecast.theory.spec import Expert, Header, ModelSpec
+from forecast.theory.stages import Effect, Phases, Stage, Transition, Units
 from forecast.theory.tables import Basis, Source
 
 if TYPE_CHECKING:
@@ -69,16 +63,25 @@ def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
     """Read a model file; its tables too, merged into those that it extends."""
     own = _read(path)
     if "extends" not in own:
+        _named(own, path)
         faults = ["drop: only a file that `extends` another can leave something out"] if "drop" in own else []
         own.pop("drop", None)
         return _validated(own, faults, str(path), path.stem), own
     raw, faults = merged(_parent(path, own["extends"]), own)
+    _named(raw, path)
     try:
         return _validated(raw, faults, str(path), path.stem), raw
     except ModelFileError as error:
         taken = f" (taken over from {own['extends']})"
         faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in error.faults]
         raise ModelFileError(str(path), faults) from None
+
+
+def _named(raw: dict[str, Any], path: Path) -> None:
+    """Take the name of the file for that of a model that gives none."""
+    header = raw.setdefault("model", {})
+    if isinstance(header, dict):
+        header.setdefault("name", path.stem)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -171,10 +174,11 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
 
 
 def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydantic's dict
-    """Whether a list is only too short because its items have faults of their own."""
+    """Whether a list is too short, or a default cannot be told, only because something else has faults of its own."""
     size = len(item["loc"])
-    return item["type"] == "too_short" and any(
-        len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
+    return item["type"] == "default_factory_not_called" or (
+        item["type"] == "too_short"
+        and any(len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found)
     )
 
 
