@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from forecast.theory.outcomes import Rule
+    from forecast.theory.outcomes import Outcome, Rule
     from forecast.theory.spec import ModelSpec
     from forecast.theory.stages import Stage
 
@@ -229,7 +229,7 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             whole = whole and _every_phase(spec.stages[stage], states)
         if whole and set(outcome.states) <= set(spec.stages):
             yield f"{at}.states: every joint state satisfies it, so it is certain"
-        if not outcome.resolves and not any(key.startswith(("indicators.", "stages.")) for key in dropped):
+        if not outcome.resolves and not dropped and _rule_can_follow(spec, outcome):
             yield f"{at}.resolves: is missing, and for a stage of `states` no indicator points to these states alone"
         for k, rule in enumerate(outcome.resolves):
             yield from _rule_faults(spec, f"{at}.resolves.{k}", rule, dropped)
@@ -240,11 +240,17 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
                 yield _unknown(f"conditionals.{k}.{field}", "outcome", other, spec.outcomes)
 
 
+def _rule_can_follow(spec: ModelSpec, outcome: Outcome) -> bool:
+    """Whether all names from which the rule of an outcome would follow lead somewhere."""
+    named = [*outcome.states.items(), *((row.stage, row.points_to) for row in spec.indicators.values())]
+    return all(name in spec.stages and set(states) <= set(_names(spec.stages[name])) for name, states in named)
+
+
 def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> Iterator[str]:
     if rule.observable is not None:
         if rule.observable not in spec.stages:
             yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
-        elif not spec.stages[rule.observable].observable:
+        elif not (spec.stages[rule.observable].observable or f"stages.{rule.observable}.observable" in dropped):
             yield f"{key}.observable: stage {rule.observable!r} has no observable states"
     for field, names in (("of", rule.of), ("no_fewer_than", rule.no_fewer_than)):
         for indicator in names:

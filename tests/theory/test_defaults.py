@@ -145,8 +145,7 @@ def test_what_has_no_reason_says_so(tmp_path: Path) -> None:
         (lambda raw: raw["outcomes"]["locked"].pop("frozen"), "outcomes.locked.frozen: is missing"),
         (
             lambda raw: raw["indicators"].pop("patients_sent_on"),
-            "outcomes.wards_full.resolves: is missing, and for a stage of `states` no indicator points to these states "
-            "alone",
+            "outcomes.wards_full.resolves: is missing, and for a stage of `states` no indicator points to these states",
         ),
         (
             lambda raw: raw.update(priors={"classes": {"press": {}, "counts": {}}}),

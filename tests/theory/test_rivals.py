@@ -372,7 +372,7 @@ def test_experts_that_are_no_tables() -> None:
     text = changed(lambda raw: raw.update(experts=3, conditionals=[{"outcome": "dael", "given": "truce"}]))
     with pytest.raises(ModelFileError) as caught:
         parse_spec(text, where="m.toml")
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["experts", "conditionals.0.outcome"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["conditionals.0.outcome", "experts"]
 
 
 def test_experts_do_not_enter_the_hash(parent: ModelSpec) -> None:
