@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from modelfiles import to_toml
+from small_models import LEAST
 
 from forecast.base.errors import ModelFileError
 from forecast.theory.assumptions import bases
@@ -20,38 +21,6 @@ if TYPE_CHECKING:
 
     from forecast.theory.spec import ModelSpec
 
-LEAST = """
-[model]
-start = 2025-01-06
-
-[stages.policy]
-states = ["open", "lockdown"]
-observable = ["lockdown"]
-transitions = [{ from = "open", to = "lockdown", per_year = [0.5, 2] }]
-
-[stages.hospital_wards]
-states = ["calm", "strained", "full"]
-transitions = [
-  { from = "calm", to = "strained", per_year = [0.5, 4] },
-  { from = "strained", to = "full", per_year = [0.5, 4] },
-]
-
-[indicators.patients_sent_on]
-stage = "hospital_wards"
-points_to = ["full"]
-
-[indicators.operations_put_off]
-stage = "hospital_wards"
-points_to = ["strained", "full"]
-
-[outcomes.wards_full]
-states = { hospital_wards = ["full"] }
-frozen = 2025-01-06
-
-[outcomes.locked]
-states = { policy = ["lockdown"], hospital_wards = ["strained", "full"] }
-frozen = 2025-01-06
-"""
 WRITTEN_OUT = """
 format = 1
 [model]
