@@ -100,7 +100,7 @@ def model_file_page() -> str:
 
 def _section(name: str, of: type[BaseModel]) -> list[str]:
     rows = [
-        [code(key.name), str(key.field.description), _kind(key.schema), _default(key), f"`{_toml(key.example)}`"]
+        [code(key.name), str(key.field.description), _kind(key.schema), _default(key), f"`{toml(key.example)}`"]
         for key in keys(of)
     ]
     return [
@@ -116,7 +116,7 @@ def _kind(schema: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one for each kin
     if "$ref" in schema:
         return "table"
     if "const" in schema or "enum" in schema:
-        return " or ".join(f"`{_toml(value)}`" for value in schema.get("enum", [schema.get("const")]))
+        return " or ".join(f"`{toml(value)}`" for value in schema.get("enum", [schema.get("const")]))
     match schema.get("type"):
         case "array" if schema.get("maxItems") == 2 and schema["items"].get("type") == "number":  # noqa: PLR2004
             return f"interval, {_number(schema['items']['minimum'])} to {_number(schema['items']['maximum'])}"
@@ -171,10 +171,11 @@ def _default(key: Key) -> str:
         return "see there"
     if value in (None, "", [], {}):
         return "none"
-    return "as below" if isinstance(value, dict) else f"`{_toml(value)}`"
+    return "as below" if isinstance(value, dict) else f"`{toml(value)}`"
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401 - TOML
+def toml(value: Any) -> str:  # noqa: ANN401 - TOML
+    """Write a value as TOML, in one line."""
     match value:
         case bool():
             return str(value).lower()
@@ -182,9 +183,9 @@ def _toml(value: Any) -> str:  # noqa: ANN401 - TOML
             return f'"{value}"'
         case dict():
             rows = cast("dict[str, Any]", value).items()
-            return "{ " + ", ".join(f"{_name(key)} = {_toml(item)}" for key, item in rows) + " }"
+            return "{ " + ", ".join(f"{_name(key)} = {toml(item)}" for key, item in rows) + " }"
         case list() | tuple():
-            return "[" + ", ".join(_toml(item) for item in cast("list[Any]", value)) + "]"
+            return "[" + ", ".join(toml(item) for item in cast("list[Any]", value)) + "]"
         case float() if value.is_integer():
             return str(int(value))
         case _:

@@ -177,7 +177,10 @@ class ModelSpec(Table):
     ] = None
     model: Annotated[
         Header,
-        Field(description="Name, evidence, clock and horizons.", examples=[{"start": dt.date(2025, 1, 6)}]),
+        Field(
+            description="Name, evidence, clock and horizons.",
+            examples=[{"name": "epidemic", "start": dt.date(2025, 1, 6)}],
+        ),
     ]
     sources: Annotated[
         dict[Name, Source],
