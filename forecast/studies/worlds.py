@@ -66,9 +66,7 @@ class Truth:
                     log_rate = float(self.values["transition_log_rate"][transition])
                 transition += 1
             for row in content.effects.values():
-                meets = all(
-                    _is_among(self.spec, other, upstream.get(other), names) for other, names in row.when.items()
-                )
+                meets = all(_is_among(self.spec, key, upstream.get(key), names) for key, names in row.when.items())
                 ends = _is_among(self.spec, name, from_, [row.from_]) and _is_among(self.spec, name, to, [row.to])
                 if name == stage and ends and meets:
                     log_rate += float(self.values["effect_log_times"][effect])
