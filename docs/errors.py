@@ -236,7 +236,7 @@ drop = ["stages.relations.effects.setback_spares_truse"]
 
 [model]
 name = "doves"
-title = "A deal comes sooner"
+titel = "A deal comes sooner"
 
 [[stages.peace.transitions]]
 from = "advancing"
