@@ -14,6 +14,8 @@ from docs.builder.commands import cli_page
 from docs.builder.credibility import credibility_page
 from docs.builder.history import history_page
 from docs.builder.model import model_page
+from docs.builder.model_file import model_file_page
+from docs.builder.model_schema import model_schema
 from docs.builder.passages import passages_page
 from docs.builder.places import DOCS
 from docs.builder.prior import prior_page
@@ -36,6 +38,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "vocabulary.md": vocabulary_page,
     "history.md": history_page,
     "bursts.md": bursts_page,
+    "model-file.md": model_file_page,
+    "../models/model.schema.json": model_schema,
     **SCHEMAS,
 }
 

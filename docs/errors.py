@@ -222,13 +222,26 @@ presidents_meting,,2026-01-07,Press service,A1,
 presidents_meeting,relations.truce,07.01.2026,,A9,press.example
 """
 
+TOO_LITTLE = """\
+[stages.hospitals]
+states = ["calm", "full"]
+transitions = [{ from = "calm", to = "full", per_year = [0.5, 4] }]
+
+[indicators.beds_free]
+stage = "hospitals"
+points_to = ["calm"]
+
+[outcomes.full_wards]
+states = { hospitals = ["full"] }
+"""
+
 FAULTY_RIVAL = """\
 extends = "russia_azerbaijan"
 drop = ["stages.relations.effects.setback_spares_truse"]
 
 [model]
 name = "doves"
-title = "A deal comes sooner"
+titel = "A deal comes sooner"
 
 [[stages.peace.transitions]]
 from = "advancing"
@@ -464,6 +477,18 @@ CASES = (
     Case("A fit that is not there", ("forecast", "fits", "export", "0123456789ab", "fit.nc"), seeded=False),
     Case("A fit in another format", ("forecast", "fits", "export", "0123456789ab", "fit.csv"), seeded=False),
     Case("A project where there is one", ("forecast", "init", ".")),
+    Case("A new model of no stages", ("forecast", "init", "epidemic", "--blank")),
+    Case(
+        "A new model with faulty stages",
+        ("forecast", "init", "epidemic", "--blank", "--stage", "outbreak=local", "--stage", "hôpitaux=calm,full"),
+    ),
+    Case("A name that no model has", ("forecast", "check", "russia_azerbajan")),
+    Case(
+        "A model file that says too little",
+        ("forecast", "check", "models/epidemic.toml"),
+        _write("models/epidemic.toml", TOO_LITTLE),
+        "The dates have no default, nor a rule that nothing could meet.",
+    ),
     Case(
         "A fit that cannot be trusted",
         RUN,

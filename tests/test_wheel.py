@@ -86,7 +86,7 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
         others = [name for name in archive.namelist() if not name.startswith((starter, "scenario_cascade-"))]
     expected = [
         ROOT / "forecast.toml",
-        *ROOT.glob("models/*.toml"),
+        *ROOT.glob("models/*.*"),
         *ROOT.glob("reports/templates/*"),
         ROOT / "data" / "russia_azerbaijan" / "history.csv",
         ROOT / "data" / "russia_azerbaijan" / "observations.csv",

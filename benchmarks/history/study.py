@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from benchmarks.history.scores import Posterior
     from forecast.engine.arrays import Floats
-    from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage
 
 SEED = 1
 OUT = {"truce": (0.15, 4.0)}  # per year out of a confrontation without phases: base rates, section 5, widened

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from forecast.theory.spec import Effect, ModelSpec, Stage, Transition
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Effect, Stage, Transition
 
 
 def only(spec: ModelSpec, stage: str) -> ModelSpec:

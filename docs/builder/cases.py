@@ -89,8 +89,9 @@ def run_case(case: Case, home: Path) -> Result:
         program = [sys.executable, "-c", UNPRIVILEGED, str(warm), *arguments]
     environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(  # noqa: S603 - our own command
-        program, cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
-    )
+        program, cwd=root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8",
+        timeout=120, check=False,
+    )  # fmt: skip
     return Result(case, done.returncode, _tidy(done.stdout, home), _tidy(done.stderr, home), before == _recorded(root))
 
 

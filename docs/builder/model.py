@@ -10,13 +10,15 @@ from docs.builder.markdown import code, page, para, plain, table
 from docs.builder.places import MODEL, ROOT, spec_of
 from docs.builder.rules import errors_of, figures
 from forecast.theory.assumptions import bases
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from forecast.theory.indicators import Indicator, Sign
     from forecast.theory.outcomes import Outcome, Rule
-    from forecast.theory.spec import Effect, Indicator, ModelSpec, Sign
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Effect
 
 
 def model_page() -> str:

@@ -11,15 +11,18 @@ from docs.builder.markdown import code, page, para, plain, table
 from docs.builder.places import MODEL, ROOT, spec_of
 from forecast.base.prose import NOISE, count, listed
 from forecast.theory.assumptions import assumptions
-from forecast.theory.spec import ClassPrior, Effect, Transition
+from forecast.theory.indicators import ClassPrior
+from forecast.theory.stages import Effect, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from docs.builder.history import Difference
+    from forecast.theory.indicators import GradePrior, Indicator
     from forecast.theory.outcomes import Outcome
-    from forecast.theory.spec import GradePrior, Indicator, ModelSpec, Stage
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage
 
 
 def rivals_page() -> str:

@@ -18,7 +18,7 @@ from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
 from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
 from forecast.quantities.shares import Shares, log_odds_variance, quantiles, shares_of, variance
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:

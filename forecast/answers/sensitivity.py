@@ -31,7 +31,7 @@ from forecast.ledger.rows import Coverage, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
 from forecast.theory.assumptions import DIAGNOSTICITY, assumptions
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:

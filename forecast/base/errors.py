@@ -48,22 +48,24 @@ class ImpossibleError(InputError):
 class FaultsError(InputError):
     """Bad input with every fault listed at once.
 
-    ``faults`` holds one line each: place, what was found, what is allowed; the message has the first 50 and counts
-    the rest.
+    ``faults`` holds one line each: key, what was found, what is allowed; ``places`` may say where each stands, as
+    ``file:line``. The message has the first 50 and counts the rest.
     """
 
-    def __init__(self, where: str, faults: Sequence[str]) -> None:
+    def __init__(self, where: str, faults: Sequence[str], places: Sequence[str] = ()) -> None:
         """Build the message from ``where`` (usually a file) and at least one fault."""
         self.where = where
         self.faults = tuple(faults)
+        self.places = tuple(places)
         count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults):,} faults"
         more = len(self.faults) - SHOWN_FAULTS
         rest = [f"… and {more:,} more; mend these first"] if more > 0 else []
-        super().__init__("\n  ".join([f"{where}: {count}", *self.faults[:SHOWN_FAULTS], *rest]))
+        shown = [": ".join(parts) for parts in zip(self.places, self.faults, strict=True)] if places else self.faults
+        super().__init__("\n  ".join([f"{where}: {count}", *shown[:SHOWN_FAULTS], *rest]))
 
 
 class ModelFileError(FaultsError):
-    """A model file that cannot be used, with every fault and its dotted key."""
+    """A model file that cannot be used, with every fault, its dotted key and its line."""
 
 
 class LedgerError(FaultsError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -19,11 +20,13 @@ from forecast.project.doctor import examine
 from forecast.project.models import load_with_history
 from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
+from forecast.project.starter import init_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecast.theory.spec import Indicator, ModelSpec
+    from forecast.theory.indicators import Indicator
+    from forecast.theory.spec import ModelSpec
 
 
 FOUND = 10  # indicators that a search prints
@@ -38,33 +41,79 @@ app = typer.Typer()
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="The folder; it is made if it is not there.")],
+    blank: Annotated[
+        bool, typer.Option("--blank", help="With a new model of your own in place of the reference model.")
+    ] = False,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stage",
+            help="A stage of the new model and its states, in their order: once for each stage, first to last. On a "
+            "terminal they are asked for.",
+            metavar="STAGE=STATE,STATE",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lay out a project folder with the reference model and its starter evidence.
+    """Lay out a project folder with the reference model and its starter evidence, or with a small model to begin with.
 
-    Example: `forecast init my-project`
+    Example: `forecast init epidemic --blank --stage outbreak=local,spreading --stage hospitals=calm,full`
     """
-    written = [shown(file) for file in lay_out(directory)]
+    if blank:
+        files = init_blank(directory, _stages(stage), today())
+    elif stage:
+        msg = "--stage is for a new model; give --blank too"
+        raise InputError(msg)
+    else:
+        files = lay_out(directory)
+    written = [shown(file) for file in files]
     if as_json:
         print_json({"folder": shown(directory), "files": written})
         return
     for file in written:
         print(file)
     go = "" if directory.resolve() == Path.cwd() else f"cd {shlex.quote(shown(directory))} && "
-    print(f"next: {go}forecast run --as-of 2026-01-08")
+    print(f"next: {go}forecast {'check' if blank else 'run --as-of 2026-01-08'}")
+
+
+def _stages(options: list[str] | None) -> dict[str, list[str]]:
+    """Read the stages of a new model from --stage, or ask for them."""
+    if not options:
+        if not sys.stdin.isatty():
+            msg = "--blank needs stages: give --stage STAGE=STATE,STATE for each, or run it on a terminal to be asked"
+            raise InputError(msg)
+        names = _words(typer.prompt("Stages, what comes first first (such as: outbreak, hospitals)"))
+        return {name: _words(typer.prompt(f"States of {prose.spoken(name)} (such as: calm, full)")) for name in names}
+    found: dict[str, list[str]] = {}
+    for option in options:
+        name, _, states = option.partition("=")
+        for key in _words(name)[:1] or [""]:
+            if key in found:
+                msg = f"--stage {option!r}: stage {key!r} is given twice; name all its states in one"
+                raise InputError(msg)
+            found[key] = _words(states)
+    return found
+
+
+def _words(text: str) -> list[str]:
+    """Read names that commas separate; blanks within one become _."""
+    return ["_".join(part.lower().split()) for part in text.split(",") if part.strip()]
 
 
 @app.command()
 def check(
-    files: Annotated[list[Path] | None, typer.Argument(help="Model files (default: all of the project).")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Model files anywhere, or names of models of the project (default: all of the project)."),
+    ] = None,
     project: ProjectOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
-    """Check model files; every fault is listed with its place.
+    """Check model files; every fault is listed with its file, line and key.
 
-    Example: `forecast check models/russia_azerbaijan.toml`
+    Example: `forecast check russia_azerbaijan`
     """
-    given = bool(files)
+    files = [_model_file(model, project) for model in models or ()]
     if not files:
         folder = Project(project, utc_now).root / "models"
         files = sorted(folder.glob("*.toml"))
@@ -76,8 +125,7 @@ def check(
     notices: list[str] = []
     for file in files:
         try:
-            root = file.resolve().parent.parent if given else project
-            specs[shown(file)] = load_with_history(file, root, today, notices.append)
+            specs[shown(file)] = load_with_history(file, file.resolve().parent.parent, today, notices.append)
         except FaultsError as error:
             faulty.append(error)
     if faulty:
@@ -90,12 +138,24 @@ def check(
         moves = sum(len(stage.transitions) for stage in spec.stages.values())
         effects = sum(len(stage.effects) for stage in spec.stages.values())
         print(f"{file}: good, version {spec.hash}")
-        print(
-            f"  {len(spec.stages)} stages, {moves} transitions, {effects} effects, {len(spec.indicators)} indicators, "
-            f"{len(spec.outcomes)} outcomes"
-        )
+        sizes = {"stage": len(spec.stages), "transition": moves, "effect": effects}
+        sizes |= {"indicator": len(spec.indicators), "outcome": len(spec.outcomes)}
+        print(f"  {', '.join(prose.count(size, what) for what, size in sizes.items())}")
+        if bare := theory.without_reason(spec):
+            count = "1 entry gives" if len(bare) == 1 else f"{len(bare):,} entries give"
+            print(f"  {count} no reason (`basis`), such as {bare[0]}")
         if spec.history:
             print_lines(f"  {line}" for line in evidence.summary(evidence.read_spells(spec)))
+
+
+def _model_file(model: str, project: Path) -> Path:
+    """Give the file that is meant by a path, or by the name of a model of the project."""
+    path = Path(model)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    found = Project(project, utc_now).models
+    found.require(model)
+    return found.folder / f"{model}.toml"
 
 
 @app.command()

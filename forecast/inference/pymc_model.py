@@ -29,7 +29,7 @@ from forecast.engine.history import Spans
 from forecast.engine.simulate import simulate_reports, simulate_start
 from forecast.evidence.history import compile_history
 from forecast.inference.likelihood_ops import history_logp, reports_logp
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.statespace import chain_of
 from forecast.theory.values import log_normal
 

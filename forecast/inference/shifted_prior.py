@@ -16,7 +16,7 @@ from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.from_draws import possible
 from forecast.theory.assumptions import DIAGNOSTICITY, assumptions, with_grades, with_intervals
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
 

@@ -21,7 +21,7 @@ from forecast.ledger.rows import Observation
 from forecast.quantities.from_draws import Answers, estimates
 from forecast.report.flow import ahead_at, flows
 from forecast.theory.assumptions import assumptions, bases
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

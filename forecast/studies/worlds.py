@@ -23,7 +23,7 @@ from forecast.base.errors import InputError
 from forecast.evidence.spell_timelines import read_spells
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Entry, Observation
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecast.engine.arrays import Floats
-    from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.spec import ModelSpec
     from forecast.theory.spells import Spell
+    from forecast.theory.stages import Stage
 
 
 DAYS_A_YEAR = 365.25
@@ -65,9 +66,7 @@ class Truth:
                     log_rate = float(self.values["transition_log_rate"][transition])
                 transition += 1
             for row in content.effects.values():
-                meets = all(
-                    _is_among(self.spec, other, upstream.get(other), names) for other, names in row.when.items()
-                )
+                meets = all(_is_among(self.spec, key, upstream.get(key), names) for key, names in row.when.items())
                 ends = _is_among(self.spec, name, from_, [row.from_]) and _is_among(self.spec, name, to, [row.to])
                 if name == stage and ends and meets:
                     log_rate += float(self.values["effect_log_times"][effect])

@@ -1,3 +1,5 @@
+from .assumptions import without_reason as without_reason
+from .blank import blank_model as blank_model
 from .modelfile import load_spec as load_spec
 from .spec import ModelSpec as ModelSpec
 from .statespace import StateSpace as StateSpace

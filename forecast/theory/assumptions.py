@@ -7,14 +7,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import FaultsError, InputError, nearest
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
+from forecast.theory.tables import NO_BASIS
 from forecast.theory.values import LEAST, MOST, SCALE, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from forecast.theory.indicators import ClassPrior, Indicator
     from forecast.theory.outcomes import Outcome
-    from forecast.theory.spec import ClassPrior, Indicator, ModelSpec, Stage, Transition
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage, Transition
     from forecast.theory.tables import Basis
     from forecast.theory.values import Interval
 
@@ -37,6 +40,16 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
     if spec.priors.diagnosticity is not None:
         yield from ((DIAGNOSTICITY, basis) for basis in spec.priors.diagnosticity.basis)
     yield from ((f"experts.{expert.name}", basis) for expert in spec.experts for basis in expert.basis)
+
+
+def without_reason(spec: ModelSpec) -> list[str]:
+    """Dotted keys of the entries that the file gives no basis."""
+    priors = spec.priors.model_fields_set if "priors" in spec.model_fields_set else set[str]()
+    return [
+        key
+        for key, basis in bases(spec)
+        if basis == NO_BASIS[0] and (not key.startswith("priors.") or key.split(".")[1] in priors)
+    ]
 
 
 # Other numbers in the same model.

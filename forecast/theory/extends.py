@@ -31,6 +31,7 @@ def merged(parent: Table, own: Table) -> tuple[Table, list[str]]:
     own = copy.deepcopy(own)
     for key in ("extends", "drop"):
         base.pop(key, None)
+    base["model"].setdefault("dataset", base["model"]["name"])
     for key in ANEW:
         base["model"].pop(key, None)
     faults = list(_drop(base, own.pop("drop", [])))

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from forecast.theory.outcomes import Rule
-    from forecast.theory.spec import ModelSpec, Stage
+    from forecast.theory.outcomes import Outcome, Rule
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage
 
 MOST_JOINT_STATES = 1024
 MOST_CELLS = 100_000  # joint states × steps: 4,000 draws of each at every step take 3 GB
@@ -205,6 +206,9 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             if _every_phase(stage, indicator.points_to):
                 yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
         if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
+            if "class_" not in indicator.model_fields_set:
+                yield f"{at}.class: is missing; choose one of [priors.classes]: {', '.join(spec.priors.classes)}"
+                continue
             yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
         if indicator.reset_by is not None:
             if indicator.repeats:
@@ -225,6 +229,8 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
             whole = whole and _every_phase(spec.stages[stage], states)
         if whole and set(outcome.states) <= set(spec.stages):
             yield f"{at}.states: every joint state satisfies it, so it is certain"
+        if not outcome.resolves and not dropped and _rule_can_follow(spec, outcome):
+            yield f"{at}.resolves: is missing, and for a stage of `states` no indicator points to these states alone"
         for k, rule in enumerate(outcome.resolves):
             yield from _rule_faults(spec, f"{at}.resolves.{k}", rule, dropped)
     for k, conditional in enumerate(spec.conditionals):
@@ -234,11 +240,17 @@ def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
                 yield _unknown(f"conditionals.{k}.{field}", "outcome", other, spec.outcomes)
 
 
+def _rule_can_follow(spec: ModelSpec, outcome: Outcome) -> bool:
+    """Whether all names from which the rule of an outcome would follow lead somewhere."""
+    named = [*outcome.states.items(), *((row.stage, row.points_to) for row in spec.indicators.values())]
+    return all(name in spec.stages and set(states) <= set(_names(spec.stages[name])) for name, states in named)
+
+
 def _rule_faults(spec: ModelSpec, key: str, rule: Rule, dropped: set[str]) -> Iterator[str]:
     if rule.observable is not None:
         if rule.observable not in spec.stages:
             yield _unknown(f"{key}.observable", "stage", rule.observable, spec.stages)
-        elif not spec.stages[rule.observable].observable:
+        elif not (spec.stages[rule.observable].observable or f"stages.{rule.observable}.observable" in dropped):
             yield f"{key}.observable: stage {rule.observable!r} has no observable states"
     for field, names in (("of", rule.of), ("no_fewer_than", rule.no_fewer_than)):
         for indicator in names:

@@ -1,4 +1,4 @@
-"""Reading a model file: a `ModelSpec`, or every fault at once, each with its dotted key."""
+"""Reading a model file: a `ModelSpec`, or every fault at once, each with its dotted key, file and line."""
 
 from __future__ import annotations
 
@@ -13,24 +13,19 @@ from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults
-from forecast.theory.outcomes import Conditional, Outcome, Rule
-from forecast.theory.spec import (
+from forecast.theory.indicators import (
     ClassPrior,
     DeparturePrior,
     DiagnosticityPrior,
-    Effect,
-    Expert,
     GradePrior,
-    Header,
     Indicator,
-    ModelSpec,
-    Phases,
     Priors,
     Sign,
-    Stage,
-    Transition,
-    Units,
 )
+from forecast.theory.outcomes import Conditional, Outcome, Rule
+from forecast.theory.places import Located, located, place_of
+from forecast.theory.spec import Expert, Header, ModelSpec
+from forecast.theory.stages import Effect, Phases, Stage, Transition, Units
 from forecast.theory.tables import Basis, Source
 
 if TYPE_CHECKING:
@@ -39,6 +34,9 @@ if TYPE_CHECKING:
 
 PHASES = TypeAdapter(Phases)
 MOST_FAULTS = 1000  # found at one reading
+STOOD_IN = {  # others speak of these, or of the entries that hold them
+    (("outcomes",), ("frozen",)), *((("stages",), (key,)) for key in ("phases", "per_year", "times")),
+}  # fmt: skip
 MORE_FAULTS = f"the file: more than {MOST_FAULTS:,} faults; not all of them were looked for"
 
 
@@ -48,7 +46,7 @@ def load_spec(path: Path) -> ModelSpec:
     Raises
     ------
     ModelFileError
-        If the file cannot be read or has faults; all of them are listed, each with its dotted key.
+        If the file cannot be read or has faults; all of them are listed, each with its dotted key and its line.
 
     """
     return _load(path)[0]
@@ -62,23 +60,38 @@ def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
     raw = _tables(text, where)
     if "extends" in raw:
         raise ModelFileError(where, ["extends: only a file in a folder can extend another"])
-    return _validated(raw, [], where, name)
+    spec, faults = _validated(raw, [], name)
+    if faults or spec is None:
+        raise _with_places(where, faults, [located(where, text)])
+    return spec
 
 
 def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
     """Read a model file; its tables too, merged into those that it extends."""
     own = _read(path)
     if "extends" not in own:
+        _named(own, path)
         faults = ["drop: only a file that `extends` another can leave something out"] if "drop" in own else []
         own.pop("drop", None)
-        return _validated(own, faults, str(path), path.stem), own
-    raw, faults = merged(_parent(path, own["extends"]), own)
-    try:
-        return _validated(raw, faults, str(path), path.stem), raw
-    except ModelFileError as error:
-        taken = f" (taken over from {own['extends']})"
-        faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in error.faults]
-        raise ModelFileError(str(path), faults) from None
+        raw = own
+    else:
+        raw, faults = merged(_parent(path, own["extends"]), own)
+        _named(raw, path)
+    spec, faults = _validated(raw, faults, path.stem)
+    if spec is None or faults:
+        if "extends" in own:
+            taken = f" (taken over from {own['extends']})"
+            faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in faults]
+        files = [path.with_name(f"{name}.toml") for name in _chain(path)]
+        raise _with_places(str(path), faults, [located(str(file), read_bounded(file)) for file in files])
+    return spec, raw
+
+
+def _named(raw: dict[str, Any], path: Path) -> None:
+    """Take the name of the file for that of a model that gives none."""
+    header = raw.setdefault("model", {})
+    if isinstance(header, dict):
+        header.setdefault("name", path.stem)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -129,22 +142,40 @@ def _chain(path: Path) -> list[str]:
     return names
 
 
-def _validated(raw: dict[str, Any], faults: list[str], where: str, name: str | None) -> ModelSpec:
-    """Validate whole tables, which are used up; ``faults`` are those known already."""
+def _with_places(where: str, faults: list[str], files: list[Located]) -> ModelFileError:
+    """Build the error of a model file and what it extends, its faults in the order in which they stand there."""
+    lines = {file.name: k for k, file in enumerate(files)}
+    places = {fault: place_of(fault, files) for fault in faults}
+
+    def order(fault: str) -> tuple[int, int]:
+        name, _, line = places[fault].rpartition(":")
+        return lines[name], int(line)
+
+    ordered = sorted(faults, key=order)
+    return ModelFileError(where, ordered, [places[fault] for fault in ordered])
+
+
+def _validated(raw: dict[str, Any], faults: list[str], name: str | None) -> tuple[ModelSpec | None, list[str]]:
+    """Validate whole tables, which are used up; ``faults`` are those known already, to which others are added."""
     spec, found, dropped = _parse_what_can_be(raw)
     faults = [*faults, *found]
     if spec is not None:
-        across = list(islice(cross_faults(spec, dropped), MOST_FAULTS))
+        whole = (fault for fault in cross_faults(spec, dropped) if not _is_below(fault.partition(": ")[0], dropped))
+        across = list(islice(whole, MOST_FAULTS))
         faults = list(dict.fromkeys([*faults, *across, *[MORE_FAULTS] * (len(across) == MOST_FAULTS)]))
         if name is not None and spec.name != name and "model.name" not in {fault.partition(":")[0] for fault in found}:
             faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; they must agree")
-    if faults or spec is None:
-        raise ModelFileError(where, faults)
-    return spec
+    return spec, faults
 
 
-# Parsing: pydantic finds the faults of single entries; entries with a fault are set aside so that the checks across
-# entries still run on the rest, and one reading of the file names everything.
+# Parsing: pydantic finds the faults of single entries; what has a fault is set aside so that the checks across entries
+# still run on the rest, and one reading of the file names everything.
+
+
+def _is_below(key: str, dropped: set[str]) -> bool:
+    """Whether a dotted key is one of those that were set aside, or lies below one."""
+    parts = key.split(".")
+    return any(".".join(parts[:k]) in dropped for k in range(1, len(parts) + 1))
 
 
 def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str], set[str]]:
@@ -171,10 +202,11 @@ def _parse_what_can_be(raw: dict[str, Any]) -> tuple[ModelSpec | None, list[str]
 
 
 def _follows_from(item: Any, found: list[Any]) -> bool:  # noqa: ANN401 - pydantic's dict
-    """Whether a list is only too short because its items have faults of their own."""
+    """Whether a list is too short, or a default cannot be told, only because something else has faults of its own."""
     size = len(item["loc"])
-    return item["type"] == "too_short" and any(
-        len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
+    return item["type"] == "default_factory_not_called" or (
+        item["type"] == "too_short"
+        and any(len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found)
     )
 
 
@@ -185,34 +217,19 @@ def _was_emptied(item: Any, dropped: set[str]) -> bool:  # noqa: ANN401 - pydant
 
 
 def _stand_in(raw: dict[str, Any], location: tuple[str | int, ...]) -> bool:
-    """Put a good value in the place of a faulty one that cannot be left out; say whether one is known."""
-    basis = [{"kind": "judgement", "note": "stands in"}]
-    grades = {"weak": 2.0, "moderate": 4.0, "strong": 10.0, "decisive": 30.0, "concentration": 4.0, "basis": basis}
+    """Put a good value in the place of a faulty one that has no default; say whether one is known."""
     match location:
-        case ("model", str(key), *_):
-            header = {"name": "stand_in", "title": "-", "description": "-", "dataset": "stand_in", "step_days": 7}
-            header |= {"reporting_lag_days": 0, "episode_days": 0}
-            known = {**header, "start": dt.date(2000, 1, 1), "horizons_weeks": [1]}
-            if key not in known or not isinstance(raw["model"], dict):
+        case ("model", "name" | "start" as key, *_) if isinstance(raw["model"], dict):
+            raw["model"][key] = {"name": "stand_in", "start": dt.date(2000, 1, 1)}[key]
+        case ("outcomes", str(name), "frozen", *_) if isinstance(raw["outcomes"].get(name), dict):
+            raw["outcomes"][name]["frozen"] = dt.date(2000, 1, 1)
+        case ("stages", str(name), "transitions" | "effects" as table, key, "per_year" | "times" as field, *_):
+            entry = raw["stages"][name][table][key]
+            if not isinstance(entry, dict):
                 return False
-            raw["model"][key] = known[key]
-        case ("priors", "grades", *_):
-            raw["priors"]["grades"] = grades
-        case ("priors", "departure", *_):
-            raw["priors"]["departure"] = {"scale": 0.3, "basis": basis}
-        case ("priors", "diagnosticity", *_):
-            raw["priors"]["diagnosticity"] = {"times": [0.5, 2.0], "basis": basis}
-        case ("stages", str(name), "units", *_):
-            raw["stages"][name]["units"] = {"own": "-", "spread": [0.1, 1.0], "basis": basis}
+            entry[field] = [1.0, 2.0]
         case ("stages", str(name), "phases", *_):
             raw["stages"][name]["phases"] = _sound_phases(raw["stages"][name]["phases"])
-        case ("stages", str(name), "label" | "basis" | "start" | "observable" | "describe" as key, *_):
-            if not isinstance(raw["stages"].get(name), dict):
-                return False
-            states: Any = raw["stages"][name].get("states")
-            start = dict.fromkeys(cast("list[str]", states), 1.0) if isinstance(states, list) else {}
-            known = {"label": "-", "basis": basis, "start": start, "observable": [], "describe": {}}
-            raw["stages"][name][key] = known[key]
         case _:
             return False
     return True
@@ -239,29 +256,37 @@ def _walk(node: Any, place: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - TOM
 
 
 def _entry(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
-    """Find the removable entry (an indicator, an outcome, a transition, …) that a fault lies in."""
-    match location:
-        case ("stages", str(stage), "transitions", int(k), *_):
-            entry: tuple[str | int, ...] = ("stages", stage, "transitions", k)
-        case ("stages", str(stage), "effects", str(name), *_):
-            entry = ("stages", stage, "effects", name)
-        case ("indicators" | "outcomes" | "sources" as table, str(name), *_):
-            entry = (table, name)
-        case ("conditionals" | "experts" as table, int(k), *_):
-            entry = (table, k)
-        case ("experts",):
-            entry = location
-        case ("priors", "classes", str(name), *_):
-            entry = ("priors", "classes", name)
-        case (*_, last) if isinstance(last, str) and _is_extra(raw, location):
-            entry = location
-        case _:
-            return None
+    """Find what to set aside for a fault: a key that has a default, or else the entry (an indicator, a source, …)."""
+    entry = _entry_of(location)
+    key = location[len(entry) : len(entry) + 1]
+    if (entry[:1], key) in STOOD_IN:
+        return None
+    if _is_extra(raw, location):
+        entry = location
+    elif key and entry[:1] != ("conditionals",) and str(key[0]) in _optional_keys(entry):
+        entry = (*entry, *key)
+    elif len(entry) < 2 or (entry[0] == "stages" and len(entry) == 2):  # noqa: PLR2004
+        return None  # no model can do without
     try:
         _walk(raw, entry)
     except (KeyError, IndexError, TypeError):
         return None
     return entry
+
+
+def _entry_of(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Give the entry that a fault lies in: one of several in a table or list, or else one of the file's tables."""
+    match location:
+        case ("stages", str(), "transitions", int(), *_) | ("stages", str(), "effects", str(), *_):
+            return location[:4]
+        case ("priors", "classes", str(), *_):
+            return location[:3]
+        case ("model" | "priors", _, *_):
+            return location[:1]
+        case (str(), str() | int(), *_):
+            return location[:2]
+        case _:
+            return ()
 
 
 def _is_extra(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> bool:
@@ -272,8 +297,8 @@ def _is_extra(raw: Mapping[str, Any], location: tuple[str | int, ...]) -> bool:
     return location[-1] not in _allowed_keys(location[:-1])
 
 
-def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
-    """List the keys that the table at ``location`` may hold; empty where any name is allowed."""
+def _table(location: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """Give what the table at ``location`` is; none where any name is allowed."""
     tables: dict[str, type[BaseModel]] = {
         "model": Header, "sources": Source, "stages": Stage, "transitions": Transition, "effects": Effect,
         "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
@@ -283,13 +308,23 @@ def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
     }  # fmt: skip
     single = {"model", "priors", "grades", "departure", "diagnosticity", "units"}
     if not location:
-        return [*_keys(ModelSpec), "drop"]
-    last = location[-1]
-    if last in single:
-        return _keys(tables[str(last)])
-    if len(location) > 1 and (table := tables.get(str(location[-2]))) and str(location[-2]) not in single:
-        return _keys(table)
-    return []
+        return ModelSpec
+    if (last := str(location[-1])) in single:
+        return tables[last]
+    above = str(location[-2]) if len(location) > 1 else ""
+    return None if above in single else tables.get(above)
+
+
+def _allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    """List the keys that the table at ``location`` may hold; empty where any name is allowed."""
+    table = _table(location)
+    return [*_keys(table), *["drop"] * (not location)] if table else []
+
+
+def _optional_keys(location: tuple[str | int, ...]) -> set[str]:
+    """List the keys that the table at ``location`` can do without."""
+    fields = table.model_fields if (table := _table(location)) else {}
+    return {field.alias or name for name, field in fields.items() if not field.is_required()}
 
 
 def _keys(table: type[BaseModel]) -> list[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from forecast.theory.tables import Bases, Table
-from forecast.theory.values import Day, Name, Text, Weeks
+from forecast.base.prose import spoken
+from forecast.theory.tables import NO_BASIS, Bases, Table
+from forecast.theory.values import Day, Label, Name, Text, Weeks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MOST_STORIES = 1000
 SHORTEST = 24  # characters of a title where there is little room
+USUAL_WEEKS = 13  # of a rule that the file does not give
 
 
 class Rule(Table):
@@ -22,11 +25,38 @@ class Rule(Table):
     With ``no_fewer_than`` they must also be no fewer than those of the indicators that it names.
     """
 
-    observable: Name | None = None
-    stories: Annotated[int, Field(strict=True, ge=1, le=MOST_STORIES)] | None = None
-    of: tuple[Name, ...] = ()
-    no_fewer_than: tuple[Name, ...] = ()
-    within_weeks: Weeks | None = None
+    observable: Annotated[
+        Name | None,
+        Field(
+            description="A stage that must be on record as in one of its `observable` states. Alone in its clause.",
+            examples=["policy"],
+        ),
+    ] = None
+    stories: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=MOST_STORIES)] | None,
+        Field(
+            description="How many different stories must have been told, with `of` and `within_weeks`.", examples=[2]
+        ),
+    ] = None
+    of: Annotated[
+        tuple[Name, ...], Field(description="The indicators whose stories count.", examples=[["wards_full"]])
+    ] = ()
+    no_fewer_than: Annotated[
+        tuple[Name, ...],
+        Field(description="Indicators that must not have more stories than those of `of`.", examples=[["wards_empty"]]),
+    ] = ()
+    within_weeks: Annotated[
+        Weeks | None, Field(description="How far back stories count from the day that is asked about.", examples=[8])
+    ] = None
+
+    @property
+    def words(self) -> str:
+        """The clause in words."""
+        if self.observable is not None:
+            return f"{spoken(self.observable)} is on record in an observable state"
+        stories = "1 story" if self.stories == 1 else f"{self.stories} stories"
+        other = f"; no fewer than of: {', '.join(map(spoken, self.no_fewer_than))}" if self.no_fewer_than else ""
+        return f"at least {stories} within {self.within_weeks} weeks of: {', '.join(map(spoken, self.of))}{other}"
 
     @property
     def counted(self) -> tuple[Name, ...]:
@@ -61,14 +91,52 @@ class Outcome(Table):
     Where there is little room it is called ``short``, by default its name in words.
     """
 
-    label: Text
-    short: Annotated[Text, Field(max_length=SHORTEST)] | None = None
-    states: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
-    resolution: Text
-    sources: Annotated[tuple[Text, ...], Field(min_length=1)]
-    resolves: Annotated[tuple[Rule, ...], Field(min_length=1)]
-    frozen: Day
-    basis: Bases
+    label: Label = ""
+    short: Annotated[
+        Annotated[Text, Field(max_length=SHORTEST)] | None,
+        Field(
+            description="What it is called where there is little room. Without it: its name in words.",
+            examples=["Wards full"],
+        ),
+    ] = None
+    states: Annotated[
+        dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]],
+        Field(
+            min_length=1,
+            description="Where it holds: for each stage that matters, the states of which one must be the case.",
+            examples=[{"hospitals": ["strained", "full"]}],
+        ),
+    ]
+    resolution: Annotated[
+        Text,
+        Field(
+            description="The rule in words, as people are told it. Without it: the clauses of `resolves` in words.",
+            examples=["Two reports of full wards within eight weeks."],
+        ),
+    ] = ""
+    sources: Annotated[
+        tuple[Text, ...],
+        Field(min_length=1, description="Where the answer will be looked up.", examples=[["Ministry of Health"]]),
+    ] = ()
+    resolves: Annotated[
+        tuple[Rule, ...],
+        Field(
+            min_length=1,
+            description="Clauses that must all be met for the world's answer to be yes. Without them, for each stage "
+            f"of `states`: it is on record, if these are its `observable` states, or a story within {USUAL_WEEKS} "
+            "weeks of an indicator that points to none but these.",
+            examples=[[{"stories": 2, "of": ["wards_full"], "within_weeks": 8}]],
+        ),
+    ] = ()
+    frozen: Annotated[
+        Day,
+        Field(
+            description="The day on which the outcome and its rule were written or last changed. Forecasts of earlier "
+            "days are no test of skill.",
+            examples=[dt.date(2025, 1, 6)],
+        ),
+    ]
+    basis: Bases = NO_BASIS
 
 
 def exclude_each_other(one: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
@@ -79,11 +147,17 @@ def exclude_each_other(one: Mapping[str, Sequence[str]], other: Mapping[str, Seq
 class Conditional(Table):
     """A probability given another outcome: both at the horizon, or ``weeks`` after the other began."""
 
-    outcome: Name
-    given: Name | None = None
-    given_no: Name | None = None
-    after: Name | None = None
-    weeks: Weeks | None = None
+    outcome: Annotated[Name, Field(description="The outcome whose probability is asked.", examples=["full_wards"])]
+    given: Annotated[
+        Name | None, Field(description="An outcome that holds at the horizon too.", examples=["lockdown"])
+    ] = None
+    given_no: Annotated[
+        Name | None, Field(description="An outcome that does not hold at the horizon.", examples=["lockdown"])
+    ] = None
+    after: Annotated[Name | None, Field(description="An outcome that began `weeks` before.", examples=["lockdown"])] = (
+        None
+    )
+    weeks: Annotated[Weeks | None, Field(description="Weeks after `after` began.", examples=[26])] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -6,233 +6,37 @@ import datetime as dt
 import hashlib
 import json
 import math
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from forecast.base.errors import brief
-from forecast.theory.outcomes import Conditional, Outcome
+from forecast.base.prose import spoken
+from forecast.theory.indicators import Indicator, Priors
+from forecast.theory.outcomes import USUAL_WEEKS, Conditional, Outcome, Rule
 from forecast.theory.spells import Spell
-from forecast.theory.tables import Bases, Source, Table
+from forecast.theory.stages import Stage
+from forecast.theory.tables import NO_BASIS, Bases, Source, Table
 from forecast.theory.values import (
+    EARLIEST,
+    LATEST,
     LEAST,
     LONGEST_LAG,
     MOST,
     Day,
     Interval,
-    Multiplier,
     Name,
-    Quote,
-    Scale,
-    Spread,
     Text,
     Weeks,
-    Weight,
     modern,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+
+def _own_name(given: dict[str, Any]) -> str:
+    return given.get("name", "")
 
 
-GRADES = ("weak", "moderate", "strong", "decisive")
-MOST_PHASES = 9
-
-
-class Transition(Table):
-    """A move of one stage from one state to another, with the 90 % interval of its rate per year."""
-
-    from_: Name = Field(alias="from")
-    to: Name
-    per_year: Interval
-    basis: Bases
-
-
-class Effect(Table):
-    """A multiplier on one transition while the stages upstream are in the named states."""
-
-    from_: Name = Field(alias="from")
-    to: Name
-    when: dict[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(min_length=1)
-    times: Interval
-    basis: Bases
-
-
-class Units(Table):
-    """That a stage has a history: the unit that the model itself is, and how much units differ.
-
-    ``spread`` is the 90 % interval of σ: a unit's log rates are those of the stage plus σ z, with z standard normal.
-    """
-
-    own: Text
-    spread: Spread
-    basis: Bases
-
-
-def _named(phases: object, state: str) -> object:
-    """Name the phases of a state of which only the number is given: ``war_1``, ``war_2``."""
-    if type(phases) is int and 2 <= phases <= MOST_PHASES:  # noqa: PLR2004 - one phase is none
-        return [f"{state}_{k}" for k in range(1, phases + 1)]
-    if type(phases) in {int, float, bool, str}:
-        msg = f"needs the number of phases, 2 to {MOST_PHASES}, or a list of their names, got {brief(phases)}"
-        raise ValueError(msg)
-    return phases
-
-
-def _all_named(phases: object) -> object:
-    if not isinstance(phases, dict):
-        return phases
-    return {state: _named(names, str(state)) for state, names in cast("dict[object, object]", phases).items()}
-
-
-Phases = Annotated[
-    dict[Name, Annotated[tuple[Name, ...], Field(min_length=2, max_length=MOST_PHASES)]], BeforeValidator(_all_named)
-]
-
-
-class Stage(Table):
-    """One link of the cascade: its states, how it starts and how it moves.
-
-    A state may have ``phases``, which nobody observes, with rates of their own, so that how long it has lasted tells
-    how long it will. What leads to the state, or starts in it, leads to its first phase; what leaves it leaves any.
-    """
-
-    label: Text
-    states: Annotated[tuple[Name, ...], Field(min_length=2)]
-    phases: Phases = Field(default={})
-    describe: dict[Name, Text] = Field(default={})
-    observable: tuple[Name, ...] = ()
-    start: dict[Name, Weight] = Field(min_length=1)
-    basis: Bases
-    transitions: Annotated[tuple[Transition, ...], Field(min_length=1)]
-    effects: dict[Name, Effect] = Field(default={})
-    units: Units | None = None
-
-    def phases_of(self, name: str) -> tuple[str, ...]:
-        """Phases of a state, the one in which it begins first; others, and a phase, stand for themselves."""
-        return self.phases.get(name, (name,))
-
-    @property
-    def start_phases(self) -> dict[str, float]:
-        """Weights of the phases in which the stage may start, in the order of its phases."""
-        first = {self.phases_of(state)[0]: weight for state, weight in self.start.items()}
-        return {phase: first[phase] for phase in self.all_phases if phase in first}
-
-    def moves(self) -> Iterator[tuple[int, str, str]]:
-        """Which transition leads from one phase to another, and from which to which."""
-        for k, move in enumerate(self.transitions):
-            for phase in self.phases_of(move.from_):
-                yield k, phase, self.phases_of(move.to)[0]
-
-    @property
-    def all_phases(self) -> tuple[str, ...]:
-        """Phases of every state, in the order of the states."""
-        return tuple(phase for state in self.states for phase in self.phases_of(state))
-
-    def state_of(self, phase: str) -> str:
-        """Give the state that a phase belongs to."""
-        return next(state for state in self.states if phase in self.phases_of(state))
-
-    def concerns(self, effect: Effect, from_: str, to: str) -> bool:
-        """Whether an effect multiplies the rate from one phase to another: it names their states, or themselves."""
-        return from_ in self.phases_of(effect.from_) and to in self.phases_of(effect.to)
-
-
-class Sign(Table):
-    """What an indicator looks like in the world, with the passage that names it if there is one."""
-
-    what: Text
-    quote: Quote | None = None
-
-
-class Indicator(Table):
-    """An observable kind of event of one stage, likelier in the states it points to.
-
-    ``since`` is the day from which the vocabulary has had it; nobody chose it, or looked for it among everything,
-    before. Without it, it has been there from the model's start.
-    """
-
-    label: Text
-    stage: Name
-    points_to: Annotated[tuple[Name, ...], Field(min_length=1)]
-    grade: Literal["weak", "moderate", "strong", "decisive"]
-    class_: Name = Field(alias="class")
-    repeats: Annotated[bool, Field(strict=True)] = True
-    reset_by: Name | None = None
-    since: dt.date | None = None
-    signs: Annotated[tuple[Sign, ...], Field(min_length=1)]
-    basis: Bases
-
-
-class ClassPrior(Table):
-    """Base rates of one class of indicators.
-
-    ``per_year`` is the 90 % interval of the class's typical rate (exp μ), ``spread`` that of σ, the standard
-    deviation of log rates within the class; both log-normal.
-    """
-
-    per_year: Interval
-    spread: Spread
-    basis: Bases
-
-
-class GradePrior(Table):
-    """Multipliers of the four grades: prior medians, and how tightly the increments are held.
-
-    Each increment on the log scale is 2 m Beta(c, c), with m the difference of the log medians and c the
-    ``concentration``: symmetric about m, so the medians of the grades are exactly those given, and positive, so
-    the order holds in every draw.
-    """
-
-    weak: Multiplier
-    moderate: Multiplier
-    strong: Multiplier
-    decisive: Multiplier
-    concentration: Annotated[float, Field(strict=True, gt=1, le=10_000)]
-    basis: Bases
-
-    @model_validator(mode="after")
-    def _increasing(self) -> Self:
-        medians = self.medians
-        if any(low >= high for low, high in pairwise(medians)):
-            msg = f"grades increase strictly from weak to decisive, got {list(medians)}"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def medians(self) -> tuple[float, float, float, float]:
-        """Prior medians in the order of `GRADES`."""
-        return self.weak, self.moderate, self.strong, self.decisive
-
-
-class DeparturePrior(Table):
-    """How far an indicator departs from its grade: τ is half-normal with this ``scale`` (log of the log rate)."""
-
-    scale: Annotated[float, Field(strict=True, ge=1e-3, le=10)]
-    basis: Bases
-
-
-class DiagnosticityPrior(Table):
-    """How far the grades are right: ``times`` is the 90 % interval of κ, a factor on the logarithms of all grades."""
-
-    times: Scale
-    basis: Bases
-
-
-class Priors(Table):
-    """Priors shared by all indicators; without ``diagnosticity`` the grades are taken at their word."""
-
-    classes: dict[Name, ClassPrior] = Field(min_length=1)
-    grades: GradePrior
-    departure: DeparturePrior
-    diagnosticity: DiagnosticityPrior | None = None
+def _spoken_name(given: dict[str, Any]) -> str:
+    return spoken(_own_name(given)).capitalize()
 
 
 class Expert(Table):
@@ -242,11 +46,35 @@ class Expert(Table):
     `ModelSpec.expert_weights`.
     """
 
-    name: Name
-    label: Text
-    weight: Annotated[float, Field(strict=True, ge=LEAST, le=MOST)]
-    basis: Bases
-    priors: dict[str, Interval] = Field(default={})
+    name: Annotated[Name, Field(description="What it is called.", examples=["clinicians"])]
+    label: Annotated[
+        Text,
+        Field(
+            description="The name in words, for people. Without it: `name` in words.",
+            examples=["Clinicians"],
+            default_factory=_spoken_name,
+        ),
+    ]
+    weight: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=LEAST,
+            le=MOST,
+            description="How much it counts beside the others; the weights need not sum to one.",
+            examples=[2],
+        ),
+    ] = 1.0
+    basis: Bases = NO_BASIS
+    priors: Annotated[
+        dict[str, Interval],
+        Field(
+            description="Intervals in place of the file's own, by dotted key in quotation marks. Who gives none holds "
+            "what the file says.",
+            examples=[{"stages.hospitals.transitions.calm>strained": [1, 6]}],
+            default_factory=dict,
+        ),
+    ]
 
 
 class Header(Table):
@@ -255,15 +83,83 @@ class Header(Table):
     ``episode_days`` is how long what was told of an indicator lasts: until then nobody tells it as news again.
     """
 
-    name: Name
-    title: Text
-    description: Text
-    dataset: Name
-    start: Annotated[Day, AfterValidator(modern)]
-    step_days: Literal[1, 7] = 7  # horizons are in weeks and must be whole steps
-    reporting_lag_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LAG)]
-    episode_days: Annotated[int, Field(strict=True, ge=0, le=LONGEST_LAG)] = 0
-    horizons_weeks: Annotated[tuple[Weeks, ...], Field(min_length=1, max_length=20)]
+    name: Annotated[
+        Name,
+        Field(
+            description="The name of the file without `.toml`, which it is without this key too.", examples=["epidemic"]
+        ),
+    ]
+    title: Annotated[
+        Text,
+        Field(
+            description="What stands at the top of a report. Without it: `name` in words.",
+            examples=["The winter wave and the hospitals"],
+            default_factory=_spoken_name,
+        ),
+    ]
+    description: Annotated[
+        Text,
+        Field(description="The theory in a sentence or two.", examples=["A wave fills wards where it is let run."]),
+    ] = ""
+    dataset: Annotated[
+        Name,
+        Field(
+            description="The folder under `data/` with its evidence, which models may share. Without it: `name`, or "
+            "the dataset of the file that this one `extends`.",
+            examples=["epidemic"],
+            default_factory=_own_name,
+        ),
+    ]
+    start: Annotated[
+        Day,
+        AfterValidator(modern),
+        Field(
+            description=f"The first day of the model, {EARLIEST} to {LATEST}; no evidence is older.",
+            examples=[dt.date(2025, 1, 6)],
+        ),
+    ]
+    step_days: Annotated[
+        Literal[1, 7],  # horizons are in weeks and must be whole steps
+        Field(description="The length of a step of the clock: a day or a week.", examples=[1]),
+    ] = 7
+    reporting_lag_days: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=0,
+            le=LONGEST_LAG,
+            description="How late reports may come: so long, that nobody has seen a thing says nothing yet.",
+            examples=[7],
+        ),
+    ] = 14
+    episode_days: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=0,
+            le=LONGEST_LAG,
+            description="How long what was told of an indicator lasts: until then only a more credible row about it is "
+            "news.",
+            examples=[84],
+        ),
+    ] = 0
+    horizons_weeks: Annotated[
+        tuple[Weeks, ...],
+        Field(
+            min_length=1,
+            max_length=20,
+            description="How far ahead the forecast looks, in weeks; no number twice.",
+            examples=[[2, 8, 26]],
+        ),
+    ] = (4, 13, 26, 52)
+
+
+_STAGE = {
+    "hospitals": {
+        "states": ["calm", "full"],
+        "transitions": [{"from": "calm", "to": "full", "per_year": [0.5, 4]}],
+    }
+}
 
 
 class ModelSpec(Table):
@@ -272,17 +168,114 @@ class ModelSpec(Table):
     ``extends`` names the model file that this one changes; what was taken from it stands here already.
     """
 
-    format: Literal[1]
-    extends: Name | None = None
-    model: Header
-    sources: dict[Name, Source]
-    stages: dict[Name, Stage] = Field(min_length=1)
-    indicators: dict[Name, Indicator] = Field(min_length=1)
-    outcomes: dict[Name, Outcome] = Field(min_length=1)
-    conditionals: tuple[Conditional, ...] = ()
-    priors: Priors
-    experts: tuple[Expert, ...] = ()
+    format: Annotated[Literal[1], Field(description="The version of this format; there is one only.", examples=[1])] = 1
+    extends: Annotated[
+        Name | None,
+        Field(
+            description="The model, in the same folder, of which this file changes something.", examples=["epidemic"]
+        ),
+    ] = None
+    model: Annotated[
+        Header,
+        Field(
+            description="Name, evidence, clock and horizons.",
+            examples=[{"name": "epidemic", "start": dt.date(2025, 1, 6)}],
+        ),
+    ]
+    sources: Annotated[
+        dict[Name, Source],
+        Field(
+            description="Texts that a `basis` cites, by a name of your own.",
+            examples=[{"review": {"title": "Review of 40 outbreaks"}}],
+            default_factory=dict,
+        ),
+    ]
+    stages: Annotated[
+        dict[Name, Stage],
+        Field(
+            min_length=1,
+            description="The links of the cascade by name, first to last: a stage acts on those that come after it.",
+            examples=[_STAGE],
+        ),
+    ]
+    indicators: Annotated[
+        dict[Name, Indicator],
+        Field(
+            min_length=1,
+            description="Kinds of events that show in which state a stage is, by a name of your own.",
+            examples=[{"wards_full": {"stage": "hospitals", "points_to": ["full"]}}],
+        ),
+    ]
+    outcomes: Annotated[
+        dict[Name, Outcome],
+        Field(
+            min_length=1,
+            description="What the forecast gives probabilities of, by a name of your own. A report explains the first "
+            "one of the last stage.",
+            examples=[{"full_wards": {"states": {"hospitals": ["full"]}, "frozen": dt.date(2025, 1, 6)}}],
+        ),
+    ]
+    conditionals: Annotated[
+        tuple[Conditional, ...],
+        Field(
+            description="Probabilities of one outcome given another.",
+            examples=[[{"outcome": "full_wards", "given": "lockdown"}]],
+        ),
+    ] = ()
+    priors: Annotated[
+        Priors,
+        Field(
+            description="How often indicators happen, and what their grades are worth.",
+            examples=[{"grades": {"weak": 1.5}}],
+        ),
+    ] = Priors()
+    experts: Annotated[
+        tuple[Expert, ...],
+        Field(
+            description="Two or more voices in place of the file's own intervals; `forecast experts` pools them.",
+            examples=[[{"name": "clinicians"}, {"name": "modellers"}]],
+        ),
+    ] = ()
     _history: tuple[Spell, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label(cls, raw: object) -> object:
+        """Take for the label of an entry without one its key in words."""
+        if not isinstance(raw, dict):
+            return raw
+        tables = cast("dict[str, object]", raw)
+        return {
+            key: _labelled(value) if key in {"stages", "indicators", "outcomes"} else value
+            for key, value in tables.items()
+        }
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        """Give the outcomes without a rule the usual one, and the rules without words theirs."""
+        return self.model_copy(update={"outcomes": {key: self._ruled(row) for key, row in self.outcomes.items()}})
+
+    def _ruled(self, outcome: Outcome) -> Outcome:
+        clauses = outcome.resolves or self._usual_rule(outcome)
+        words = "; and ".join(rule.words for rule in clauses)
+        return outcome.model_copy(update={"resolves": clauses, "resolution": outcome.resolution or f"Met if {words}."})
+
+    def _usual_rule(self, outcome: Outcome) -> tuple[Rule, ...]:
+        """For each stage of an outcome its record, or stories that point to no other state; none if there are none."""
+        found: list[Rule] = []
+        for name, states in outcome.states.items():
+            stage = self.stages.get(name)
+            if stage is not None and set(states) == set(stage.observable):
+                found.append(Rule(observable=name))
+                continue
+            phases = {phase for state in states for phase in (state, *(stage.phases_of(state) if stage else ()))}
+            of = tuple(
+                key for key, row in self.indicators.items() if row.stage == name and phases >= set(row.points_to)
+            )
+            if not of:
+                return ()
+            found.append(Rule(stories=1, of=of, within_weeks=USUAL_WEEKS))
+        return tuple(found)
 
     @property
     def history(self) -> tuple[Spell, ...]:
@@ -330,6 +323,16 @@ class ModelSpec(Table):
         parts = [_numbers_and_structure(content), clock, *([learned] if learned else [])]
         canonical = json.dumps(parts, sort_keys=False, separators=(",", ":"), default=str)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _labelled(table: object) -> object:
+    if not isinstance(table, dict):
+        return table
+    rows = cast("dict[str, object]", table)
+    return {
+        key: {"label": spoken(key).capitalize(), **cast("dict[str, object]", row)} if isinstance(row, dict) else row
+        for key, row in rows.items()
+    }
 
 
 _WORDS = {"basis", "label", "signs", "describe"}

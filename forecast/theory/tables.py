@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from forecast.theory.values import Day, Name, Quote, Text
+from forecast.theory.values import QUOTE_WORDS, Day, Name, Quote, Text
 
 
 class Table(BaseModel):
@@ -18,10 +19,27 @@ class Table(BaseModel):
 class Basis(Table):
     """Why an entry is as it is: a passage of the article, a reference, or a judgement with its reason."""
 
-    kind: Literal["article", "reference", "judgement"]
-    source: Name | None = None
-    quote: Quote | None = None
-    note: Text | None = None
+    kind: Annotated[
+        Literal["article", "reference", "judgement"],
+        Field(
+            description="A passage of the text that the theory is taken from, another reference, or a judgement.",
+            examples=["reference"],
+        ),
+    ] = "judgement"
+    source: Annotated[
+        Name | None,
+        Field(description="The text that is cited: a key of `[sources]`. A judgement has none.", examples=["review"]),
+    ] = None
+    quote: Annotated[
+        Quote | None,
+        Field(
+            description=f"The passage or the row that is cited, in at most {QUOTE_WORDS} words. A judgement has none.",
+            examples=["table 3: 4 of 19 waves ended within a year"],
+        ),
+    ] = None
+    note: Annotated[
+        Text | None, Field(description="The reason, which a judgement must give.", examples=["Half of what is cited."])
+    ] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -35,12 +53,20 @@ class Basis(Table):
         return self
 
 
-Bases = Annotated[tuple[Basis, ...], Field(min_length=1)]
+Bases = Annotated[
+    tuple[Basis, ...],
+    Field(
+        min_length=1,
+        description="Why the entry is as it is. An entry that changes one of the file that is extended gives its own.",
+        examples=[[{"note": "A guess; nobody has counted."}]],
+    ),
+]
+NO_BASIS = (Basis(kind="judgement", note="No reason is given."),)
 
 
 class Source(Table):
     """A text that bases point to."""
 
-    title: Text
-    published: Day | None = None
-    url: Text | None = None
+    title: Annotated[Text, Field(description="What it is called.", examples=["Review of 40 outbreaks"])]
+    published: Annotated[Day | None, Field(description="When it came out.", examples=[dt.date(2024, 5, 2)])] = None
+    url: Annotated[Text | None, Field(description="Where it can be read.", examples=["https://example.org/r"])] = None

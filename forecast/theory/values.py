@@ -7,7 +7,7 @@ import math
 from contextlib import suppress
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from forecast.base.errors import DAY, brief, plain
 
@@ -19,8 +19,15 @@ SCALE = (0.01, 10.0)  # of the logarithms of the grades
 MOST_WEEKS = 520  # ten years
 LONGEST_LAG = 3650  # days
 EARLIEST, LATEST = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+LONGEST_NAME = 100
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
+NAME_SCHEMA = {"type": "string", "pattern": NAME_PATTERN, "maxLength": LONGEST_NAME}
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Label = Annotated[
+    Text,
+    Field(description="The name in words, for people. Without it: the key in words.", examples=["Hospitals are full"]),
+]
 Weeks = Annotated[int, Field(strict=True, ge=1, le=MOST_WEEKS)]
 Weight = Annotated[float, Field(strict=True, ge=1e-3, le=MOST)]
 Multiplier = Annotated[float, Field(strict=True, gt=1, le=MOST)]
@@ -64,9 +71,17 @@ def modern(day: dt.date) -> dt.date:
     return day
 
 
-Interval = Annotated[tuple[float, float], BeforeValidator(ordered)]
-Spread = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SPREAD))]
-Scale = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SCALE))]
+def _two_numbers(within: tuple[float, float]) -> WithJsonSchema:
+    """Say it in a JSON schema that editors of older drafts know as well."""
+    number = {"type": "number", "minimum": within[0], "maximum": within[1]}
+    return WithJsonSchema({"type": "array", "items": number, "minItems": 2, "maxItems": 2})
+
+
+Interval = Annotated[tuple[float, float], BeforeValidator(ordered), _two_numbers((LEAST, MOST))]
+Spread = Annotated[
+    tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SPREAD)), _two_numbers(SPREAD)
+]
+Scale = Annotated[tuple[float, float], BeforeValidator(lambda interval: ordered(interval, SCALE)), _two_numbers(SCALE)]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 
 

@@ -11,7 +11,8 @@ from forecast.base.errors import InputError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.theory.spec import Indicator, ModelSpec
+    from forecast.theory.indicators import Indicator
+    from forecast.theory.spec import ModelSpec
 
     Words = tuple[str, ...]  # of one indicator: its label, then its signs with the passages that name them
 

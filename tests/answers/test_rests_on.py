@@ -15,8 +15,8 @@ from forecast.answers.target import Question
 from forecast.engine.filtering import evaluate
 from forecast.inference.reweighting import reweigh
 from forecast.quantities.estimate import Estimate
+from forecast.theory.indicators import GRADES
 from forecast.theory.outcomes import Conditional
-from forecast.theory.spec import GRADES
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
 

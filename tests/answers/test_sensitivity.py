@@ -34,8 +34,8 @@ from forecast.inference.shifted_prior import grades_moved
 from forecast.ledger.admiralty import CREDIBILITY, credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.theory.assumptions import assumptions
+from forecast.theory.indicators import GRADES
 from forecast.theory.modelfile import parse_spec
-from forecast.theory.spec import GRADES
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:

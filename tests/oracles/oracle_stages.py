@@ -18,7 +18,8 @@ from scipy import stats
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from forecast.theory.spec import ModelSpec, Stage, Transition
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Stage, Transition
 
 
 DAYS_A_YEAR = 365.25

@@ -1,4 +1,4 @@
-"""Two small models in sight: one for what is asked of a forecast, and one that is small enough to fit."""
+"""Small models in sight: for what is asked of a forecast, small enough to fit, and with only what a file must say."""
 
 from __future__ import annotations
 
@@ -214,6 +214,43 @@ concentration = 4
 scale = 0.2
 {BASIS}
 """.replace(",\n  ", ", ")
+
+
+# Only what has no default.
+
+
+LEAST = """
+[model]
+start = 2025-01-06
+
+[stages.policy]
+states = ["open", "lockdown"]
+observable = ["lockdown"]
+transitions = [{ from = "open", to = "lockdown", per_year = [0.5, 2] }]
+
+[stages.hospital_wards]
+states = ["calm", "strained", "full"]
+transitions = [
+  { from = "calm", to = "strained", per_year = [0.5, 4] },
+  { from = "strained", to = "full", per_year = [0.5, 4] },
+]
+
+[indicators.patients_sent_on]
+stage = "hospital_wards"
+points_to = ["full"]
+
+[indicators.operations_put_off]
+stage = "hospital_wards"
+points_to = ["strained", "full"]
+
+[outcomes.wards_full]
+states = { hospital_wards = ["full"] }
+frozen = 2025-01-06
+
+[outcomes.locked]
+states = { policy = ["lockdown"], hospital_wards = ["strained", "full"] }
+frozen = 2025-01-06
+"""
 
 
 def tiny_spec(**changes: tuple[str, str]) -> ModelSpec:

@@ -24,7 +24,8 @@ from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
-    from forecast.theory.spec import ModelSpec, Transition
+    from forecast.theory.spec import ModelSpec
+    from forecast.theory.stages import Transition
 
 GIVEN = (("backing", "given"),)
 HOME = spell("calm", "2020-01-01", "2020-03-04", unit="home")

@@ -265,8 +265,8 @@ def test_a_table_of_which_every_entry_is_faulty_is_not_called_empty(table: Place
 
 def test_two_faults_in_what_is_replaced() -> None:
     """Of several faults in one basis of [priors.grades], which no model can do without, each is told."""
-    found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": "-"})))
-    assert [fault.partition(":")[0] for fault in found] == ["priors.grades.basis.0.kind", "priors.grades.basis.0.knd"]
+    found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": 3})))
+    assert [fault.partition(":")[0] for fault in found] == ["priors.grades.basis.0.note", "priors.grades.basis.0.knd"]
 
 
 # The file itself.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from places import EVENTS
 
-from forecast.theory.spec import GRADES
+from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:

@@ -1,0 +1,60 @@
+"""Where a fault of a model file stands: which of the files that were merged holds its key, and on which line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from forecast.base.toml_lines import key_lines
+from forecast.base.toml_text import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Spot(NamedTuple):
+    """Line of a key, and whether what stands there is merged with what an extended file has there."""
+
+    line: int
+    merges: bool
+
+
+class Located(NamedTuple):
+    """A file by the name that messages give it, with the spots of its dotted keys."""
+
+    name: str
+    spots: Mapping[str, Spot]
+
+
+def located(name: str, text: str) -> Located:
+    """Locate the keys of a model file; transitions by number and by the states that they lead from and to."""
+    tables = read_toml(text)
+    spots: dict[str, Spot] = {}
+    for place, line in key_lines(text).items():
+        node: Any = tables
+        merges, names = True, [""]
+        for k, part in enumerate(place):
+            is_list = isinstance(node, list)
+            is_move = k == 3 and place[0] == "stages" and place[2] == "transitions"  # noqa: PLR2004 - its depth
+            merges = merges and (not is_list or is_move)
+            node = node[int(part)] if is_list else node[part]
+            moves = [part, f"{node.get('from')}>{node.get('to')}"] if is_move and isinstance(node, dict) else [part]
+            names = [f"{name}.{move}" if name else move for name in names for move in moves]
+        merges = merges and (isinstance(node, dict) or place[0::2] == ("stages", "transitions"))
+        spots |= {name: Spot(line, merges) for name in names if name not in spots}
+    return Located(name, spots)
+
+
+def place_of(fault: str, files: Sequence[Located]) -> str:
+    """Give the ``file:line`` of a fault, which begins with its dotted key.
+
+    The ``files`` are the model's own and what it extends, nearest first. What is missing has the line of the table that
+    should hold it.
+    """
+    key = fault.partition(": ")[0].split(".")
+    best, length = files[0].name, 0
+    line, merges = 1, True
+    for file in files:
+        found = next((n for n in range(len(key), length, -1) if ".".join(key[:n]) in file.spots), 0)
+        if merges and found:
+            best, length, (line, merges) = file.name, found, file.spots[".".join(key[:found])]
+    return f"{best}:{line}"
