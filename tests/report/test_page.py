@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import itertools
 import json
 import time
@@ -16,8 +17,10 @@ from needs import require
 from playwright.sync_api import sync_playwright
 
 from forecast.base.errors import InputError
+from forecast.record.post_mortem import PostMortem, Told, Witness
 from forecast.report.chart_marks import anchor
 from forecast.report.page import render_files
+from forecast.report.post_mortem import render_post_mortem
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -97,8 +100,13 @@ def _hostile() -> dict[str, Any]:
         row[key] = next(many)
     for row in data["assumptions"]:
         row["basis"] = [{"kind": "article", "source": next(many), "quote": next(many), "note": next(many)}]
-    for part in ("headline", "drivers", "watch", "sensitivity", "track", "health", "alarm"):
+    for part in ("headline", "drivers", "watch", "matrix", "sources", "sensitivity", "track", "health", "alarm"):
         data[part]["sentences"] = list(HOSTILE)
+    data["headline"] |= {part: list(HOSTILE) for part in ("stand", "changed", "why", "trust")}
+    for row in data["matrix"]["rows"]:
+        row["what"], row["notes"] = next(many), list(HOSTILE)
+    for row in data["sources"]["rows"]:
+        row["source"] = next(many)
     model["title"], data["notes"] = " ".join(HOSTILE[:5]), list(HOSTILE)
     return data
 
@@ -259,6 +267,26 @@ def test_axe_finds_nothing_serious(browser: Browser, issue: Path, scheme: Any, w
         ]
         assert serious == []
         assert len(found["passes"]) > 20
+
+
+def test_axe_finds_nothing_on_the_page_of_a_question(browser: Browser, tmp_path: Path) -> None:
+    """Lines, tables and folded reasons of a post-mortem."""
+    told = tuple(
+        Told(dt.date(2026, 1, day), 0.1 * day, None if day == 1 else 0.1, day == 1, ("A signing",), ("It rose.",))
+        for day in (1, 2)
+    )
+    found = PostMortem(
+        "m", "deal", "A deal", None, dt.date(2026, 2, 1), "yes", "by the rule", "On record.", "https://example.org",
+        told, (Witness("A story", dt.date(2026, 1, 1), 2.0, right=True),),
+    )  # fmt: skip
+    path = tmp_path / "page.html"
+    path.write_text(render_post_mortem(found.to_dict(), [places.TEMPLATES]), encoding="utf-8")
+    with _opened(browser, path, pictures=0, viewport={"width": 360, "height": 740}, bypass_csp=True) as (page, faults):
+        page.eval_on_selector_all("details", "found => found.forEach(one => { one.open = true; })")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        said = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        assert [row["id"] for row in said["violations"]] == []
+        assert faults == []
 
 
 def test_without_scripts_and_on_paper_the_pictures_stand_still(browser: Browser, issue: Path) -> None:
