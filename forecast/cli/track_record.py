@@ -135,7 +135,7 @@ def post_mortem(
 ) -> None:
     """Look back at resolved questions: what was said, what moved it, which stories were right. A page for each.
 
-    Example: `forecast post-mortem confrontation --date 2026-04-09`
+    Example: `forecast post-mortem deal`
     """
     where = Project(project, utc_now)
     day = date_of(date, "--date") if date else None
@@ -144,6 +144,9 @@ def post_mortem(
         pages = where.reports.write_post_mortems(found)
     if as_json:
         print_json([one.to_dict() for one in found])
+        return
+    if not found:
+        print("No question is resolved yet; `forecast resolve` answers those whose windows have closed.")
         return
     for one in found[:SHOWN_LINES] if len(found) > 1 else ():
         print_lines([" ".join(one.sentences[:2])])

@@ -19,6 +19,7 @@ from forecast import engine, inference, jobs, ledger
 from forecast.base import prose
 from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, UntrustworthyError
+from forecast.base.shown import Shown, ShownTable, cell_shown
 from forecast.project.fits import Fits
 from forecast.project.models import Models, load_with_history
 from forecast.project.verification import verify
@@ -39,8 +40,8 @@ LEAST_FREE = 500_000_000  # bytes: ten fits
 COMPILED = (".nbc", ".nbi")  # files of numba
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, repr=False)
+class Finding(Shown):
     """One thing that was looked at: ``says`` holds what is so and, of a ``fault``, what to do."""
 
     topic: str
@@ -50,6 +51,12 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
         return asdict(self)
+
+    def _said(self) -> tuple[str, ...]:
+        return (f"{self.topic}{', a fault' if self.fault else ''}: {self.says}",)
+
+    def _shown_table(self) -> ShownTable:
+        return ShownTable(["", "value"], [[name, cell_shown(value)] for name, value in self.to_dict().items()])
 
 
 def examine(root: Path, model: str | None, now: dt.datetime) -> list[Finding]:

@@ -73,26 +73,24 @@ class TrackRecord:
     def post_mortems(
         self, model: str | None = None, outcome: str | None = None, date: dt.date | None = None
     ) -> tuple[PostMortem, ...]:
-        """Look back at the resolved questions of a model, or at those of one outcome or date.
+        """Look back at the resolved questions of a model, or at those of one outcome or date; at none if there is none.
 
         Raises
         ------
         InputError
-            If there is no such model, or no such question is resolved.
+            If there is no such model, or others are resolved, but no such question.
 
         """
         name = self._scored(model)
-        wanted = [
-            row for row in self._ledger.resolutions(name)
-            if outcome in {None, row.outcome} and date in {None, row.date}
-        ]  # fmt: skip
-        found = record.post_mortems(self._ledger.forecasts(name), wanted)
-        if not found:
+        answered = self._ledger.resolutions(name)
+        wanted = [row for row in answered if outcome in {None, row.outcome} and date in {None, row.date}]
+        if answered and not wanted:
             about = f" of {outcome!r}" if outcome else ""
             when = f" on {date}" if date else ""
-            msg = f"no question{about}{when} that {name!r} was asked is resolved yet; `forecast resolve` answers them"
+            others = nearest(outcome or "", sorted({row.outcome for row in answered}))
+            msg = f"no question{about}{when} that {name!r} was asked is resolved; {others}"
             raise InputError(msg)
-        return found
+        return record.post_mortems(self._ledger.forecasts(name), wanted)
 
     def table(self) -> pd.DataFrame:
         """Every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""

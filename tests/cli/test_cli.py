@@ -239,7 +239,7 @@ def test_every_command_gives_json(tmp_path: Path) -> None:
         done = call(*arguments, "--json", cwd=root)
         assert (done.code, done.err) == (0, ""), arguments
         given[arguments[0]] = strict_json(done.out)
-    assert len(given["init"]["files"]) == 10
+    assert len(given["init"]["files"]) == 11
     assert [row["model"] for row in given["check"]] == ["baku_hedges", "base_rate_sceptic", "russia_azerbaijan"]
     assert len(given["observe"]["new"]) == len(given["cover"]["new"]) == 1
     assert given["export"] == {"files": ["rows.xlsx"], "rows": 38}

@@ -30,7 +30,7 @@ def data() -> dict[str, Any]:
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a report be its data and a line: where files go does not depend on what is in them."""
 
-    def render(data: dict[str, Any], _templates: list[Path]) -> dict[str, bytes]:
+    def render(data: dict[str, Any], _templates: list[Path], _words: str | None) -> dict[str, bytes]:
         return {"report.md": b"A report.", "forecast.json": json.dumps(data).encode()}
 
     monkeypatch.setattr("forecast.report.render_files", render)

@@ -32,7 +32,8 @@ TEMPLATES = [places.TEMPLATES]
 AXE = places.TESTS / "vendor" / "axe.min.js"
 SECTIONS = [
     "Headline", "How one stage leads to the next", "How we got here", "By when", "What moved it", "What to watch next",
-    "What if", "What it rests on", "If somebody had looked for everything", "Can the numbers be trusted?",
+    "Which hypothesis the evidence speaks for", "What if", "What it rests on", "If somebody had looked for everything",
+    "Can the numbers be trusted?",
     "Track record", "Observations", "How the outcomes are decided", "Assumptions",
 ]  # fmt: skip
 PICTURES = 8

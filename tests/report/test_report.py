@@ -116,7 +116,8 @@ def test_the_report_is_correct_markdown(data: dict[str, Any]) -> None:
     headings = [tokens[k + 1].content for k, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings == [
         "Russia and Azerbaijan after a peace deal in Ukraine", "Headline", "How one stage leads to the next",
-        "How we got here", "By when", "What moved it", "What to watch next", "What if", "What it rests on",
+        "How we got here", "By when", "What moved it", "What to watch next",
+        "Which hypothesis the evidence speaks for", "What if", "What it rests on",
         "If somebody had looked for everything", "Can the numbers be trusted?", "Behind the cascade: hidden states",
         "Track record", "Evidence", "How the outcomes are decided", "Assumptions",
     ]  # fmt: skip
