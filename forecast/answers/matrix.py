@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from forecast.answers.watch import WatchList
     from forecast.engine.arrays import Cells, Floats
@@ -212,6 +213,7 @@ def _stories(found: Posterior, entries: Sequence[Entry], rivals: Mapping[str, Po
             notes = (
                 *_left_out(ids, reasons),
                 *(_graded(by_id[row], factors, full) for row in rows if row in ids),
+                *(["no other kind could have been told: it is compared with nothing"] * _alone(evidence.cells, here)),
                 *([f"read together with {prose.listed(beside)}"] if beside else []),
                 *(["tells the states hardly apart"] if _apart(factors) < SAYS_NOTHING else []),
             )
@@ -223,6 +225,12 @@ def _stories(found: Posterior, entries: Sequence[Entry], rivals: Mapping[str, Po
                 )
             )  # fmt: skip
     return [*lines, *_silence(found, likelihood)]
+
+
+def _alone(cells: Cells, here: NDArray[np.bool_]) -> bool:
+    """Whether one of the cells is told from a set with nothing else in it."""
+    groups = cells.what[here & (cells.what[:, 1] == SELECTIVE), 4]
+    return bool((cells.available[groups].sum(axis=1) == 1).any())
 
 
 def _unread(

@@ -58,7 +58,7 @@ def read_toml(text: str) -> dict[str, Any]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        msg = f"is not valid TOML: {error}"
+        msg = f"is not valid TOML: {error}{_hint(text, str(error))}"
         raise ValueError(msg) from error
     except ValueError as error:
         found = DIGITS.search(bare)
@@ -68,6 +68,16 @@ def read_toml(text: str) -> dict[str, Any]:
     if key := _deep_key(tables):
         raise ValueError(_too_deep_message(key))
     return tables
+
+
+def _hint(text: str, said: str) -> str:
+    """Quote the line that the parser names, and say what is mostly meant."""
+    found = re.search(r"at line (\d+)", said)
+    lines = text.splitlines()
+    if found is None or int(found[1]) > len(lines):
+        return ""
+    line = lines[int(found[1]) - 1].strip()
+    return f"; there it reads {line[:80]!r}: words stand in quotation marks, days are written YYYY-MM-DD"
 
 
 def _require_short(size: int) -> None:

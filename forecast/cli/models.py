@@ -33,6 +33,10 @@ FOUND = 10  # indicators that a search prints
 
 
 app = typer.Typer()
+ALONE = (
+    "a row of it that is told has no other to be compared with, and moves nothing; add indicators of other states, "
+    "or say who looks for it (`forecast cover`)"
+)
 
 
 # Models and projects.
@@ -141,11 +145,18 @@ def check(
         sizes = {"stage": len(spec.stages), "transition": moves, "effect": effects}
         sizes |= {"indicator": len(spec.indicators), "outcome": len(spec.outcomes)}
         print(f"  {', '.join(prose.count(size, what) for what, size in sizes.items())}")
+        print_lines(f"  {prose.spoken(name)} has one indicator: {ALONE}" for name in _lonely(spec))
         if bare := theory.without_reason(spec):
             count = "1 entry gives" if len(bare) == 1 else f"{len(bare):,} entries give"
             print(f"  {count} no reason (`basis`), such as {bare[0]}")
         if spec.history:
             print_lines(f"  {line}" for line in evidence.summary(evidence.read_spells(spec)))
+
+
+def _lonely(spec: ModelSpec) -> list[str]:
+    """Name the stages that have one indicator."""
+    counts = Counter(row.stage for row in spec.indicators.values())
+    return [name for name in spec.stages if counts[name] == 1]
 
 
 def _model_file(model: str, project: Path) -> Path:

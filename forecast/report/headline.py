@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
 from forecast.report.views import days_late
 from forecast.theory.outcomes import exclude_each_other
@@ -168,4 +169,5 @@ def _alarm(alarm: Mapping[str, Any] | None) -> str:
     if alarm is None:
         return "It is too early for the conflict alarm."
     rings = "The conflict alarm rings: do not rely on these numbers."
-    return rings if alarm["rings"] else "The conflict alarm is silent."
+    unusual = ", though what was observed is unusual" if alarm["tail"] < UNUSUAL else ""
+    return rings if alarm["rings"] else f"The conflict alarm is silent{unusual}."

@@ -133,6 +133,15 @@ def test_notes_say_what_was_made_of_a_row() -> None:
     assert echo.apart == 1.0 < SAYS_NOTHING < certain.apart
 
 
+def test_a_lone_indicator_says_why_it_tells_nothing() -> None:
+    """Where nobody looks, a row is compared with what else could have been told of its stage."""
+    scene = tiny_scene(entries=[seen("flood", DAY)])
+    assert [row.stage for row in scene.spec.indicators.values()].count(scene.spec.indicators["flood"].stage) == 1
+    (line,) = (row for row in ask(scene, "tension").rows if row.kind == "story")
+    assert line.notes[0] == "no other kind could have been told: it is compared with nothing"
+    assert {one.mean for one in line.factors.values()} == {1.0}
+
+
 def test_silence_of_those_who_look_is_a_line() -> None:
     """It speaks against the states in which the indicator is often seen; without coverage there is no such line."""
     end = dt.date(2025, 1, 24)

@@ -40,6 +40,23 @@ def test_a_new_theory_is_laid_out_and_good(tmp_path: Path) -> None:
     assert spec.stages["out_break"].states == ("local", "wide_spread")
 
 
+def test_a_lone_indicator_of_a_stage_is_told(tmp_path: Path) -> None:
+    """Being told, it has nothing to be compared with; of more than one nothing is said."""
+    call(*WAVE, cwd=tmp_path)
+    root = tmp_path / "Winter wave"
+    path = root / "models" / "winter_wave.toml"
+    assert "has one indicator" not in call("check", cwd=root).out
+    name = next(key for key, row in forecast.open(root).model().spec.indicators.items() if row.stage == "wards")
+    text = path.read_text(encoding="utf-8")
+    head = f"[indicators.{name}]"
+    start = text.index(head)
+    end = text.index("\n[", start + 1)
+    path.write_text(text[:start] + text[end + 1 :], encoding="utf-8")
+    assert "wards has one indicator: a row of it that is told has no other" in " ".join(
+        call("check", cwd=root).out.split()
+    )
+
+
 def test_the_schema_lies_where_the_first_line_points(tmp_path: Path) -> None:
     """Both kinds of projects hold the schema that their model files name, as it comes with the package."""
     assert call("init", "own", "--blank", "--stage", "a=b,c", cwd=tmp_path).code == 0

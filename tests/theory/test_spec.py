@@ -279,6 +279,7 @@ def test_file_that_is_not_toml(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"not valid TOML.*line 2") as caught:
         load_spec(path)
     assert str(path) in str(caught.value)
+    assert "there it reads '[model'" in str(caught.value)
 
 
 def test_file_that_is_not_utf8(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def _total(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     sums = terms(part["links"], f"{last['stage']}.{name}", _by_key(part))
     stage = part["stages"][-2]["label"] if len(part["stages"]) > 1 else ""
     made = f", over “{shortened(stage)}”: {sums}" if sums else ""
-    return f"On {on_day(part['date'])} {spoken(name)} has {states[name]}{made}."
+    what = f"“{shortened(last['label'])}”" if name == "yes" else spoken(name)
+    return f"On {on_day(part['date'])} {what} has {states[name]}{made}."
 
 
 def terms(links: Iterable[Mapping[str, Any]], state: str, said: Mapping[str, str]) -> str:

@@ -136,7 +136,8 @@ def what_if_table(data: Mapping[str, Any]) -> Table:
         rows.append([row["label"] + ("" if row.get("trusted", True) else " (not to be trusted)"), *told])
     ahead = f" in {count(data['lead_weeks'], 'week')}" if data.get("lead_weeks") else ""
     return Table(
-        f"Probability of each outcome{ahead} if it were seen today, and the difference in percentage points",
+        f"Probability of each outcome{ahead} if it were told today, and the difference in percentage points; "
+        "what to watch is about somebody who looks, which tells more",
         ["if", *(spoken(name) for name in names)],
         rows,
     )
