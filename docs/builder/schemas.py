@@ -26,6 +26,10 @@ def _object(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: 
     }  # fmt: skip
 
 
+def _with_optional(schema: dict[str, Any], **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return schema | {"properties": schema["properties"] | properties}
+
+
 def _rows(description: str, /, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"type": "array", "items": _object(description, **properties)}
 
@@ -112,14 +116,16 @@ REPORT = _object(
     model=_object(
         "The theory.", name=TEXT, title=TEXT, description=TEXT, hash=TEXT,
         outcomes=_by_name(
-            _object(
-                "What is forecast, and how the world will answer.", label=TEXT,
-                short=TEXT | {"description": "What it is called where there is little room."}, resolution=TEXT,
-                resolves={
-                    "type": "array", "description": "The clauses of the rule, as the model file has them.",
-                    "items": {"type": "object"},
-                },
-                frozen=DATE, states=_by_name(TEXTS),
+            _with_optional(
+                _object(
+                    "What is forecast, and how the world will answer.", label=TEXT, resolution=TEXT,
+                    resolves={
+                        "type": "array", "description": "The clauses of the rule, as the model file has them.",
+                        "items": {"type": "object"},
+                    },
+                    frozen=DATE, states=_by_name(TEXTS),
+                ),
+                short=TEXT | {"description": "What it is called where there is little room."},
             )
         ),
         stages=_by_name(_object("A stage.", label=TEXT, states=TEXTS)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,6 +36,9 @@ from forecast.cli.printing import made_from, print_json, progress, shown, stop_u
 from forecast.cli.schedules import NotifyOption, TimeoutOption, unattended
 from forecast.project.project import Project
 from forecast.project.run import shown as shown_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 app = typer.Typer()
 
@@ -203,5 +206,6 @@ def show(
         _show(report, words)
 
 
-def _show(report: dict[str, Any], words: str | None) -> None:
-    print(reports.render_text(reports.in_words(report, words), terminal_width()))
+def _show(report: Mapping[str, Any], words: str | None) -> None:
+    told = reports.in_words(report, words) if words else report
+    print(reports.render_text(told, terminal_width()))

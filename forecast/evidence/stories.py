@@ -40,8 +40,13 @@ def story_name(space: StateSpace, rows: Sequence[Entry]) -> tuple[str, dt.date]:
         text = first.story.replace("-", " ").replace("_", " ")
         text = text[0].upper() + text[1:]
     else:
-        text = f"“{space.spec.indicators[first.indicator].label}”" if first.indicator else f"“{first.state}”"
+        text = f"“{space.spec.indicators[first.indicator].label}”" if first.indicator else f"“{_state(first)}”"
     return f"{text} ({prose.day(first.date, first.precision)})", first.date
+
+
+def _state(row: Observation) -> str:
+    """Write the state that a row names in words: ``peace: fresh deal``."""
+    return prose.spoken((row.state or "").replace(".", ": "))
 
 
 @dataclass(frozen=True)

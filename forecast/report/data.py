@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from forecast.base import prose
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.estimate import LEARNED_LITTLE
@@ -41,7 +40,7 @@ def forecast_data(
             "outcomes": {
                 name: {
                     "label": row.label,
-                    "short": row.short or prose.spoken(name)[:1].upper() + prose.spoken(name)[1:],
+                    **({"short": row.short} if row.short else {}),
                     "resolution": row.resolution,
                     "resolves": [rule.model_dump(mode="json", exclude_defaults=True) for rule in row.resolves],
                     "frozen": row.frozen.isoformat(),

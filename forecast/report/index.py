@@ -9,6 +9,7 @@ from forecast.base import prose
 from forecast.report.chart_marks import colours
 from forecast.report.rendering import faults_of, issued_words
 from forecast.report.sandbox import Sandbox, fill
+from forecast.report.views import short_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +49,7 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         series, now = [None if one is None else one["mean"] for one in said], said[-1]
         outcomes.append(
             {
-                "name": prose.spoken(name), "label": outcome.get("short") or outcome["label"],
+                "name": prose.spoken(name), "label": short_title(name, outcome),
                 "colour": tones[name],
                 "points": _line(series), "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
             }

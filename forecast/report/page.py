@@ -22,6 +22,7 @@ from forecast.report.markdown import render_markdown
 from forecast.report.rendering import render_template, web_address
 from forecast.report.sandbox import Sandbox
 from forecast.report.sections.all_sections import all_charts
+from forecast.report.views import short_title
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,6 +134,7 @@ def _html(
         scripts=[Markup(script) for script in scripts] if pictures else [],  # noqa: S704 - not from the data
         policy=_policy(scripts),
         tones=colours(data["model"]),
+        titles={name: short_title(name, row) for name, row in data["model"]["outcomes"].items()},
         shades=Markup(_shades()),  # noqa: S704 - not from the data
     )
 

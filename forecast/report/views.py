@@ -49,3 +49,9 @@ def begins(given: str) -> bool:
 def given_words(given: str) -> str:
     """Write a condition: ``given strategic victory``, ``26 weeks after strategic victory began``."""
     return f"{spoken(given)} began" if begins(given) else f"given {spoken(given)}"
+
+
+def short_title(name: str, outcome: Mapping[str, Any]) -> str:
+    """Call an outcome where there is little room: its ``short`` title, or its name in words."""
+    words = spoken(name)
+    return outcome.get("short") or words[:1].upper() + words[1:]

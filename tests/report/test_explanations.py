@@ -179,7 +179,7 @@ def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
 
     first = project.run(model, AS_OF, Settings(), now=NOW)
     assert first.report["changes"] is None
-    assert first.report["headline"]["sentences"][1].startswith("It is the first that was issued;")
+    assert first.report["headline"]["changed"] == ["It is the first that was issued."]
     row = (
         "observe",
         "arrests_in_russia",
@@ -198,7 +198,9 @@ def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
     report = second.report
     assert report["changes"]["rows"]["added"] == ["arrests"]
     assert report["drivers"]["since_issue"] is True
-    assert report["headline"]["sentences"][1].startswith("Since the issue of 8 Jan 2026, confrontation has risen by ")
+    (changed,) = report["headline"]["changed"]
+    assert changed.startswith("Since the issue of 8 Jan 2026, confrontation has risen by ")
+    assert report["headline"]["why"][0].endswith(" to confrontation.")
     assert report["known"][:-2] == first.report["known"][:-2]
     assert report["known"][-1] != first.report["known"][-1]
     assert report["track"]["sentences"][0] == "2 forecasts of this model have been issued; none is resolved."
