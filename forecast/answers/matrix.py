@@ -81,8 +81,7 @@ class MatrixRow:
     @property
     def apart(self) -> float:
         """How far the row tells the states apart."""
-        means = [one.mean for one in self.factors.values()]
-        return max(means) / min(means) if min(means) > 0 else math.inf
+        return _apart(self.factors)
 
 
 @dataclass(frozen=True, repr=False)
@@ -220,7 +219,7 @@ def _stories(found: Posterior, entries: Sequence[Entry], rivals: Mapping[str, Po
             lines.append(
                 MatrixRow(
                     STORY, what, space.stages[stage], date, tuple(rows), factors,
-                    {name: _likelier(found, other, space.stages[stage], ids) for name, other in rivals.items()},
+                    _likelier(found, rivals, space.stages[stage], ids),
                     tuple(note for note in notes if note),
                 )
             )  # fmt: skip
@@ -280,7 +279,8 @@ def _graded(row: Entry, factors: Mapping[str, Factor], full: Mapping[str, Factor
 
 
 def _apart(factors: Mapping[str, Factor]) -> float:
-    return MatrixRow(STORY, "", "", None, (), factors, {}, ()).apart
+    means = [one.mean for one in factors.values()]
+    return max(means) / min(means) if min(means) > 0 else math.inf
 
 
 def _believed(cells: Cells) -> Cells:
@@ -330,9 +330,12 @@ def _coming(found: Posterior, indicator: str, label: str, watched: WatchList) ->
     )  # fmt: skip
 
 
-def _likelier(found: Posterior, rival: Posterior, stage: str, ids: set[str]) -> float:
-    """How many times likelier what a story says of a stage was under a rival, given the rest of what is known."""
-    return math.exp(_log_chance(rival, stage, ids) - _log_chance(found, stage, ids))
+def _likelier(found: Posterior, rivals: Mapping[str, Posterior], stage: str, ids: set[str]) -> dict[str, float]:
+    """How many times likelier what a story says of a stage was under each rival, given the rest of what is known."""
+    if not rivals:
+        return {}
+    here = _log_chance(found, stage, ids)
+    return {name: math.exp(_log_chance(rival, stage, ids) - here) for name, rival in rivals.items()}
 
 
 def _log_chance(found: Posterior, stage: str, ids: set[str]) -> float:

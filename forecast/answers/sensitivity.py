@@ -260,7 +260,7 @@ class _Look:
     def _shift(self, kind: str, name: str, change: str, there: Reading) -> Shift:
         here = self.here
         if there.anchor is here.anchor:
-            error = math.sqrt(float(np.square(there.influence - here.influence).sum()) / here.anchor.efficiency)
+            error = here.error_beside(there)
         else:
             error = math.hypot(here.quantity.estimate.mcse, there.quantity.estimate.mcse)
         before, after = float(here.mean[0]), float(there.mean[0])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from forecast import base, ledger
 from forecast.answers.target import Question
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.answers.target import Reading
-    from forecast.evidence.compilation import Evidence
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.ledger.sources import Tally
@@ -166,7 +162,7 @@ def _without(
 ) -> dict[str, Without]:  # fmt: skip
     """Say what each outcome would be without a source, as far as the draws reach."""
     kept = [row for row in entries if row.source != source]
-    evidence: Evidence = compile_evidence(found.space, kept, found.evidence.as_of)
+    evidence = compile_evidence(found.space, kept, found.evidence.as_of)
     try:
         posterior = reweigh(found.anchor, evidence)
     except ImpossibleError:  # what is on record hangs together
@@ -179,7 +175,7 @@ def _without(
 def _apart(here: Reading, there: Reading) -> Without:
     """Set two readings by the same draws beside each other."""
     before, after = float(here.mean[0]), float(there.mean[0])
-    error = math.sqrt(float(np.square(there.influence - here.influence).sum()) / here.anchor.efficiency)
+    error = here.error_beside(there)
     told = abs(after - before) > prose.NOISE * error and 0 < after < 1 and 0 < before < 1
     factor = after / (1 - after) * (1 - before) / before if told else 1.0
     return Without(after, after - before, error, max(factor, 1 / factor) >= LEANS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -49,6 +50,10 @@ class Reading:
         """(S,) how far each draw moves the first expectation."""
         weights = self.weights.values
         return weights * (self.part[0] - self.part[0] @ weights)
+
+    def error_beside(self, other: Reading) -> float:
+        """Monte Carlo standard error of the difference of the first expectations, for one from the same draws."""
+        return math.sqrt(float(np.square(other.influence - self.influence).sum()) / self.anchor.efficiency)
 
     @cached_property
     def quantity(self) -> Quantity:

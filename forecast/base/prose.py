@@ -20,6 +20,7 @@ ICD203 = (  # above which probability a term holds
     (0.95, "almost certain"), (0.80, "very likely"), (0.55, "likely"), (0.45, "roughly even chance"),
     (0.20, "unlikely"), (0.05, "very unlikely"),
 )  # fmt: skip
+LEAST_LIKELY = "almost no chance"  # the term below them all
 UNITS = (1, 2, 5, 10, 20, 50, 100)  # of percentage points, to which numbers are rounded
 
 
@@ -82,7 +83,12 @@ def term(value: float) -> str:
     for least, words in ICD203:
         if value > least:
             return words
-    return "almost no chance"
+    return LEAST_LIKELY
+
+
+def megabytes(size: int) -> str:
+    """Write a size in bytes: ``44.1 MB``."""
+    return f"{size / 1e6:,.1f} MB"
 
 
 def percents(shares: Sequence[float]) -> list[int]:

@@ -9,7 +9,8 @@ import typer
 
 from forecast.base import prose
 from forecast.cli.options import HERE, JsonOption, ProjectOption, utc_now, warn
-from forecast.cli.printing import print_json, print_table, shown
+from forecast.cli.printing import print_json, shown
+from forecast.cli.tables import print_table
 from forecast.project.project import Project
 
 app = typer.Typer(help="Fits that the project keeps: list, prune, export.", no_args_is_help=True)
@@ -35,12 +36,10 @@ def list_fits(project: ProjectOption = HERE, as_json: JsonOption = False) -> Non
         needed = prose.listed([f"{one.issues:,} issued"] * (one.issues > 0) + ["updates"] * one.present) or "nothing"
         checks = "unreadable" if one.record is None else "passed" if one.trusted else "failed"
         made = str(said["made"] or "")[:16].replace("T", " ")
-        rows.append(
-            [one.path.stem, said["model"] or "", said["as_of"] or "", made, draws, megabytes(one.bytes), needed]
-        )
-        rows[-1].append(checks)
+        name = (one.path.stem, said["model"] or "", said["as_of"] or "", made)
+        rows.append([*name, draws, prose.megabytes(one.bytes), needed, checks])
     print_table(["id", "model", "as of", "made (UTC)", "draws", "size", "needed for", "checks"], rows)
-    print(f"\n{prose.count(len(fits), 'fit')}, {megabytes(sum(one.bytes for one in fits))}")
+    print(f"\n{prose.count(len(fits), 'fit')}, {prose.megabytes(sum(one.bytes for one in fits))}")
 
 
 @app.command()
@@ -60,10 +59,10 @@ def prune(
         print_json({"dry_run": dry_run, "gone": [one.to_dict() for one in gone], "kept": kept})
         return
     for one in gone:
-        print(f"{'would go' if dry_run else 'gone'}: {one.path.stem}, {megabytes(one.bytes)}")
+        print(f"{'would go' if dry_run else 'gone'}: {one.path.stem}, {prose.megabytes(one.bytes)}")
     for one, why in stay:
         print(f"stays: {one.path.stem}, {why}")
-    freed = megabytes(sum(one.bytes for one in gone))
+    freed = prose.megabytes(sum(one.bytes for one in gone))
     print(f"{prose.count(len(gone), 'fit')}, {freed} {'would be freed' if dry_run else 'freed'}")
 
 
@@ -84,9 +83,4 @@ def export(
     if as_json:
         print_json({"file": shown(file), "bytes": file.stat().st_size, "present": present})
     else:
-        print(f"{shown(file)}: {megabytes(file.stat().st_size)}")
-
-
-def megabytes(size: int) -> str:
-    """Write a size."""
-    return f"{size / 1e6:,.1f} MB"
+        print(f"{shown(file)}: {prose.megabytes(file.stat().st_size)}")

@@ -123,7 +123,7 @@ def _caches() -> Iterator[Finding]:
         if what == "compiled kernels":
             files = [path for path in files if path.suffix in COMPILED]
         size = sum(path.stat().st_size for path in files)
-        said = f"{what}: {prose.count(len(files), 'file')}, {size / 1e6:,.1f} MB in {folder}"
+        said = f"{what}: {prose.count(len(files), 'file')}, {prose.megabytes(size)} in {folder}"
         if not _writable(folder):
             yield Finding("caches", f"{said}, which may not be written; {_ELSEWHERE[what]}", fault=True)
         else:
@@ -152,6 +152,7 @@ class _Patient:
         self._name = model
         self._models = Models(root, lambda: now)
         self._file = root / "data" / "ledger.db"
+        self._fits = Fits(root, self._models, lambda: self._store)
 
     @property
     def _store(self) -> Ledger:
@@ -197,8 +198,8 @@ class _Patient:
                 yield Finding("ledger", "not begun; the first command that needs it takes the starter files in")
             return
         found = verify(self.root, self._store)
-        size = self._file.stat().st_size / 1e6
-        rows = f"{prose.count(found.head.links, 'row')}, {size:,.1f} MB, digest {found.head.digest[:12]}"
+        size = prose.megabytes(self._file.stat().st_size)
+        rows = f"{prose.count(found.head.links, 'row')}, {size}, digest {found.head.digest[:12]}"
         yield Finding("ledger", f"sound: {rows}")
         for name in sorted({path.name for path in (self.root / "data").iterdir() if path.is_dir()}):
             entries = self._store.entries(name)
@@ -214,9 +215,9 @@ class _Patient:
 
     def fits(self) -> Iterator[Finding]:
         """Count the fits; those of the present model are what updates start from."""
-        fits = Fits(self.root, self._models, lambda: self._store).kept(issued=())
-        size = sum(one.bytes for one in fits) / 1e6
-        yield Finding("fits", f"{prose.count(len(fits), 'fit')}, {size:,.1f} MB")
+        fits = self._fits.kept(issued=())
+        size = prose.megabytes(sum(one.bytes for one in fits))
+        yield Finding("fits", f"{prose.count(len(fits), 'fit')}, {size}")
         for one in fits:
             if one.record is None:
                 yield Finding(
@@ -270,8 +271,7 @@ class _Patient:
                 "schedule", "a run would compile first, which takes minutes; whether it needs a fit is seen then"
             )
             return
-        folder = self.root / "data" / dataset / "fits"
-        fitter = inference.Fitter(model, folder, lambda _: set(), inference.Sampling(), 0, self.now)
+        fitter = inference.Fitter(model, self._fits.folder(model), lambda _: set(), inference.Sampling(), 0, self.now)
         try:
             found = fitter.update(evidence, "never", prior=False)
         except UntrustworthyError:

@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
+from forecast.base.prose import ICD203, LEAST_LIKELY
+
 TERMS = {  # each with the least probability that it stands for
-    "almost-certain": 0.95,
-    "very-likely": 0.80,
-    "likely": 0.55,
-    "roughly-even-chance": 0.45,
-    "unlikely": 0.20,
-    "very-unlikely": 0.05,
-    "almost-no-chance": 0.0,
+    words.replace(" ", "-"): least for least, words in (*ICD203, (0.0, LEAST_LIKELY))
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.answers.alarm import WEEKS
+from forecast.answers.matrix import find_matrix
 from forecast.answers.sensitivity import watched_throughout
 from forecast.base import prose
 from forecast.base.errors import InputError
@@ -59,6 +60,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
     """
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
+    watched = asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks))
     covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
     alarm = alarm_part(asked, "never" if refit == "never" else "auto")
     rules = asked.rules().to_dict()
@@ -70,9 +72,9 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "reached": _reached(found),
         "events": _events(found.space, asked.entries),
         "drivers": _drivers(asked, lead, weeks),
-        "watch": asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
+        "watch": watched.to_dict(),
         "sources": asked.sources(weeks=weeks).to_dict(),
-        "matrix": asked.matrix(lead, weeks=weeks, ahead=min(WATCHED, weeks)).to_dict(),
+        "matrix": find_matrix(found, asked.entries, watched, {}).to_dict(),
         "what_if": _what_ifs(asked, weeks),
         "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
         "rests_on": asked.rests_on(refit="never").to_dict(),

@@ -44,9 +44,11 @@ def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill
 
 def in_words(report: Mapping[str, Any], words: str | None) -> Mapping[str, Any]:
     """Give report data in which ``words`` (icd203, or None for none) follow the numbers of the headline, as a copy."""
+    if words is None:
+        return report
     told = report.get("headline") or {}
-    if words is None or "stand" not in told:
-        return {**report, "words": words} if words else report
+    if "stand" not in told:  # of an older version
+        return {**report, "words": words}
     stand = _stand(_rows(report), told["exclusive"], report["model"], words=True)
     before = told["sentences"][: -len(told["stand"]) - len(told["changed"])]
     return {

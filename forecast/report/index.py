@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base import prose
 from forecast.report.chart_marks import colours
-from forecast.report.rendering import faults_of, issued_words
+from forecast.report.rendering import faults_of, issued_words, line_points
 from forecast.report.sandbox import Sandbox, fill
 from forecast.report.views import short_title
 
@@ -50,8 +50,8 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
         outcomes.append(
             {
                 "name": prose.spoken(name), "label": short_title(name, outcome),
-                "colour": tones[name],
-                "points": _line(series), "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
+                "colour": tones[name], "points": line_points(series, WIDTH, HEIGHT),
+                "now": now and prose.figure(now["mean"], now.get("mcse", 0.0)),
             }
         )  # fmt: skip
     return {
@@ -94,13 +94,6 @@ def _headline(report: dict[str, Any]) -> str:
     """Where the outcomes stand: the first sentence that is not about an alarm."""
     sentences = (report.get("headline") or {}).get("sentences", [])
     return next((sentence for sentence in sentences if sentence not in _alarm(report)), "")
-
-
-def _line(series: Sequence[float | None]) -> str:
-    """Points of an SVG line from left to right, 0 % at the bottom and 100 % at the top; gaps are left out."""
-    series = [*series, *series] if len(series) == 1 else series  # a point would not be drawn
-    step = WIDTH / (len(series) - 1)
-    return " ".join(f"{k * step:.1f},{HEIGHT * (1 - value):.1f}" for k, value in enumerate(series) if value is not None)
 
 
 def render_index(models: Sequence[dict[str, Any]], templates: Sequence[Path]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import figure, multiple, on_day, signed
 from forecast.base.sanitise import one_line
-from forecast.report.rendering import faults_of, web_address
+from forecast.report.rendering import faults_of, line_points, web_address
 from forecast.report.sandbox import Sandbox, fill
 
 if TYPE_CHECKING:
@@ -40,11 +40,7 @@ def render_post_mortem(data: Mapping[str, Any], templates: Sequence[Path]) -> st
         environment.filters.update(
             percent=figure, day=on_day, one_line=one_line, times=multiple, points=_points, address=web_address
         )
-        told = data["told"]
-        step = WIDTH / max(len(told) - 1, 1)
-        points = " ".join(
-            f"{k * step:.1f},{HEIGHT * (1 - row['probability']):.1f}" for k, row in enumerate(told)
-        )  # fmt: skip
+        points = line_points([row["probability"] for row in data["told"]], WIDTH, HEIGHT)
         return fill(environment, TEMPLATE, {**data, "points": points, "width": WIDTH, "height": HEIGHT})
 
 

@@ -68,6 +68,13 @@ def render_template(environment: Sandbox, template: str, data: Mapping[str, Any]
         return fill(environment, template, copy.deepcopy(whole))  # what a template changes is not archived
 
 
+def line_points(series: Sequence[float | None], width: int, height: int) -> str:
+    """Points of an SVG line from left to right, 0 % at the bottom and 100 % at the top; gaps are left out."""
+    series = [*series, *series] if len(series) == 1 else series  # a point would not be drawn
+    step = width / (len(series) - 1)
+    return " ".join(f"{k * step:.1f},{height * (1 - value):.1f}" for k, value in enumerate(series) if value is not None)
+
+
 @contextmanager
 def faults_of(template: str) -> Generator[None]:
     """Turn whatever goes wrong in a template into one message.

@@ -14,13 +14,13 @@ import pytest
 from rivals import AS_OF, DAY, NOW, START, made
 from scipy import optimize, stats
 from small_models import tiny_spec
+from weighted_scenes import posterior_of
 from worlds import SEEDS, draw_values, draws_of, small_world
 
 from docs.builder.schemas import COMPARISON
 from forecast.answers.experts import pool_experts
 from forecast.base.errors import InputError
 from forecast.engine.filtering import evaluate
-from forecast.engine.pareto import Weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor
@@ -28,7 +28,6 @@ from forecast.inference.reweighting import Posterior, reweigh
 from forecast.inference.shifted_prior import Parameters, moved
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
-from forecast.quantities.from_draws import possible
 from forecast.record.history_scores import HistoryComparison
 from forecast.record.replay import Week, require_comparable, score_week
 from forecast.record.rivals import compare
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from forecast.engine.blocks import Draws
     from forecast.ledger.rows import Entry
     from forecast.project.project import Project
     from forecast.record.rivals import Comparison
@@ -57,17 +55,6 @@ NO_HISTORY = HistoryComparison((), (), (), ())
 def w(row: Observation) -> float:
     """Give the credibility of a row, as the oracle asks for it."""
     return credibility(row.grade)
-
-
-def posterior(
-    space: StateSpace, draws: Draws, share: Sequence[float] | np.ndarray, entries: Sequence[Entry], as_of: dt.date
-) -> Posterior:
-    """Give draws the weights of one's choice."""
-    anchor = Anchor(space, PRIOR, lambda: draws)
-    evidence = compile_evidence(space, entries, as_of)
-    evaluation = possible(space, evidence, evaluate(anchor.blocks, evidence.cells))
-    weights = np.array(share) * np.isfinite(evaluation.log_likelihood)
-    return Posterior(space, evidence, anchor, evaluation, Weights(weights / weights.sum(), None))
 
 
 def seen(indicator: str, day: dt.date, grade: str = "A1") -> Observation:
@@ -94,7 +81,7 @@ def test_score_is_the_log_ratio_of_all_paths(seed: int) -> None:
     if not alive.any():
         return
     share /= share.sum()
-    found = posterior(world.space, world.draws, share, rows, before)
+    found = posterior_of(world.space, world.draws, share, rows, before)
     score, error = score_week(found, compile_evidence(world.space, rows, world.as_of))
     ratios = np.array([math.exp(now - then) if ok else 0.0 for (then, now), ok in zip(levels, alive, strict=True)])
     mean = share @ ratios
@@ -118,7 +105,7 @@ def test_weekly_scores_of_one_draw_add_up() -> None:
     scores = []
     for then, now in itertools.pairwise(days):
         scores.append(
-            score_week(posterior(space, draws, (0.5, 0.5), entries, then), compile_evidence(space, entries, now))
+            score_week(posterior_of(space, draws, (0.5, 0.5), entries, then), compile_evidence(space, entries, now))
         )
     total = [oracle.log_likelihood(spec, p, rows, [watch], day, w) for day in (days[0], days[-1])]
     assert math.fsum(score for score, _ in scores) == pytest.approx(total[1] - total[0], abs=1e-9)
@@ -197,7 +184,7 @@ def two_posteriors(changes: Mapping[str, tuple[float, float]] | None = None) -> 
         spec = with_intervals(tiny_spec(), intervals)
         rng, space = np.random.default_rng(7), StateSpace(spec)
         draws = draws_of(space, [oracle.derived(spec, draw_values(spec, rng, of_prior=True)) for _ in range(80)])
-        found[name] = posterior(space, draws, np.full(80, 1 / 80), [seen("shot", START + 9 * DAY)], AS_OF)
+        found[name] = posterior_of(space, draws, np.full(80, 1 / 80), [seen("shot", START + 9 * DAY)], AS_OF)
     return found
 
 
