@@ -26,7 +26,8 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Observation
 from forecast.studies.calibrate import truth_draws
-from forecast.studies.worlds import MIX, Truth, draw_truth, simulate_path
+from forecast.studies.truth import Truth, draw_truth
+from forecast.studies.worlds import MIX, simulate_path
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace, chain_of
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from docs.builder.markdown import code, page, para, table
 from forecast.theory.blank import blank_model
+from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.indicators import (
     ClassPrior,
     DeparturePrior,
@@ -32,10 +33,11 @@ BLANK_STAGES = {"outbreak": ("local", "spreading"), "hospitals": ("calm", "strai
 TABLES: dict[str, type[BaseModel]] = {
     "The file": ModelSpec, "[model]": Header, "[sources.NAME]": Source, "[stages.NAME]": Stage,
     "[[stages.NAME.transitions]]": Transition, "[stages.NAME.effects.NAME]": Effect, "[stages.NAME.units]": Units,
-    "[indicators.NAME]": Indicator, "[[indicators.NAME.signs]]": Sign, "[outcomes.NAME]": Outcome,
-    "[[outcomes.NAME.resolves]]": Rule, "[[conditionals]]": Conditional, "[priors]": Priors,
+    "[indicators.NAME]": Indicator, "[[indicators.NAME.signs]]": Sign, "[channels.NAME]": Channel,
+    "[outcomes.NAME]": Outcome, "[[outcomes.NAME.resolves]]": Rule, "[[conditionals]]": Conditional, "[priors]": Priors,
     "[priors.classes.NAME]": ClassPrior, "[priors.grades]": GradePrior, "[priors.departure]": DeparturePrior,
-    "[priors.diagnosticity]": DiagnosticityPrior, "[[experts]]": Expert, "[[….basis]]": Basis,
+    "[priors.diagnosticity]": DiagnosticityPrior, "[priors.channels.NAME]": ChannelClass,
+    "[[experts]]": Expert, "[[….basis]]": Basis,
 }  # fmt: skip
 
 

@@ -20,9 +20,9 @@ from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError
 from forecast.base.shown import Shown
 from forecast.evidence.compilation import compile_evidence
-from forecast.evidence.stories import stories, story_name
+from forecast.evidence.stories import stories, story_kind, story_name
 from forecast.inference.reweighting import reweigh
-from forecast.ledger.rows import Coverage, Observation
+from forecast.ledger.rows import Count, Coverage, Observation
 from forecast.quantities.estimate import FORMAT, Estimate, Trust
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _players(space: StateSpace, then: Known, now: Known) -> list[_Player]:
             what, date = story_name(space, group)
             ids = tuple(row.id for row in group)
             if kind == "story":
-                sort = "coverage" if isinstance(group[0], Coverage) else kind
+                sort = story_kind(group)
                 players.append(_Player(what, sort, date, tuple(group), (), tuple(group)))
             else:
                 put = tuple(group) if kind == "correction" else ()
@@ -345,7 +345,7 @@ class _Game:
         if late:
             return compile_evidence(space, [*rows.values(), *ahead], self._now.as_of)
         seen = [row for row in ahead if isinstance(row, Observation) and row.date <= self._now.as_of]
-        watched = [replace(row, reported_on=known) for row in ahead if isinstance(row, Coverage)]
+        watched = [replace(row, reported_on=known) for row in ahead if isinstance(row, Coverage | Count)]
         rest = -((self._now.as_of - space.spec.model.start).days + 1) % space.spec.model.step_days
         whole = self._now.as_of + dt.timedelta(days=rest)  # a row cuts no step, which would make a difference too
         return compile_evidence(space, [*rows.values(), *watched], known, seen, whole)
@@ -424,7 +424,7 @@ def _held_up(question: Question, now: Known, here: Reading, read: Callable[[Evid
         total = here.mean - without.mean
         lines.append(
             Driver(
-                what, "coverage" if isinstance(rows[0], Coverage) else "story", date, tuple(sorted(ids)), p - q,
+                what, story_kind(rows), date, tuple(sorted(ids)), p - q,
                 float(errors[0]), _odds(p) - _odds(q), float(errors[1]),
                 dict(zip(question.names[1:], total[1:].tolist(), strict=True)), without.trust.trusted,
             )

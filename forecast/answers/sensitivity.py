@@ -27,7 +27,7 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import grades_moved, moved
-from forecast.ledger.rows import Coverage, with_id
+from forecast.ledger.rows import Coverage, Delivery, Observation, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
 from forecast.theory.assumptions import DIAGNOSTICITY, assumptions
@@ -317,7 +317,7 @@ Change = tuple[str, str, str, list["Entry"]]
 
 def regraded(entry: Entry, step: int) -> Entry:
     """Grade a row one letter and one digit worse (``step`` 1) or better (−1); F, 6 and the ends of the scale stay."""
-    if isinstance(entry, Coverage):
+    if not isinstance(entry, Observation):
         return entry
     source, information = entry.grade
     if source in SOURCES:
@@ -344,9 +344,10 @@ def _covered(space: StateSpace, as_of: dt.date, entries: Sequence[Entry]) -> Cha
 
 
 def _left_out(space: StateSpace, entries: Sequence[Entry], without: Sequence[str]) -> Iterator[Change]:
+    told = [row for row in entries if not isinstance(row, Delivery)]
     groups = [
-        ("source", source, f"everything from “{source}”", {row.id for row in entries if row.source == source})
-        for source in dict.fromkeys(row.source for row in entries)
+        ("source", source, f"everything from “{source}”", {row.id for row in told if row.source == source})
+        for source in dict.fromkeys(row.source for row in told)
     ]
     groups += [
         ("story", name, story_name(space, rows)[0], {row.id for row in rows})

@@ -12,7 +12,7 @@ from forecast.base.errors import ImpossibleError
 from forecast.base.shown import Shown
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.reweighting import reweigh
-from forecast.ledger.rows import Observation
+from forecast.ledger.rows import Delivery, Observation
 from forecast.quantities.estimate import FORMAT, Trust
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _without(
     here: Mapping[str, Reading],
 ) -> dict[str, Without]:  # fmt: skip
     """Say what each outcome would be without a source, as far as the draws reach."""
-    kept = [row for row in entries if row.source != source]
+    kept = [row for row in entries if isinstance(row, Delivery) or row.source != source]
     evidence = compile_evidence(found.space, kept, found.evidence.as_of)
     try:
         posterior = reweigh(found.anchor, evidence)

@@ -16,10 +16,11 @@ from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
+from forecast.evidence.hypothetical import supposed_count
 from forecast.inference.reweighting import Posterior, reweigh
 from forecast.inference.trust import gate
 from forecast.ledger.admiralty import credibility
-from forecast.ledger.rows import Coverage, Observation, with_id
+from forecast.ledger.rows import Count, Coverage, Observation, last_day, with_id
 from forecast.quantities.estimate import Change
 from forecast.quantities.forecast import WhatIf
 from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, influence, possible, sayable
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
     from forecast.engine.propagate import Ahead
     from forecast.evidence.compilation import Evidence
+    from forecast.evidence.stories import Told
     from forecast.inference.anchor import Anchor
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Policy
@@ -70,7 +72,7 @@ class Asker:
         """Suppose rows; see `forecast.quantities.forecast.Forecast.what_if`."""
         here = self.posterior
         space, as_of = here.space, here.evidence.as_of
-        rows = supposed_rows(space, as_of, seen, not_seen, on=on, grade=grade)
+        rows = supposed_rows(space, as_of, seen, not_seen, on=on, grade=grade, entries=self.entries)
         evidence = compile_evidence(space, self.entries, as_of, rows)
         _require_told(space, evidence, rows)
         words = tuple(_words(row) for row in rows)
@@ -153,9 +155,11 @@ def _pick(found: Answers, rows: list[int]) -> Answers:
 
 def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
     space: StateSpace, as_of: dt.date, seen: Sequence[str], not_seen: Mapping[str, dt.date | str], *,
-    on: dt.date | str | None, grade: str,
-) -> tuple[Entry, ...]:  # fmt: skip
+    on: dt.date | str | None, grade: str, entries: Sequence[Entry] | None = None,
+) -> tuple[Told, ...]:  # fmt: skip
     """Give rows for what is supposed; see `forecast.quantities.forecast.Forecast.what_if`.
+
+    A week's count is taken among as many as the last ones in ``entries``; without these only names are checked.
 
     Raises
     ------
@@ -168,8 +172,11 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         msg = "nothing is supposed; name an indicator or a state that is seen, or an indicator that is not"
         raise InputError(msg)
     credibility(grade)
-    rows: list[Entry] = []
+    rows: list[Told] = []
     for text in seen:
+        if "=" in text:
+            rows.append(supposed_count(space, entries, as_of, text, SUPPOSED))
+            continue
         name, _, day = text.partition("@")
         date = read_date(day, f"the date of {name!r}") if day else given
         _require_since_start(space, name, date)
@@ -197,7 +204,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
             raise InputError(msg)
         first = as_of + dt.timedelta(days=1)
         rows.append(with_id(Coverage(indicator=name, from_=first, to=through, reported_on=as_of, source=SUPPOSED)))
-    last = max(row.date if isinstance(row, Observation) else row.to for row in rows)
+    last = max(map(last_day, rows))
     _require_horizons(space, as_of, max(as_of, last))
     return tuple(rows)
 
@@ -222,7 +229,7 @@ def _require_since_start(space: StateSpace, name: str, date: dt.date) -> None:
         raise InputError(msg)
 
 
-def _require_told(space: StateSpace, evidence: Evidence, rows: Sequence[Entry]) -> None:
+def _require_told(space: StateSpace, evidence: Evidence, rows: Sequence[Told]) -> None:
     """Make sure that every supposed row says something."""
     reasons = dict(evidence.left_out)
     silent = not (evidence.cells.what[:, 0] >= step_days(space, evidence.as_of).size).any()
@@ -235,10 +242,12 @@ def _require_told(space: StateSpace, evidence: Evidence, rows: Sequence[Entry]) 
             raise InputError(msg)
 
 
-def _words(row: Entry) -> str:
+def _words(row: Told) -> str:
     if isinstance(row, Coverage):
         what = "no indicator" if row.indicator == "*" else f"no {row.indicator}"
         return f"{what} is seen through {row.to}"
+    if isinstance(row, Count):
+        return f"{row.count:,} of {row.exposure:,g} are counted as {row.channel} from {row.from_} to {row.to}"
     if row.state:
         return f"{row.state} is reported on {row.date} ({row.grade})"
     return f"{row.indicator} is seen on {row.date} ({row.grade})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     Masks = NDArray[np.bool_]
 
 
-COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE = 0, 1, 2, 3
+COVERED, SELECTIVE, ASSESSMENT, OBSERVABLE, COUNTED = 0, 1, 2, 3, 4
 
 
 class Chain(NamedTuple):
@@ -26,16 +27,17 @@ class Chain(NamedTuple):
     phase_state: Ints  # (Σn,) which of its stage's states each phase belongs to; they do not fall along a stage
     rate_table: Ints  # (R, 4) stage, context, from, to
     pairs: Ints  # (L, K, K) position in the tables, put end to end, of the entry for z → z′
-    emission_offset: Ints  # (I + 1,) first emission of each indicator
+    emission_offset: Ints  # (I + C + 1,) first of each indicator and channel; a channel's last is its dispersion
 
 
 class Cells(NamedTuple):
     """Evidence on the grid of T steps: N cells in the order of their steps.
 
-    ``what`` holds for each cell: step, kind, stage, indicator (−1 if none) and availability set (−1 if none).
-    ``value`` holds: credibility w, exposure e·Δ in years, odds p₀/(1 − p₀) of a false report (covered cells), unused
-    otherwise. ``observed`` is what was reported: covered cells the credibility or 0 for *not seen*, selective cells the
-    indicator told of, assessments the state, observables 1 in the set and 0 outside.
+    ``what`` holds for each cell: step, kind, stage, indicator (−1 if none; channels come after the indicators) and
+    availability set (−1 if none). ``value`` holds: credibility w, exposure (covered cells: e·Δ in years; counts: the
+    volume), odds p₀/(1 − p₀) of a false report (covered cells), unused otherwise. ``observed`` is what was reported:
+    covered cells the credibility or 0 for *not seen*, selective cells the indicator told of, assessments the state,
+    observables 1 in the set and 0 outside, counts how many.
     """
 
     years: Floats  # (T,) duration of each step
@@ -74,6 +76,19 @@ def judged(w: float, states: Ints, named: int, phase: int) -> float:
     ``states`` (n,) holds the state of each of the stage's phases; they count from 0, and the last has the highest.
     """
     return w if states[phase] == named else (1.0 - w) / states[-1]
+
+
+@kernel
+def count_constant(count: float, dispersion: float) -> float:
+    """Logarithm of what all states have in common in the likelihood of a ``count``: see `counted`."""
+    return math.lgamma(count + dispersion) - math.lgamma(dispersion) - math.lgamma(count + 1.0)
+
+
+@kernel
+def counted(count: float, ratio: float, dispersion: float) -> float:
+    """Log-likelihood of a negative binomial ``count`` less `count_constant`, with mean ``ratio`` · ``dispersion``."""
+    told = count * np.log(ratio) if count > 0.0 else 0.0
+    return told - (count + dispersion) * np.log1p(ratio)
 
 
 @kernel

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, judged, seen, stage_offsets, told
+from forecast.engine.arrays import (
+    ASSESSMENT,
+    COUNTED,
+    COVERED,
+    OBSERVABLE,
+    SELECTIVE,
+    count_constant,
+    counted,
+    judged,
+    seen,
+    stage_offsets,
+    told,
+)
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
@@ -19,6 +31,7 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
 
 
+SERIES = 8.0  # from here on six terms of the series of ψ are exact to 1e-13
 FOLD = 1e-10  # products of likelihoods below it move to the log scale
 
 
@@ -41,7 +54,7 @@ def told_sums(chain: Chain, cells: Cells, rate: Floats) -> Floats:
 
 @kernel
 def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage_offset: Ints) -> Floats:
-    """(N, n_max) likelihood of every cell in every state of its stage, up to a constant; 1 for silence."""
+    """(N, n_max) likelihood of every cell in every state of its stage, up to a constant; 1 for silence and counts."""
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
     in_set = cells.in_set
@@ -73,7 +86,7 @@ def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage
 def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats:
     """(S, N, n_max) likelihood of every cell in every phase of its stage, up to a constant, for (S, E) rates of draws.
 
-    Silence is taken in too.
+    Silence and counts are taken in too.
     """
     offsets = stage_offsets(chain.sizes)
     found = np.ones((rates.shape[0], cells.what.shape[0], chain.sizes.max()))
@@ -83,7 +96,33 @@ def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats
             if cells.what[k, 1] == COVERED and cells.observed[k] == 0.0:
                 for s in range(chain.sizes[cells.what[k, 2]]):
                     found[d, k, s] = np.exp(-rates[d, chain.emission_offset[cells.what[k, 3]] + s] * cells.value[k, 1])
+            elif cells.what[k, 1] == COUNTED:
+                logs = count_logs(chain, cells, rates[d], k)
+                found[d, k, : logs.size] = np.exp(logs)
     return found
+
+
+@kernel
+def digamma(x: float) -> float:
+    """ψ(x), the derivative of log Γ, for x > 0: by recurrence up to where its asymptotic series is exact."""
+    found = 0.0
+    while x < SERIES:
+        found -= 1.0 / x
+        x += 1.0
+    square = 1.0 / (x * x)
+    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132))))
+    return found + np.log(x) - 0.5 / x - series
+
+
+@kernel
+def count_logs(chain: Chain, cells: Cells, rate: Floats, k: int) -> Floats:
+    """(n,) log-likelihood of the count in cell ``k`` in every state of its stage."""
+    first, n = chain.emission_offset[cells.what[k, 3]], chain.sizes[cells.what[k, 2]]
+    dispersion, count = float(rate[first + n]), float(cells.observed[k])
+    logs = np.full(n, count_constant(count, dispersion))
+    for s in range(n):
+        logs[s] += counted(count, float(cells.value[k, 1] * rate[first + s]) / dispersion, dispersion)
+    return logs
 
 
 @kernel
@@ -92,8 +131,9 @@ def emissions(
 ) -> tuple[Floats, NDArray[np.bool_], float, Floats]:
     """(T, Σn) likelihood of every state of every stage; whether a stage has any cell; the log of what was divided out.
 
-    Silence of covered indicators and long products add up on the log scale, so that no number of cells of one stage can
-    underflow in all of its states. The last result (T,) says how far apart on that scale the states of a step are.
+    Silence of covered indicators, counts and long products add up on the log scale, so that no number of cells of one
+    stage can underflow in all of its states. The last result (T,) says how far apart on that scale the
+    states of a step are.
     """
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
@@ -110,6 +150,9 @@ def emissions(
             logged[t, stage] = True
             for s in range(sizes[stage]):
                 logs[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
+        elif what[k, 1] == COUNTED:
+            logged[t, stage] = True
+            logs[t, first : first + sizes[stage]] += count_logs(chain, cells, rate, k)
         else:
             for s in range(sizes[stage]):
                 emission[t, first + s] *= density[k, s]
@@ -143,6 +186,9 @@ def log_emissions(chain: Chain, cells: Cells, rate: Floats, density: Floats, sta
     for k in range(what.shape[0]):
         t, stage = what[k, 0], what[k, 2]
         first = stage_offset[stage]
+        if what[k, 1] == COUNTED:
+            logs[t, first : first + sizes[stage]] += count_logs(chain, cells, rate, k)
+            continue
         for s in range(sizes[stage]):
             if what[k, 1] == COVERED and observed[k] == 0.0:
                 logs[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]

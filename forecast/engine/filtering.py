@@ -13,9 +13,12 @@ import numpy as np
 
 from forecast.engine.arrays import (
     ASSESSMENT,
+    COUNTED,
     COVERED,
     OBSERVABLE,
     SELECTIVE,
+    count_constant,
+    counted,
     judged,
     seen,
     stage_offsets,
@@ -261,7 +264,7 @@ def _emit(
 ) -> bool:  # fmt: skip
     """Multiply ``vector`` by the likelihood of cells ``first`` to ``last``, all of one step.
 
-    Silence of covered indicators and long products add up on the log scale, so that no number of them can underflow;
+    Silence of covered indicators, counts and long products add up on the log scale, so that none can underflow;
     what is divided out is added to ``log_mass``, and ``spread`` says how far apart on that scale the states are.
     ``work`` (2, stages, n_max, BLOCK) is working space. Gives whether any cell weighs draws differently.
     """
@@ -284,6 +287,11 @@ def _emit(
             for s in range(n):
                 for b in range(BLOCK):
                     logs[stage, s, b] -= emission[rates + s, b] * cells.value[k, 1]
+            continue
+        if kind == COUNTED:
+            loud, logged = True, True
+            rates = chain.emission_offset[cells.what[k, 3]]
+            _count(said, cells.value[k, 1], emission[rates : rates + n + 1], logs[stage])
             continue
         if kind == COVERED:
             rates = chain.emission_offset[cells.what[k, 3]]
@@ -322,6 +330,17 @@ def _emit(
                 _unlog(chain.sizes[stage], logs[stage], product[stage], spread, log_mass)
             _multiply(chain.sizes, stage, product[stage], vector)
     return loud
+
+
+@kernel
+def _count(count: float, exposure: float, emission: Floats, logs: Floats) -> None:
+    """Add a count to ``logs`` (n_max, BLOCK); ``emission`` (n + 1, BLOCK) holds its rates, then its dispersion."""
+    n = emission.shape[0] - 1
+    for b in range(BLOCK):
+        dispersion = emission[n, b]
+        common = count_constant(count, dispersion)
+        for s in range(n):
+            logs[s, b] += common + counted(count, exposure * emission[s, b] / dispersion, dispersion)
 
 
 @kernel

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import (
+    COUNTED,
     COVERED,
     SELECTIVE,
     stage_offsets,
     stay_and_move,
     table_offsets,
 )
-from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
+from forecast.engine.emissions import apply_emission, cell_densities, digamma, emissions, log_emissions, told_sums
 from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
@@ -416,6 +417,16 @@ def _emission_gradient(
                     part = weight * value[k, 0] * rate[first + s] / sums[group, s] / density[k, s]
                     d_lambda[first + s] += part
                     shared[group, s] += part
+        elif kind == COUNTED:
+            first, last = offset[what[k, 3]], offset[what[k, 3]] + sizes[stage]
+            count, dispersion = float(observed[k]), float(rate[last])
+            common = digamma(count + dispersion) - digamma(dispersion)
+            for s in range(sizes[stage]):
+                weight = posterior[what[k, 0], column + s]
+                mean = value[k, 1] * rate[first + s]
+                over = (count - mean) / (dispersion + mean)
+                d_lambda[first + s] += weight * dispersion * over
+                d_lambda[last] += weight * dispersion * (common - np.log1p(mean / dispersion) - over)
     for g in range(sums.shape[0]):
         for i in range(available.shape[1]):
             if available[g, i]:

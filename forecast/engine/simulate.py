@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, Cells, Chain
+from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, SELECTIVE, Cells, Chain
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
 
 
 MOST_LOG_RATE = 20.0  # of events a year: prior draws go far beyond what can be counted
+MOST_COUNTED = 1e12  # in a step, for the same reason
 # How reports of true events are graded, as credibility: probability. A convention: it cancels from every posterior.
 REPORT_MIX = {0.96: 0.2, 0.81: 0.5, 0.56: 0.3}
 
@@ -68,7 +69,7 @@ def simulate_counts(
     """
     rate, rows = np.exp(np.minimum(log_lambda, MOST_LOG_RATE)), np.arange(len(path))[:, None]
     counts = np.empty((*path.shape[:2], stages.size), dtype=np.int64)
-    for k, (first, stage) in enumerate(zip(chain.emission_offset[:-1], stages, strict=True)):
+    for k, (first, stage) in enumerate(zip(chain.emission_offset[: stages.size], stages, strict=True)):
         counts[:, :, k] = rng.poisson(rate[rows, first + path[:, :, stage]] * years)
     return counts
 
@@ -80,7 +81,7 @@ def simulate_reports(
 
     ``states`` (S, L) are those before the first step. A covered cell reports a true event, graded by `REPORT_MIX`, or a
     false one as often as the likelihood says; a selective cell tells of one indicator; an assessment names a state; an
-    observable is on record or not.
+    observable is on record or not; a count is negative binomial.
     """
     path = simulate_paths(rng, chain, cells.years, log_rate, states)
     rate, rows = np.exp(log_lambda), np.arange(len(path))
@@ -102,6 +103,9 @@ def simulate_reports(
             others = np.full((len(path), states.max() + 1), (1 - w) / states.max())
             others[rows, states[state]] = w
             reports[:, k] = choose(rng, others)
+        elif kind == COUNTED:
+            first = chain.emission_offset[indicator]
+            reports[:, k] = _counted(rng, rate[rows, first + state] * exposure, rate[:, first + chain.sizes[stage]])
         else:
             reports[:, k] = in_set[stage][state]
     return reports
@@ -116,3 +120,9 @@ def _covered(rng: np.random.Generator, expected: Floats, odds: float) -> Floats:
     believed = happened | (rng.random(expected.size) < false.sum())
     source = np.where(happened[:, None], mix, false if false.sum() > 0 else mix)
     return np.where(believed, grades[choose(rng, source)], 0.0)
+
+
+def _counted(rng: np.random.Generator, expected: Floats, dispersion: Floats) -> Floats:
+    """(S,) counts about ``expected`` (S,), with the variance of the negative binomial: a Poisson with a gamma mean."""
+    mean = rng.gamma(dispersion, expected / dispersion)
+    return rng.poisson(np.minimum(mean, MOST_COUNTED)).astype(np.float64)

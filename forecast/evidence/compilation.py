@@ -13,12 +13,13 @@ import numpy as np
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.shown import Shown, ShownTable, cell_shown
-from forecast.engine.arrays import ASSESSMENT, COVERED, OBSERVABLE, SELECTIVE, Cells
+from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, OBSERVABLE, SELECTIVE, Cells
+from forecast.evidence.counts import count_cells
 from forecast.evidence.grid import Grid
 from forecast.evidence.observables import Cell, record_cells
 from forecast.evidence.stories import settle_stories
 from forecast.ledger.admiralty import CREDIBLE, credibility
-from forecast.ledger.rows import Coverage, Entry, Observation
+from forecast.ledger.rows import Count, Coverage, Entry, Observation, last_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-KIND_NAMES = {COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable"}
+KIND_NAMES = {
+    COVERED: "covered", SELECTIVE: "selective", ASSESSMENT: "assessment", OBSERVABLE: "observable", COUNTED: "counted",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +92,7 @@ def compile_evidence(
         If ``as_of`` lies before the model's start.
 
     """
-    until = max([until or as_of, as_of, *(row.date if isinstance(row, Observation) else row.to for row in supposed)])
+    until = max([until or as_of, as_of, *map(last_day, supposed)])
     grid = Grid(space, as_of, until)
     visible = [entry for entry in entries if entry.reported_on <= as_of]
     coverage = [entry for entry in visible if isinstance(entry, Coverage)]
@@ -97,12 +100,15 @@ def compile_evidence(
     ahead = [entry for entry in supposed if isinstance(entry, Coverage)]
     wanted = [entry for entry in supposed if isinstance(entry, Observation)]
     known, left_out = _known(space, [*observations, *wanted], [*coverage, *ahead])
+    counts = [entry for entry in (*visible, *supposed) if isinstance(entry, Count)]
+    counted, uncounted = count_cells(space, counts, grid)
     observables, record_ids = record_cells(space, known, grid, {row.id for row in wanted})
     others = [row for row in known if row.id not in record_ids]
     tellings = settle_stories(space, others)
     covered = _covered_days(space, coverage, ahead, as_of, grid.elapsed)
     cells, silent, again = _cells(space, tellings, covered, grid)
-    cells += observables
+    cells += observables + counted
+    left_out += uncounted
     cells.sort(key=lambda cell: (cell.step, cell.stage, cell.kind, cell.indicator, cell.observed, cell.rows))
     told = {telling.id for telling in tellings}
     left_out += [
@@ -330,6 +336,8 @@ def _cell_name(space: StateSpace, cell: Cell) -> str:
         what = space.indicators[cell.indicator]
     elif cell.kind == SELECTIVE:
         what = cell.rows[0]
+    elif cell.kind == COUNTED:
+        what = space.channels[cell.indicator - len(space.indicators)]
     elif cell.kind == ASSESSMENT:
         what = f"{space.stages[cell.stage]}, {cell.rows[0]}"
     else:

@@ -83,13 +83,13 @@ def watched_cells(cells: Cells) -> dict[tuple[int, int], tuple[float, float]]:
 def cell_keys(cells: Cells, running: int) -> list[tuple[float, ...]]:
     """Say what tells cells apart that are not covered; of records in the ``running`` step, only what they are about."""
     keys: list[tuple[float, ...]] = []
-    for (step, kind, stage, _, _), value, seen in zip(
+    for (step, kind, stage, of, _), value, seen in zip(
         cells.what.tolist(), cells.value.tolist(), cells.observed.tolist(), strict=True
     ):
         if kind == OBSERVABLE and step == running:
             keys.append((step, kind, stage))
         elif kind != COVERED:
-            keys.append((step, kind, stage, *value, seen))
+            keys.append((step, kind, stage, of, *value, seen))
     return keys
 
 

@@ -1,15 +1,18 @@
-"""Evidence that is imagined: everybody looks from tomorrow on and sees nothing."""
+"""Evidence that is imagined: everybody looks from tomorrow on and sees nothing; a week's count."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
+from forecast.base.errors import InputError, nearest, read_date
 from forecast.engine.arrays import COVERED, steps_between
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
-from forecast.ledger.rows import Coverage, Observation, with_id
+from forecast.ledger.rows import Count, Coverage, Observation, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,3 +50,59 @@ def _looks(space: StateSpace, first: dt.date, last: dt.date, as_of: dt.date) -> 
         with_id(Coverage(indicator=name, from_=first, to=last, reported_on=as_of, source="imagined"))
         for name in space.indicators
     ]
+
+
+# Counts.
+
+COUNT = re.compile(r"(?P<channel>[a-z0-9_]+)=(?P<count>[0-9]{1,12})(?:/(?P<volume>[0-9.]{1,15}))?(?:@(?P<day>.+))?")
+USUAL_WEEKS = 8  # whose volume is taken where none is given
+
+
+def supposed_count(
+    space: StateSpace, entries: Sequence[Entry] | None, as_of: dt.date, text: str, source: str
+) -> Count:  # fmt: skip
+    """Read a week's count such as ``hostile_acts=40``, ``hostile_acts=40/120000`` or ``hostile_acts=40@2026-01-15``.
+
+    The week ends on the day that is given, or else seven days after ``as_of``. Its volume is given behind the stroke,
+    or else the median of the channel's last eight counts among ``entries``; without ``entries`` it is left open.
+
+    Raises
+    ------
+    InputError
+        If it is not written so, there is no such channel, or no volume to take.
+
+    """
+    found = COUNT.fullmatch(text)
+    if found is None:
+        msg = f"{text!r} is no count; write CHANNEL=COUNT, CHANNEL=COUNT/VOLUME or CHANNEL=COUNT@DATE"
+        raise InputError(msg)
+    channel = found["channel"]
+    if channel not in space.channels:
+        msg = f"the model has no channel {channel!r}; {nearest(channel, space.channels)}"
+        raise InputError(msg)
+    week = dt.timedelta(days=7)
+    last = read_date(found["day"], f"the date of {channel!r}") if found["day"] else as_of + week
+    if last <= as_of - week:
+        msg = f"{channel!r} counted in the week to {last}: give a date after {as_of - week}, for that week is known"
+        raise InputError(msg)
+    known = [row for row in entries or () if isinstance(row, Count) and row.channel == channel]
+    known.sort(key=lambda row: row.from_)
+    volume = median(row.exposure for row in known[-USUAL_WEEKS:]) if known else 1.0
+    if found["volume"]:
+        try:
+            volume = float(found["volume"])
+        except ValueError:
+            volume = 0.0
+        if not volume > 0:
+            msg = f"{text!r}: {found['volume']!r} is no volume; give a number above 0"
+            raise InputError(msg)
+    elif entries is not None and not known:
+        msg = f"{channel!r} was never counted, so that nobody knows among how many; write {channel}=COUNT/VOLUME"
+        raise InputError(msg)
+    first = last - week + dt.timedelta(days=1)
+    return with_id(
+        Count(
+            channel=channel, from_=first, to=last, count=int(found["count"]), exposure=volume, reported_on=as_of,
+            source=source,
+        )
+    )  # fmt: skip

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from forecast.ledger.admiralty import CREDIBLE, credibility
-from forecast.ledger.rows import Observation
+from forecast.ledger.rows import Coverage, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,10 +103,10 @@ def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.d
     looked: dict[str, dt.date] = {}
     days: list[dt.date] = []
     for row in entries:
-        if not isinstance(row, Observation):
+        if isinstance(row, Coverage):
             until = min(row.to, row.reported_on)
             looked[row.indicator] = max(until, looked.get(row.indicator, until))
-        elif credibility(row.grade) >= CREDIBLE and _concerns(space, row, rule):
+        elif isinstance(row, Observation) and credibility(row.grade) >= CREDIBLE and _concerns(space, row, rule):
             days.append(row.date)
     each = [max((looked[key] for key in (name, "*") if key in looked), default=None) for name in names]
     known = [day for day in each if day is not None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from forecast.base import prose
 from forecast.ledger.admiralty import credibility
-from forecast.ledger.rows import Coverage, Observation
+from forecast.ledger.rows import Count, Coverage, Observation, first_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,21 +18,46 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-def stories(space: StateSpace, entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Group the rows that the model knows by what they tell of: a story, a row of none, or a span of coverage."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
+type Told = Observation | Coverage | Count
+
+
+def stories(space: StateSpace, entries: Iterable[Entry]) -> dict[str, list[Told]]:
+    """Group the rows that the model knows by what they tell of.
+
+    That is a story, a row of none, a span of coverage, or the weeks of a channel: of the last week's rows, its week.
+    """
+    groups: dict[str, list[Told]] = defaultdict(list)
     for row in sorted(entries, key=lambda row: row.id):
         if isinstance(row, Coverage):
             if row.indicator == "*" or row.indicator in space.indicators:
                 groups[f"coverage {row.id}"].append(row)
-        elif row.indicator in space.indicators or row.state in space.stage_states:
+        elif isinstance(row, Count):
+            if row.channel in space.channels:
+                groups[f"counts {row.channel}"].append(row)
+        elif isinstance(row, Observation) and (row.indicator in space.indicators or row.state in space.stage_states):
             groups[row.id if row.distinct else row.story_key].append(row)
     return dict(groups)
 
 
-def story_name(space: StateSpace, rows: Sequence[Entry]) -> tuple[str, dt.date]:
+def story_kind(rows: Sequence[Told]) -> Literal["story", "coverage", "counts"]:
+    """Say which kind of `stories` rows are."""
+    match rows[0]:
+        case Observation():
+            return "story"
+        case Coverage():
+            return "coverage"
+        case Count():
+            return "counts"
+
+
+def story_name(space: StateSpace, rows: Sequence[Told]) -> tuple[str, dt.date]:
     """Say what the rows of one of `stories` tell of, and when it began: ``Dushanbe (9 Oct 2025)``."""
-    first = min(rows, key=lambda row: (row.from_ if isinstance(row, Coverage) else row.date, row.id))
+    first = min(rows, key=lambda row: (first_day(row), row.id))
+    if isinstance(first, Count):
+        what = f"“{space.spec.channels[first.channel].label}”"
+        last = max(row.to for row in rows if isinstance(row, Count))
+        counted = f"{first.count:,} of {first.exposure:,g}, " if len(rows) == 1 else ""
+        return f"Counts of {what} ({counted}{prose.day(first.from_)} to {prose.day(last)})", first.from_
     if isinstance(first, Coverage):
         what = "everything" if first.indicator == "*" else f"“{space.spec.indicators[first.indicator].label}”"
         return f"Watching for {what} ({prose.day(first.from_)} to {prose.day(first.to)})", first.from_

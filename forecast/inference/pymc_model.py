@@ -8,8 +8,10 @@
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
 ``indicator_departure``, and ``diagnosticity`` where the model has it; the derived ``grade_log_times``, ``log_rate``,
-``log_lambda`` and ``start``; and ``reports``, the observed evidence, whose hidden path is summed out. A history adds
-``unit_log_spread``, ``unit_offset`` and the potential ``history``, the log-likelihood of its spells.
+``log_lambda`` and ``start``; and ``reports``, the observed evidence, whose hidden path is summed out. Channels add
+``channel_class_log_rate``, ``channel_class_log_spread``, ``channel_class_log_contrast``, ``channel_offset``,
+``channel_scale``, ``channel_departure``, ``channel_log_dispersion`` and the derived ``channel_log_times``. A history
+adds ``unit_log_spread``, ``unit_offset`` and the potential ``history``, the log-likelihood of its spells.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ GROUPS = {  # of the parameters, as an analyst would name them
     "starts": ("start_",),
     "base rates": ("class_log_rate", "class_log_spread", "indicator_offset"),
     "grades": ("grade_increment", "departure_scale", "indicator_departure", "diagnosticity"),
+    "channels": ("channel_",),
 }
 SPAN_ARRAYS = Spans._fields[1:]  # all but the duration of a step
 NUMBER = "a number of the model file"  # a constant's name
@@ -74,7 +77,9 @@ def build_model(space: StateSpace, evidence: Evidence) -> pm.Model:
             own = history.own[space.rate_table[:, 0]]
             multiplied += _of_units(space, history, data, transition, effect)[np.maximum(own, 0)] * (own >= 0)
         log_rate = pm.Deterministic("log_rate", multiplied, dims="rate")
-        log_lambda = pm.Deterministic("log_lambda", _log_lambda(space), dims="emission")
+        told = _log_lambda(space)
+        emission = pt.concatenate([told, _log_counted(space)]) if space.channels else told
+        log_lambda = pm.Deterministic("log_lambda", emission, dims="emission")
         chain = chain_of(space)
         pm.CustomDist(
             "reports",
@@ -156,6 +161,8 @@ def _coords(space: StateSpace) -> dict[str, tuple[str, ...]]:
         "class": space.classes,
         "grade": GRADES,
         "indicator": space.indicators,
+        "channel": space.channels,
+        "channel_class": space.channel_classes,
         "stage_phase": space.stage_phases,
         "rate": space.rate_names,
         "emission": space.emission_names,
@@ -232,3 +239,24 @@ def _log_lambda(space: StateSpace) -> TensorVariable:
         mean, sd = log_normal(priors.diagnosticity.times)
         raised *= pm.LogNormal("diagnosticity", _number(mean), _number(sd))
     return base[space.emission_indicator] + space.emission_points * raised[space.emission_indicator]
+
+
+def _log_counted(space: StateSpace) -> TensorVariable:
+    """(emissions of channels,) log rates for each unit of exposure in every phase, and log dispersions."""
+    classes = [space.spec.priors.channels[name] for name in space.channel_classes]
+    class_log_rate = _log_normal("channel_class_log_rate", [row.per_volume for row in classes], "channel_class")
+    class_log_spread = _log_normal("channel_class_log_spread", [row.spread for row in classes], "channel_class")
+    contrast = _log_normal("channel_class_log_contrast", [row.contrast for row in classes], "channel_class")
+    offset = pm.Normal("channel_offset", 0.0, 1.0, dims="channel")
+    scale = pm.HalfNormal("channel_scale", _number(space.spec.priors.departure.scale))
+    departure = pm.Normal("channel_departure", 0.0, 1.0, dims="channel")
+    dispersions = [row.dispersion for row in space.spec.channels.values()]
+    dispersion = _log_normal("channel_log_dispersion", dispersions, "channel")
+    of_class = space.channel_class
+    base = class_log_rate[of_class] + pt.exp(class_log_spread[of_class]) * offset
+    times = pm.Deterministic(
+        "channel_log_times", space.channel_log_grade * pt.exp(contrast[of_class] + scale * departure), dims="channel"
+    )
+    channel, points, is_dispersion = space.channel_emissions
+    rate = base[channel] + points * times[channel]
+    return rate * (1.0 - is_dispersion) + dispersion[channel] * is_dispersion

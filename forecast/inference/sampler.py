@@ -34,7 +34,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 from pytensor.tensor.variable import TensorConstant
 
-from forecast.engine.arrays import COVERED
+from forecast.engine.arrays import COUNTED, COVERED
 from forecast.engine.blocks import Draws
 from forecast.evidence.history import compile_history
 from forecast.inference.pymc_model import NUMBER, build_model, data_of, prior_draws
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
+OWN_COUNTS = ("channel_offset", "channel_departure", "channel_log_dispersion")  # of each channel
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
 STATS = {  # nutpie's names of what it says of each draw, and ArviZ's
@@ -102,6 +103,7 @@ class Sampler:
     def __init__(self, space: StateSpace, evidence: Evidence) -> None:
         """Compile the model of ``space``; ``evidence`` may be any of its evidences."""
         self.history = compile_history(space)
+        self._channels = len(space.channels)
         model = freeze_dims_and_data(build_model(space, evidence), data=[])
         model.check_bounds = False
         point = model.initial_point(0)
@@ -110,7 +112,7 @@ class Sampler:
         self._own = {
             value.name: np.arange(end - np.size(point[value.name]), end)
             for value, end in zip(model.value_vars, ends, strict=True)
-            if value.name in OWN
+            if value.name in OWN + OWN_COUNTS
         }
         self._model = model
         shown = [*model.free_RVs, *model.deterministics]
@@ -155,8 +157,8 @@ class Sampler:
     ) -> tuple[xr.Dataset, xr.Dataset]:
         """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
 
-        What belongs to an indicator that the evidence never speaks of has its prior for its posterior, so NUTS leaves
-        it out and it is drawn from there.
+        What belongs to an indicator or channel that the evidence never speaks of has its prior for its posterior, so
+        NUTS leaves it out and it is drawn from there.
 
         Returns the posterior (chain, draw, …) with named dims, and of each draw what the sampler did (`STATS`).
         """
@@ -189,9 +191,11 @@ class Sampler:
         what, available = evidence.cells.what, evidence.cells.available
         spoken_of = available.any(axis=0)
         spoken_of[what[what[:, 1] == COVERED, 3]] = True
+        counted = np.zeros(self._channels, dtype=np.bool_)
+        counted[what[what[:, 1] == COUNTED, 3] - spoken_of.size] = True
         moving = np.ones(self._start.size, dtype=np.bool_)
-        for places in self._own.values():
-            moving[places] = spoken_of
+        for name, places in self._own.items():
+            moving[places] = spoken_of if name in OWN else counted
         return np.flatnonzero(moving)
 
     def _whole(self, points: np.ndarray, moving: NDArray[np.int64], seed: int) -> np.ndarray:

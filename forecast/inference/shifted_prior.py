@@ -15,7 +15,7 @@ from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.from_draws import possible
-from forecast.theory.assumptions import DIAGNOSTICITY, assumptions, with_grades, with_intervals
+from forecast.theory.assumptions import CONTRAST, DIAGNOSTICITY, assumptions, with_grades, with_intervals
 from forecast.theory.indicators import GRADES
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
@@ -35,6 +35,7 @@ PARAMETERS = (
     "transition_log_rate", "effect_log_times", "class_log_rate", "grade_log_times", "departure_scale",
     "indicator_departure",
 )  # fmt: skip
+OF_CHANNELS = ("channel_class_log_rate", "channel_class_log_contrast", "channel_log_times")  # the same with channels
 OF_UNITS = ("unit_log_spread", "unit_offset")  # what a fit of a model with a history has beside them
 
 
@@ -47,6 +48,7 @@ class Parameters:
     departure: Floats  # (S, I) what each indicator's grade is multiplied by: its departure, and the scale of all grades
     history: History
     history_log_rate: Floats  # (S, Q) of the history's rates, per year
+    counted: Floats  # (S, C) log of what each channel is multiplied by in the states it points to
 
     @cached_property
     def history_log_likelihood(self) -> Floats:
@@ -78,6 +80,9 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
         parts = key.split(".", 3)
         if key == DIAGNOSTICITY:
             values[key] = np.log(flat("diagnosticity")[:, 0])
+        elif key.startswith("priors.channels."):
+            name = "channel_class_log_contrast" if key.endswith(CONTRAST) else "channel_class_log_rate"
+            values[key] = flat(name)[:, space.channel_classes.index(parts[2])]
         elif parts[0] == "priors":
             values[key] = classes[:, space.classes.index(parts[2])]
         elif parts[2] == "effects":
@@ -91,13 +96,14 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
     if history.units:
         spread = np.exp(flat("unit_log_spread"))[:, history.unit_stage]
         log_rate = log_rate + (spread * flat("unit_offset"))[:, history.rate_unit]
-    return Parameters(values, flat("grade_log_times"), departure, history, np.ascontiguousarray(log_rate))
+    counted = flat("channel_log_times") if space.channels else np.empty((len(rates), 0))
+    return Parameters(values, flat("grade_log_times"), departure, history, np.ascontiguousarray(log_rate), counted)
 
 
 def parameter_names(space: StateSpace, history: History) -> tuple[str, ...]:
     """Names of the arrays of a fit that `parameters_of` reads."""
     scale = () if space.spec.priors.diagnosticity is None else ("diagnosticity",)
-    return PARAMETERS + scale + OF_UNITS * bool(history.units)
+    return PARAMETERS + scale + OF_UNITS * bool(history.units) + OF_CHANNELS * bool(space.channels)
 
 
 def moved(
@@ -130,10 +136,18 @@ def moved(
         parts = key.split(".", 3)
         if key == DIAGNOSTICITY:
             lift = np.expm1(shift) * parameters.grade[:, space.indicator_grade] * parameters.departure
-            log_lambda = log_lambda + lift[:, space.emission_indicator] * space.emission_points
+            log_lambda = log_lambda + _of_indicators(space, lift[:, space.emission_indicator] * space.emission_points)
+        elif key.startswith("priors.channels."):
+            channel, points, dispersion = space.channel_emissions
+            inside = (space.channel_class == space.channel_classes.index(parts[2]))[channel]
+            if key.endswith(CONTRAST):
+                each = np.expm1(shift) * parameters.counted[:, channel] * points * inside
+            else:
+                each = shift * (inside * (1.0 - dispersion))
+            log_lambda = log_lambda + np.pad(each, ((0, 0), (space.emission_indicator.size, 0)))
         elif parts[0] == "priors":
             inside = space.indicator_class == space.classes.index(parts[2])
-            log_lambda = log_lambda + shift * inside[space.emission_indicator]
+            log_lambda = log_lambda + _of_indicators(space, shift * inside[space.emission_indicator])
         elif parts[2] == "effects":
             effect = space.effects.index(f"{parts[1]}.{parts[3]}")
             log_rate = log_rate + shift * space.rate_effect[:, effect]
@@ -187,9 +201,14 @@ def grades_moved(found: Posterior, parameters: Parameters, entries: Sequence[Ent
     changed = StateSpace(with_grades(space.spec, (new[0], new[1], new[2], new[3])))
     lift = step * np.diff(parameters.grade, axis=1, prepend=0.0)[:, [k]] * above
     each = lift[:, space.indicator_grade] * parameters.departure
-    shift = each[:, space.emission_indicator] * space.emission_points
+    shift = _of_indicators(space, each[:, space.emission_indicator] * space.emission_points)
     evidence = compile_evidence(changed, entries, found.evidence.as_of)
     return _weighed(found, changed, evidence, found.anchor.blocks.shifted(log_lambda=shift), 0.0)
+
+
+def _of_indicators(space: StateSpace, shift: Floats) -> Floats:
+    """Give (S, E) of what is said of the emissions of indicators; those of channels stay."""
+    return np.pad(shift, ((0, 0), (0, len(space.emission_names) - shift.shape[1])))
 
 
 def _or_none(shift: Floats) -> Floats | None:

@@ -14,22 +14,23 @@ from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.days import day_of
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
-from forecast.ledger.rows import Coverage, Entry, Observation, make_id, with_id
+from forecast.ledger.rows import Count, Coverage, Delivery, Entry, Kind, Observation, make_id, with_id
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 
 MAX_TEXT = 10_000
 LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # a tag of BCP 47, such as az or zh-Hant
+MOST_EXPOSURE = 1e15
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What rows may name: ``indicators``, the ``states`` of each stage, and days from ``start`` to ``today``.
+    """What rows may name: ``indicators``, ``channels``, ``states`` of each stage, and days from ``start`` to ``today``.
 
     Of each indicator it holds the words by which it is found: label and signs.
     """
@@ -38,6 +39,7 @@ class Vocabulary:
     states: Mapping[str, tuple[str, ...]]
     start: dt.date
     today: dt.date
+    channels: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Row:
 
     file: str
     line: int
-    kind: Literal["observation", "coverage"]
+    kind: Kind
     cells: Mapping[str, str]
     fault: str = ""
 
@@ -178,7 +180,11 @@ class _Check:
         return entry if entry is not None and self.book.recorded.get(entry.id) == entry else None
 
     def _read(self) -> Entry | None:
-        entry = self._observation() if self.row.kind == "observation" else self._coverage()
+        read = {
+            "observation": self._observation, "coverage": self._coverage, "count": self._count,
+            "delivery": self._delivery,
+        }  # fmt: skip
+        entry = read[self.row.kind]()
         return None if self.faults or entry is None else with_id(entry)
 
     def _observation(self) -> Observation | None:
@@ -207,13 +213,71 @@ class _Check:
         indicator = self._cell("indicator").strip()
         if indicator != "*":
             self._known_indicator(indicator, "*")
+        days, common = self._days(), self._common()
+        if days is None:
+            return None
+        from_, to, reported_on = days
+        return Coverage(indicator=indicator, from_=from_, to=to, reported_on=reported_on, **common)
+
+    def _days(self) -> tuple[dt.date, dt.date, dt.date] | None:
+        """Read the first and the last day that a row speaks of, and when it became public."""
         from_, to = self._date("from"), self._date("to")
         if from_ and to and from_ > to:
             self._fault("from", f"{from_} is after `to`, {to}; exchange them")
-        reported_on, common = self._reported_on(to, to), self._common()
+        reported_on = self._reported_on(to, to)
         if from_ is None or to is None or reported_on is None:
             return None
-        return Coverage(indicator=indicator, from_=from_, to=to, reported_on=reported_on, **common)
+        return from_, to, reported_on
+
+    def _count(self) -> Count | None:
+        channel = self._cell("channel").strip()
+        known = self.vocabulary.channels
+        if channel not in known:
+            self._fault("channel", f"there is no channel {channel!r}; {nearest(channel, known)}")
+        count, exposure = self._whole("count"), self._exposure()
+        days, common = self._days(), self._common()
+        if days is None or count is None or exposure is None:
+            return None
+        from_, to, reported_on = days
+        return Count(
+            id=common["id"], channel=channel, from_=from_, to=to, count=count, exposure=exposure,
+            reported_on=reported_on, source=common["source"], delivery=self._cell("delivery"), note=common["note"],
+        )  # fmt: skip
+
+    def _delivery(self) -> Delivery | None:
+        texts = {name: self._cell(name).strip() for name in ("feed", "file", "digest")}
+        for name, text in texts.items():
+            if not text:
+                self._fault(name, "is empty; deliveries are written by `forecast feed pull`")
+        wholes = {name: self._whole(name) for name in ("read", "kept", "faulty", "repeated")}
+        days = self._days()
+        numbers = {name: value for name, value in wholes.items() if value is not None}
+        if days is None or len(numbers) < len(wholes):
+            return None
+        from_, to, reported_on = days
+        return Delivery(
+            id=self._cell("id"), feed=texts["feed"], file=texts["file"], digest=texts["digest"], from_=from_, to=to,
+            read=numbers["read"], kept=numbers["kept"], faulty=numbers["faulty"], repeated=numbers["repeated"],
+            reported_on=reported_on, note=self._cell("note"),
+        )  # fmt: skip
+
+    def _whole(self, column: str) -> int | None:
+        text = self._cell(column).strip()
+        if not re.fullmatch(r"[0-9]{1,15}", text):
+            self._fault(column, f"{text[:80]!r} is no count; give a whole number, 0 or more")
+            return None
+        return int(text)
+
+    def _exposure(self) -> float | None:
+        text = self._cell("exposure").strip()
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0.0 < value < MOST_EXPOSURE:
+            self._fault("exposure", f"{text[:80]!r} is no volume; give a number above 0, such as all events that week")
+            return None
+        return value
 
     def _common(self) -> dict[str, str]:
         url = self._cell("url")

@@ -13,7 +13,7 @@ from forecast.base.sanitise import csv_text, inert
 from forecast.ledger.check import Reading, Row, check_entries
 from forecast.ledger.doubles import at_most
 from forecast.ledger.layout import COLUMNS, find_header, foreign_layout, read_header, width_fault
-from forecast.ledger.rows import Coverage, Entry, Observation, kind_of
+from forecast.ledger.rows import Entry, kind_of
 from forecast.ledger.sheets import SHEETS, openpyxl_of, read_tables
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from forecast.ledger.check import Vocabulary
     from forecast.ledger.issued import Added
-    from forecast.ledger.layout import Kind
     from forecast.ledger.protocol import Ledger
+    from forecast.ledger.rows import Kind
 
 
 # Reading.
@@ -95,10 +95,11 @@ def import_file(  # noqa: PLR0913 - what an import consists of
 
 
 def export_csv(entries: Iterable[Entry]) -> str:
-    """Write entries of one kind as CSV; `InputError` when both kinds are there, for a file holds one."""
+    """Write entries of one kind as CSV; `InputError` where there are several, for a file holds one."""
     tables = _tables(entries) or {"observation": []}
     if len(tables) > 1:
-        msg = "a CSV file holds observations or coverage, not both; export them one after the other"
+        msg = f"a CSV file holds rows of one kind, and these are {prose.listed([SHEETS[kind] for kind in tables])}; "
+        msg += "export them one after the other"
         raise InputError(msg)
     ((kind, rows),) = tables.items()
     lines = [list(COLUMNS[kind]), *([inert(str(cell)) for cell in row] for row in rows)]
@@ -108,8 +109,8 @@ def export_csv(entries: Iterable[Entry]) -> str:
 def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
     """Write entries to a .csv or .xlsx file, whole or not at all, and give the files written.
 
-    In CSV, coverage that stands beside observations goes to a second file, ``NAME-coverage.csv``; a workbook has a
-    sheet for each.
+    In CSV, what stands beside observations goes to files of its own, such as ``NAME-coverage.csv``; a workbook has a
+    sheet for each kind.
     """
     tables = _tables(entries)
     if path.suffix.lower() == ".xlsx":
@@ -118,10 +119,11 @@ def export_file(entries: Sequence[Entry], path: Path) -> tuple[Path, ...]:
     if path.suffix.lower() != ".csv":
         msg = f"{path}: {path.suffix!r} is not a format for rows; use .csv or .xlsx"
         raise InputError(msg)
-    parts = {path: [e for e in entries if isinstance(e, Observation)] if len(tables) > 1 else entries}
-    if len(tables) > 1:
-        beside = path.with_name(f"{path.stem}-coverage{path.suffix}")
-        parts[beside] = [e for e in entries if isinstance(e, Coverage)]
+    first: Kind = next(iter(tables)) if len(tables) == 1 else "observation"
+    parts = {path: [entry for entry in entries if kind_of(entry) == first]}
+    for kind in [kind for kind in tables if kind != first]:
+        beside = path.with_name(f"{path.stem}-{SHEETS[kind]}{path.suffix}")
+        parts[beside] = [entry for entry in entries if kind_of(entry) == kind]
     for target, rows in parts.items():
         replace_file(target, export_csv(rows).encode())
     return tuple(parts)
@@ -137,9 +139,13 @@ def _tables(entries: Iterable[Entry]) -> dict[Kind, list[list[str | dt.date]]]:
 def cells_of(entry: Entry) -> dict[str, str | dt.date]:
     """Give the cells of an entry by column, as a file holds them."""
     values = {column: getattr(entry, "from_" if column == "from" else column) for column in COLUMNS[kind_of(entry)]}
-    return {
-        column: ("yes" if value else "") if isinstance(value, bool) else value or "" for column, value in values.items()
-    }
+    return {column: _cell(value) for column, value in values.items()}
+
+
+def _cell(value: str | dt.date | float | None) -> str | dt.date:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return str(value) if isinstance(value, int | float) else value or ""
 
 
 def _workbook(path: Path, tables: Mapping[Kind, list[list[str | dt.date]]]) -> bytes:

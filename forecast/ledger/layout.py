@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from forecast.base.errors import nearest
 from forecast.ledger.keys import FORMULA, UNSOLVED, clean_key
@@ -12,16 +12,23 @@ from forecast.ledger.keys import FORMULA, UNSOLVED, clean_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from forecast.ledger.rows import Kind
 
-type Kind = Literal["observation", "coverage"]
+
 COLUMNS: dict[Kind, tuple[str, ...]] = {
     "observation": (
         "id", "indicator", "state", "date", "precision", "reported_on", "source", "url", "grade", "story", "distinct",
         "note", "coded_by", "language",
     ),
     "coverage": ("id", "indicator", "from", "to", "reported_on", "source", "url", "note"),
+    "count": ("id", "channel", "from", "to", "count", "exposure", "reported_on", "source", "delivery", "note"),
+    "delivery": (
+        "id", "feed", "file", "digest", "from", "to", "read", "kept", "faulty", "repeated", "reported_on", "note",
+    ),
 }  # fmt: skip
-OPTIONAL = {"id", "precision", "reported_on", "url", "story", "distinct", "note", "coded_by", "language"}
+OPTIONAL = {
+    "id", "precision", "reported_on", "url", "story", "distinct", "note", "coded_by", "language", "delivery",
+}  # fmt: skip
 KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
 SEARCHED = 20  # lines among which the header may stand
 TELLING = 3  # known columns that make a line the header
@@ -80,7 +87,7 @@ def read_header(names: list[str]) -> Header:
     given = [folded(name) for name in names]
     while given and not given[-1]:
         del given[-1]
-    kind: Kind = "coverage" if {"from", "to"} & set(given) else "observation"
+    kind = _kind(set(given))
     columns = COLUMNS[kind]
     faults: list[str] = []
     ignored: list[str] = []
@@ -98,6 +105,15 @@ def read_header(names: list[str]) -> Header:
     faults += [f"column {name!r} is given twice" for name in columns if given.count(name) > 1]
     faults += [f"column {name!r} is missing" for name in columns if name not in OPTIONAL and name not in given]
     return Header(kind, tuple(name if name in columns else "" for name in given), tuple(ignored), tuple(faults))
+
+
+def _kind(given: set[str]) -> Kind:
+    """Say of which kind of rows a header's columns are."""
+    if "channel" in given:
+        return "count"
+    if {"feed", "digest"} <= given:
+        return "delivery"
+    return "coverage" if {"from", "to"} & given else "observation"
 
 
 # Other people's layouts.

@@ -1,4 +1,4 @@
-"""Rows of evidence: observations and coverage, and the id of each."""
+"""Rows of evidence: observations, coverage, weekly counts and their deliveries, and the id of each."""
 
 from __future__ import annotations
 
@@ -56,14 +56,69 @@ class Coverage:
     note: str = ""
 
 
-Entry = Observation | Coverage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many events of a ``channel`` a machine counted, ``from_`` to ``to``, both included, among ``exposure``.
+
+    ``exposure`` is how much there was to count them in, such as all events of the source in that time: twice as much
+    lets one expect twice as many. No row is no count; a ``count`` of 0 says that nothing was found. ``delivery`` is
+    the id of the last delivery that it rests on. A channel has one count for each ``from_``: another one supersedes.
+    """
+
+    id: str = ""
+    channel: str
+    from_: dt.date
+    to: dt.date
+    count: int
+    exposure: float
+    reported_on: dt.date
+    source: str
+    delivery: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A file that a ``feed`` has delivered, about ``from_`` to ``to``: what was ``read`` in it, and what became of it.
+
+    ``digest`` is the SHA-256 of the ``file``. Of the rows ``read``, ``kept`` belong to the feed's channels and
+    indicators, ``faulty`` could not be used and lie aside, and ``repeated`` had come before.
+    """
+
+    id: str = ""
+    feed: str
+    file: str
+    digest: str
+    from_: dt.date
+    to: dt.date
+    read: int
+    kept: int
+    faulty: int
+    repeated: int
+    reported_on: dt.date
+    note: str = ""
+
+
+Entry = Observation | Coverage | Count | Delivery
+KINDS: dict[str, type[Entry]] = {
+    "observation": Observation,
+    "coverage": Coverage,
+    "count": Count,
+    "delivery": Delivery,
+}
+type Kind = Literal["observation", "coverage", "count", "delivery"]
 
 
 def make_id(entry: Entry, digits: int = 6) -> str:
     """Build an id from the whole content of an entry except its id, such as ``cyberattack-2026-01-08-3fa9c1``.
 
-    Among thousands of rows of one day two may share six ``digits``.
+    Among thousands of rows of one day two may share six ``digits``. A count is told by its channel and first day, a
+    delivery by its feed and file, so that a later one supersedes.
     """
+    if isinstance(entry, Count):
+        return f"{entry.channel}-{entry.from_}"
+    if isinstance(entry, Delivery):
+        return f"{entry.feed}-{entry.digest[:12]}"
     values = columns_of(dataclasses.replace(entry, id=""))
     name = values["indicator"] or values["state"]
     prefix = name if isinstance(entry, Observation) else f"coverage-{'all' if name == '*' else name}"
@@ -80,9 +135,27 @@ RENAMED = {"from_": "date", "to": "until"}
 LATER = frozenset({"coded_by", "language"})  # texts that came later: a blank one has no column and changes no id
 
 
-def kind_of(entry: Entry) -> Literal["observation", "coverage"]:
+def kind_of(entry: Entry) -> Kind:
     """Say which kind of row an entry is."""
-    return "observation" if isinstance(entry, Observation) else "coverage"
+    match entry:
+        case Observation():
+            return "observation"
+        case Coverage():
+            return "coverage"
+        case Count():
+            return "count"
+        case Delivery():
+            return "delivery"
+
+
+def first_day(entry: Entry) -> dt.date:
+    """Give the day that an entry speaks of, or the first one."""
+    return entry.date if isinstance(entry, Observation) else entry.from_
+
+
+def last_day(entry: Entry) -> dt.date:
+    """Give the day that an entry speaks of, or the last one."""
+    return entry.date if isinstance(entry, Observation) else entry.to
 
 
 def columns_of(entry: Entry) -> dict[str, Any]:

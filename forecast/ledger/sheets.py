@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Lines = Iterator[tuple[int, list[str]]]
 
 
-SHEETS = {"observation": "observations", "coverage": "coverage"}
+SHEETS = {"observation": "observations", "coverage": "coverage", "count": "counts", "delivery": "deliveries"}
 MAX_BYTES = 512 * 2**20  # of a workbook when it is unpacked
 MAX_CELLS = 20_000_000  # of a sheet: a million rows of every column and some more
 EXACT = 10**15  # from here on a spreadsheet has lost digits of a number

@@ -14,7 +14,7 @@ from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import BATCH, ChainedStore
 from forecast.ledger.doubles import notices
 from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
-from forecast.ledger.rows import LATER, RENAMED, Coverage, Observation, columns_of, with_id
+from forecast.ledger.rows import KINDS, LATER, RENAMED, columns_of, first_day, with_id
 from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
 
 if TYPE_CHECKING:
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow
 
-_KINDS: dict[str, type[Entry]] = {"observation": Observation, "coverage": Coverage}
 _BLANK = dict.fromkeys(column.name for column in ROWS.columns if not column.primary_key)
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
-    kind = _KINDS[row["kind"]]
+    kind = KINDS[row["kind"]]
     values: dict[str, Any] = {f.name: row[RENAMED.get(f.name, f.name)] for f in dataclasses.fields(kind)}
     for name in LATER & values.keys():
         values[name] = values[name] or ""
@@ -50,6 +49,12 @@ def _summary(row: Mapping[str, Any]) -> str:
         return f"retracted: {row['reason']}"
     if row["kind"] == "coverage":
         return f"{row['indicator']} watched {row['date']} to {row['until']}, {row['source']}"
+    if row["kind"] == "count":
+        share = f"{row['count']:,} of {row['exposure']:,g}"
+        return f"{row['channel']} {row['date']} to {row['until']}: {share}, {row['source']}"
+    if row["kind"] == "delivery":
+        parts = ", ".join(f"{row[name]:,} {name}" for name in ("read", "kept", "faulty", "repeated"))
+        return f"{row['feed']} delivered {row['date']} to {row['until']} ({row['file']}): {parts}"
     coder = f", coded by {row['coded_by']}" if row["coded_by"] else ""
     language = f" ({row['language']})" if row["language"] else ""
     return f"{row['indicator'] or row['state']} on {row['date']}, {row['grade']}, {row['source']}{language}{coder}"
@@ -67,7 +72,7 @@ def _fold(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entry]:
 
 
 def _order(entry: Entry) -> tuple[dt.date, dt.date]:
-    return (entry.date if isinstance(entry, Observation) else entry.from_), entry.reported_on
+    return first_day(entry), entry.reported_on
 
 
 class SqlLedger(ChainedStore):

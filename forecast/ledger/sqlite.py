@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 APPLICATION_ID = 0x53434C47  # "SCLG", in the header of the file: how a ledger is told from any other database
-SCHEMA_VERSION = 3  # 1 had no chain, 2 neither `coded_by` nor `language`
+SCHEMA_VERSION = 4  # 1 had no chain, 2 neither `coded_by` nor `language`, 3 no counts and deliveries
 CHAINED_SINCE = 2
 WAIT_SECONDS = 30
 
@@ -173,8 +173,10 @@ class SqliteLedger(SqlLedger):
         if _version(self.path, connection) == SCHEMA_VERSION:  # another process was faster
             return
         there = set(sa.inspect(connection).get_table_names())
+        if ROWS.name in there:
+            _renew_rows(connection)
+            there.remove(ROWS.name)
         METADATA.create_all(connection)
-        _add_columns(connection)
         for table, text in _guards().values():
             if table not in there:
                 connection.exec_driver_sql(text)
@@ -265,13 +267,20 @@ def _version(path: Path, connection: sa.Connection) -> int:
     return 0
 
 
-def _add_columns(connection: sa.Connection) -> None:
-    """Add the columns that rows of an earlier version lack; in those rows they have no value."""
-    there = {column["name"] for column in sa.inspect(connection).get_columns(ROWS.name)}
-    for column in ROWS.c:
-        if column.name not in there:
-            written = sa.schema.CreateColumn(column).compile(connection)
-            connection.exec_driver_sql(f"ALTER TABLE {ROWS.name} ADD COLUMN {written}")
+def _renew_rows(connection: sa.Connection) -> None:
+    """Put rows of an earlier version into the present table, which holds more; what they lack has no value.
+
+    SQLite changes no constraint of a table that is there. The rows are the same to the last character, so that they
+    stand on the chain as before; all of it happens in the transaction of the caller.
+    """
+    columns = ", ".join(f'"{column["name"]}"' for column in sa.inspect(connection).get_columns(ROWS.name))
+    for name, (table, _) in _guards().items():
+        if table == ROWS.name:
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+    connection.exec_driver_sql(f"ALTER TABLE {ROWS.name} RENAME TO earlier")
+    ROWS.create(connection)
+    connection.exec_driver_sql(f"INSERT INTO {ROWS.name} ({columns}) SELECT {columns} FROM earlier ORDER BY seq")  # noqa: S608 - names of our own
+    connection.exec_driver_sql("DROP TABLE earlier")
 
 
 def _guards() -> dict[str, tuple[str, str]]:

@@ -16,7 +16,10 @@ ROWS = sa.Table(
     *(sa.Column(name, sa.Date) for name in ("date", "until")),
     sa.Column("distinct", sa.Boolean),
     *(sa.Column(name, sa.String) for name in ("coded_by", "language")),  # last, as in a file that was given them later
-    sa.CheckConstraint("action IN ('add', 'retract') AND kind IN ('observation', 'coverage')"),
+    *(sa.Column(name, sa.String) for name in ("channel", "delivery", "feed", "file", "digest")),
+    *(sa.Column(name, sa.Integer) for name in ("count", "read", "kept", "faulty", "repeated")),
+    sa.Column("exposure", sa.Float),
+    sa.CheckConstraint("action IN ('add', 'retract') AND kind IN ('observation', 'coverage', 'count', 'delivery')"),
     sqlite_autoincrement=True,
 )
 ISSUED = sa.Table(

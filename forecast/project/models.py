@@ -141,6 +141,7 @@ class Models:
             states=states,
             start=min(spec.model.start for spec in specs),
             today=today,
+            channels=sorted({name for spec in specs for name in spec.channels}),
         )
 
 

@@ -22,7 +22,7 @@ from forecast.inference.settings import Sampling
 from forecast.ledger.history import read_history
 from forecast.quantities.from_draws import answers, ask, horizons_of
 from forecast.studies.verdicts import place
-from forecast.studies.worlds import Truth, World, is_in, simulate_world
+from forecast.studies.worlds import World, is_in, simulate_world
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace, chain_of
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
+
+    from forecast.studies.truth import Truth
 
     Figures = dict[str, NDArray[Any]]
     from collections.abc import Mapping, Sequence
@@ -75,6 +77,9 @@ def truth_draws(space: StateSpace, truth: Truth) -> Draws:
         for name, row in space.spec.indicators.items()
         for phase in space.spec.stages[row.stage].all_phases
     ]
+    for name, row in space.spec.channels.items():
+        counted = [truth.counted(name, phase) for phase in space.spec.stages[row.stage].all_phases]
+        log_lambda += np.log([*(rate for rate, _ in counted), counted[0][1]]).tolist()
     start = np.concatenate([truth.start(stage) for stage in space.stages])
     return Draws(np.array([log_rate]), np.array([log_lambda]), start[None])
 

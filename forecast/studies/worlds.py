@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,16 +20,14 @@ import numpy as np
 from forecast.base.errors import InputError
 from forecast.evidence.spell_timelines import read_spells
 from forecast.ledger.admiralty import credibility
-from forecast.ledger.rows import Coverage, Entry, Observation
-from forecast.theory.indicators import GRADES
-from forecast.theory.values import log_normal
+from forecast.ledger.rows import Count, Coverage, Entry, Observation
+from forecast.studies.truth import Truth, draw_truth, is_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from forecast.engine.arrays import Floats
     from forecast.theory.spec import ModelSpec
     from forecast.theory.spells import Spell
     from forecast.theory.stages import Stage
@@ -43,73 +39,9 @@ MIX = {"A1": 0.25, "B2": 0.35, "C3": 0.25, "D4": 0.15}  # how reports of true ev
 STORIES_A_YEAR = 26.0  # told selectively, of each stage
 ASSESSMENTS_A_YEAR = 3.0  # of each stage without observable states
 REPEATED = 0.3  # share of stories that a second, less credible row tells again
+DELIVERED = 0.85  # share of the steps of a channel that are counted
+VOLUME, DRIFT = 400.0, 0.15  # what is counted in, and how far its logarithm moves from step to step
 ALWAYS, NEVER = 0.75, 0.1  # shares of indicators that are watched so; the others are for a span
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The parameters of a world: ``values`` by the names and in the order that the PyMC model gives them."""
-
-    spec: ModelSpec
-    values: Mapping[str, Floats]
-
-    def rate(self, stage: str, from_: str, to: str, upstream: Mapping[str, str], unit: str | None = None) -> float:
-        """Rate per year of a transition while the stages upstream are in these phases; 0 where there is none.
-
-        ``unit`` is one of the history; the model's own by default.
-        """
-        log_rate, transition, effect = -math.inf, 0, 0
-        for name, content in self.spec.stages.items():
-            for move in content.transitions:
-                leads = from_ in content.phases_of(move.from_) and to == content.phases_of(move.to)[0]
-                if name == stage and leads:
-                    log_rate = float(self.values["transition_log_rate"][transition])
-                transition += 1
-            for row in content.effects.values():
-                meets = all(_is_among(self.spec, key, upstream.get(key), names) for key, names in row.when.items())
-                ends = _is_among(self.spec, name, from_, [row.from_]) and _is_among(self.spec, name, to, [row.to])
-                if name == stage and ends and meets:
-                    log_rate += float(self.values["effect_log_times"][effect])
-                effect += 1
-        return math.exp(log_rate + self._departure(stage, unit))
-
-    def ways(self, stage: str, now: str, upstream: Mapping[str, str], unit: str | None = None) -> dict[str, float]:
-        """Rates per year of all transitions out of a phase, by the phase that they lead to; see `rate`."""
-        phases = self.spec.stages[stage].all_phases
-        return {to: self.rate(stage, now, to, upstream, unit) for to in phases if to != now}
-
-    def _departure(self, stage: str, unit: str | None) -> float:
-        """Give what the log rates of a unit depart from those of its stage."""
-        content = self.spec.stages[stage]
-        if content.units is None or stage not in self._units:
-            return 0.0
-        names = [f"{name}.{one}" for name, some in self._units.items() for one in some]
-        spread = math.exp(self.values["unit_log_spread"][list(self._units).index(stage)])
-        return spread * float(self.values["unit_offset"][names.index(f"{stage}.{unit or content.units.own}")])
-
-    @cached_property
-    def _units(self) -> dict[str, list[str]]:
-        return units_of(self.spec)
-
-    def intensity(self, indicator: str, phase: str) -> float:
-        """Rate per year at which an indicator occurs in a phase of its stage."""
-        row, values = self.spec.indicators[indicator], self.values
-        i, c = list(self.spec.indicators).index(indicator), list(self.spec.priors.classes).index(row.class_)
-        log_rate = values["class_log_rate"][c] + math.exp(values["class_log_spread"][c]) * values["indicator_offset"][i]
-        if _is_among(self.spec, row.stage, phase, row.points_to):
-            grade = 0.0
-            for k in range(GRADES.index(row.grade) + 1):
-                below = self.spec.priors.grades.medians[k - 1] if k else 1.0
-                grade += 2 * math.log(self.spec.priors.grades.medians[k] / below) * values["grade_increment"][k]
-            scale = values["diagnosticity"][0] if "diagnosticity" in values else 1.0
-            log_rate += scale * grade * math.exp(values["departure_scale"][0] * values["indicator_departure"][i])
-        return math.exp(log_rate)
-
-    def start(self, stage: str) -> Floats:
-        """(n,) probabilities of a stage's phases before the first step."""
-        content = self.spec.stages[stage]
-        drawn = dict(zip(content.start_phases, self.values.get(f"start_{stage}", np.ones(1)), strict=True))
-        return np.array([drawn.get(phase, 0.0) for phase in content.all_phases])
 
 
 class World(NamedTuple):
@@ -123,17 +55,7 @@ class World(NamedTuple):
 
 def is_in(spec: ModelSpec, path_step: Mapping[str, str], states: Mapping[str, Sequence[str]]) -> bool:
     """Whether a step of a path lies in a set of joint states, such as an outcome's."""
-    return all(_is_among(spec, stage, path_step[stage], allowed) for stage, allowed in states.items())
-
-
-def units_of(spec: ModelSpec) -> dict[str, list[str]]:
-    """Give the units of each stage that has a history, the model's own among them, by name."""
-    told = {(spell.stage, spell.unit) for spell in read_spells(spec).usable}
-    return {
-        name: sorted({content.units.own, *(unit for stage, unit in told if stage == name)})
-        for name, content in spec.stages.items()
-        if content.units is not None and name in {stage for stage, _ in told}
-    }
+    return all(is_among(spec, stage, path_step[stage], allowed) for stage, allowed in states.items())
 
 
 def _even(stage: Stage) -> dict[str, float]:
@@ -145,45 +67,11 @@ def _even(stage: Stage) -> dict[str, float]:
     return found
 
 
-def _is_among(spec: ModelSpec, stage: str, phase: str | None, names: Sequence[str]) -> bool:
-    """Whether a phase is one of some states and phases."""
-    return any(phase in spec.stages[stage].phases_of(name) for name in names)
-
-
 def simulate_world(spec: ModelSpec, days: int, rng: np.random.Generator) -> World:
     """Draw a world from the prior that lasts ``days`` from the model's start, with all that is ever told of it."""
     truth = draw_truth(spec, rng)
     path = simulate_path(truth, days, rng)
     return World(truth, path, simulate_ledger(truth, path, days, rng), simulate_history(truth, rng))
-
-
-def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
-    """Draw every parameter from its prior."""
-
-    def normal(intervals: Sequence[tuple[float, float]]) -> Floats:
-        return np.array([rng.normal(*log_normal(interval)) for interval in intervals])
-
-    stages, classes, grades = spec.stages.values(), spec.priors.classes.values(), spec.priors.grades
-    values = {
-        "transition_log_rate": normal([move.per_year for stage in stages for move in stage.transitions]),
-        "effect_log_times": normal([effect.times for stage in stages for effect in stage.effects.values()]),
-        "class_log_rate": normal([row.per_year for row in classes]),
-        "class_log_spread": normal([row.spread for row in classes]),
-        "indicator_offset": rng.standard_normal(len(spec.indicators)),
-        "indicator_departure": rng.standard_normal(len(spec.indicators)),
-        "grade_increment": rng.beta(grades.concentration, grades.concentration, len(GRADES)),
-        "departure_scale": np.abs(rng.normal(0.0, spec.priors.departure.scale, 1)),
-    }
-    if spec.priors.diagnosticity is not None:
-        values["diagnosticity"] = np.exp(normal([spec.priors.diagnosticity.times]))
-    for name, stage in spec.stages.items():
-        weights = list(stage.start_phases.values())
-        if len(weights) > 1:
-            values[f"start_{name}"] = rng.dirichlet(weights)
-    if units := units_of(spec):
-        values["unit_log_spread"] = normal([row.spread for name in units if (row := spec.stages[name].units)])
-        values["unit_offset"] = rng.standard_normal(sum(map(len, units.values())))
-    return Truth(spec, values)
 
 
 # The hidden path.
@@ -260,7 +148,7 @@ def _timeline(truth: Truth, told: Sequence[Spell], end: dt.date, rng: np.random.
 def simulate_ledger(
     truth: Truth, path: Sequence[Mapping[str, str]], days: int, rng: np.random.Generator
 ) -> tuple[Entry, ...]:
-    """Tell of a path: coverage, reports of what is watched (true and false), stories, assessments and records."""
+    """Tell of a path: coverage, reports of what is watched (true and false), stories, assessments, records, counts."""
     return tuple(_Teller(truth, days, rng).tell(path))
 
 
@@ -286,6 +174,8 @@ class _Teller:
     def tell(self, path: Sequence[Mapping[str, str]]) -> list[Entry]:
         for name in self.spec.indicators:
             self._watch(name)
+        if self.spec.channels:
+            self._count(path)
         on_record: dict[str, bool] = {}
         for step, phases in zip(_steps(self.spec, self.days), path, strict=True):
             coming = [*self._sightings(step, phases), *self._stories(step)]
@@ -323,6 +213,25 @@ class _Teller:
                 )
             )  # fmt: skip
 
+    def _count(self, path: Sequence[Mapping[str, str]]) -> None:
+        """Count whole steps of every channel in a volume that drifts; some are never delivered."""
+        volume = VOLUME
+        for step, phases in zip(_steps(self.spec, self.days), path, strict=True):
+            volume *= math.exp(self.rng.normal(0.0, DRIFT))
+            if len(step) < self.spec.model.step_days:
+                continue
+            for name, row in self.spec.channels.items():
+                rate, dispersion = self.truth.counted(name, phases[row.stage])
+                mean = self.rng.gamma(dispersion, volume * rate / dispersion)
+                if self.rng.random() < DELIVERED:
+                    self.rows.append(
+                        Count(
+                            id=f"{name}-{step[0]}", channel=name, from_=self._date(step[0]), to=self._date(step[-1]),
+                            count=int(self.rng.poisson(mean)), exposure=volume, source="the simulation",
+                            reported_on=self._date(step[-1] + self.spec.model.reporting_lag_days),
+                        )
+                    )  # fmt: skip
+
     def _is_watched(self, indicator: str, day: int) -> bool:
         first, end = self.watched[indicator]
         return first <= day < end
@@ -357,7 +266,7 @@ class _Teller:
         """Rate per year in a phase at the prior medians of the indicator's class and grade."""
         row, priors = self.spec.indicators[indicator], self.spec.priors
         low, high = priors.classes[row.class_].per_year
-        if not _is_among(self.spec, row.stage, phase, row.points_to):
+        if not is_among(self.spec, row.stage, phase, row.points_to):
             return math.sqrt(low * high)
         usual = 1.0 if priors.diagnosticity is None else math.sqrt(math.prod(priors.diagnosticity.times))
         return math.sqrt(low * high) * getattr(priors.grades, row.grade) ** usual

@@ -14,6 +14,7 @@ from forecast.theory.values import LEAST, MOST, SCALE, ordered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from forecast.theory.channels import Channel, ChannelClass
     from forecast.theory.indicators import ClassPrior, Indicator
     from forecast.theory.outcomes import Outcome
     from forecast.theory.spec import ModelSpec
@@ -29,8 +30,9 @@ def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
         entries += [(_transition_key(name, move), move.basis) for move in stage.transitions]
         entries += [(f"stages.{name}.effects.{label}", effect.basis) for label, effect in stage.effects.items()]
         yield from ((key, basis) for key, found in entries for basis in found)
-    tables: list[tuple[str, Mapping[str, Indicator | Outcome | ClassPrior]]] = [
-        ("indicators", spec.indicators), ("outcomes", spec.outcomes), ("priors.classes", spec.priors.classes),
+    tables: list[tuple[str, Mapping[str, Indicator | Channel | Outcome | ClassPrior | ChannelClass]]] = [
+        ("indicators", spec.indicators), ("channels", spec.channels), ("outcomes", spec.outcomes),
+        ("priors.classes", spec.priors.classes), ("priors.channels", spec.priors.channels if spec.channels else {}),
     ]  # fmt: skip
     yield from (
         (f"{table}.{name}", basis) for table, rows in tables for name, row in rows.items() for basis in row.basis
@@ -56,6 +58,7 @@ def without_reason(spec: ModelSpec) -> list[str]:
 
 
 DIAGNOSTICITY = "priors.diagnosticity"
+CONTRAST = ".contrast"
 
 
 def _transition_key(stage: str, move: Transition) -> str:
@@ -66,8 +69,9 @@ def assumptions(spec: ModelSpec) -> dict[str, Interval]:
     """Every 90 % interval that may be varied, by dotted key, in the order of the file.
 
     Rates of transitions (per year; ``stages.peace.transitions.stalled>advancing``), multipliers of effects
-    (``stages.relations.effects.<name>``), typical rates of classes (per year; ``priors.classes.<name>``), and the scale
-    of the grades if the model has one (``priors.diagnosticity``).
+    (``stages.relations.effects.<name>``), typical rates of classes (per year; ``priors.classes.<name>``), the scale of
+    the grades if the model has one (``priors.diagnosticity``), and of channels, if it has any, what a class counts (for
+    each unit of exposure; ``priors.channels.<name>``) and how far its grades are right (the same and ``.contrast``).
     """
     found: dict[str, Interval] = {}
     for name, stage in spec.stages.items():
@@ -75,7 +79,11 @@ def assumptions(spec: ModelSpec) -> dict[str, Interval]:
         found |= {f"stages.{name}.effects.{label}": effect.times for label, effect in stage.effects.items()}
     found |= {f"priors.classes.{name}": row.per_year for name, row in spec.priors.classes.items()}
     scale = spec.priors.diagnosticity
-    return found if scale is None else found | {DIAGNOSTICITY: scale.times}
+    if scale is not None:
+        found[DIAGNOSTICITY] = scale.times
+    for name, row in spec.priors.channels.items() if spec.channels else ():
+        found |= {f"priors.channels.{name}": row.per_volume, f"priors.channels.{name}{CONTRAST}": row.contrast}
+    return found
 
 
 def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]) -> ModelSpec:
@@ -101,7 +109,14 @@ def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]
     scale = spec.priors.diagnosticity
     if scale is not None:
         scale = scale.model_copy(update={"times": new[DIAGNOSTICITY]})
-    priors = spec.priors.model_copy(update={"classes": classes, "diagnosticity": scale})
+    channels = {
+        name: row.model_copy(
+            update={"per_volume": new[f"priors.channels.{name}"], "contrast": new[f"priors.channels.{name}{CONTRAST}"]}
+        )
+        for name, row in (spec.priors.channels.items() if spec.channels else ())
+    }
+    updates = {"classes": classes, "diagnosticity": scale} | ({"channels": channels} if channels else {})
+    priors = spec.priors.model_copy(update=updates)
     return spec.model_copy(update={"stages": stages, "priors": priors})
 
 
@@ -111,7 +126,7 @@ def _interval_faults(intervals: Mapping[str, tuple[float, float]], known: Mappin
             yield f"{key}: is not an assumption of this model; {nearest(key, known)}"
             continue
         try:
-            ordered(interval, SCALE if key == DIAGNOSTICITY else (LEAST, MOST))
+            ordered(interval, SCALE if key == DIAGNOSTICITY or key.endswith(CONTRAST) else (LEAST, MOST))
         except ValueError as error:
             yield f"{key}: {error}"
 

@@ -47,7 +47,7 @@ def merged(parent: Table, own: Table) -> tuple[Table, list[str]]:
 def is_own(own: Table, key: str) -> bool:
     """Whether what stands at a dotted key was given by the file itself, and not by what it extends."""
     table = key.partition(".")[0]
-    if table not in {"stages", "indicators", "outcomes", "priors", "conditionals", "experts"}:
+    if table not in {"stages", "indicators", "channels", "outcomes", "priors", "conditionals", "experts"}:
         return True
     if table in {"conditionals", "experts"}:
         return table in own
@@ -119,10 +119,10 @@ def _entries(raw: Table) -> Iterator[tuple[str, Table]]:
             yield at, own
         yield from ((f"{at}.transitions.{'>'.join(_pair(m))}", m) for m in _moves(stage.get("transitions")))
         yield from ((f"{at}.effects.{label}", effect) for label, effect in _tables(stage.get("effects")))
-    for table in ("indicators", "outcomes"):
+    for table in ("indicators", "channels", "outcomes"):
         yield from ((f"{table}.{name}", row) for name, row in _tables(raw.get(table)))
     for name, row in _tables(raw.get("priors")):
-        rows = _tables(row) if name == "classes" else [(None, row)]
+        rows = _tables(row) if name in {"classes", "channels"} else [(None, row)]
         yield from ((f"priors.{name}.{label}" if label else f"priors.{name}", entry) for label, entry in rows)
 
 

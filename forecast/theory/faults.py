@@ -32,6 +32,7 @@ def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
         yield from _stage_faults(spec, name, stage, any(part.startswith(f"stages.{name}.") for part in dropped))
     yield from _size_faults(spec)
     yield from _indicator_faults(spec, dropped)
+    yield from _channel_faults(spec, dropped)
     yield from _outcome_faults(spec, dropped)
     yield from _source_faults(spec, dropped)
     yield from _expert_faults(spec, dropped)
@@ -59,10 +60,11 @@ def _size_faults(spec: ModelSpec) -> Iterator[str]:
         )
     states = {name: len(stage.all_phases) for name, stage in spec.stages.items()}
     emissions = sum(states.get(row.stage, 0) for row in spec.indicators.values())
+    emissions += sum(states.get(row.stage, 0) + 1 for row in spec.channels.values())
     if emissions > MOST_RATES:
         yield (
-            f"indicators: {len(spec.indicators):,} of them have {emissions:,} rates, one in each state of their stage, "
-            f"at most {MOST_RATES:,}; leave some out"
+            f"indicators: {len(spec.indicators):,} of them, and channels, have {emissions:,} rates, one in each state "
+            f"of their stage, at most {MOST_RATES:,}; leave some out"
         )
 
 
@@ -215,6 +217,26 @@ def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
                 yield f"{at}.reset_by: only an indicator with `repeats = false` needs a reset"
             if indicator.reset_by not in spec.indicators and f"indicators.{indicator.reset_by}" not in dropped:
                 yield _unknown_indicator(spec, f"{at}.reset_by", indicator.reset_by)
+
+
+def _channel_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
+    for name, channel in spec.channels.items():
+        at = f"channels.{name}"
+        if name in spec.indicators:
+            yield f"{at}: is the name of an indicator; give it another"
+        stage = spec.stages.get(channel.stage)
+        if stage is None:
+            yield _unknown(f"{at}.stage", "stage", channel.stage, spec.stages)
+        else:
+            yield from _states_faults(f"{at}.points_to", channel.points_to, channel.stage, _names(stage))
+            if _every_phase(stage, channel.points_to):
+                yield f"{at}.points_to: points to every state of {channel.stage!r}, so it points nowhere"
+        classes = spec.priors.channels
+        if channel.class_ not in classes and f"priors.channels.{channel.class_}" not in dropped:
+            if "class_" not in channel.model_fields_set:
+                yield f"{at}.class: is missing; choose one of [priors.channels]: {', '.join(classes)}"
+                continue
+            yield _unknown(f"{at}.class", "class in [priors.channels]", channel.class_, classes)
 
 
 def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from forecast.theory.channels import USUAL_CHANNELS, ChannelClass
 from forecast.theory.tables import NO_BASIS, Bases, Table
 from forecast.theory.values import QUOTE_WORDS, Day, Interval, Label, Multiplier, Name, Quote, Scale, Spread, Text
 
@@ -180,7 +181,7 @@ class DiagnosticityPrior(Table):
 
 
 class Priors(Table):
-    """Priors shared by all indicators; without ``diagnosticity`` the grades are taken at their word."""
+    """Priors shared by all indicators and channels; without ``diagnosticity`` the grades are taken at their word."""
 
     classes: Annotated[
         dict[Name, ClassPrior],
@@ -204,3 +205,12 @@ class Priors(Table):
             examples=[{"times": [0.6, 1.5]}],
         ),
     ] = None
+    channels: Annotated[
+        dict[Name, ChannelClass],
+        Field(
+            min_length=1,
+            description="Channels that count about as many events as each other, by a name of your own. Without it "
+            f"there is one, `{USUAL_CHANNELS}`, with the defaults below.",
+            examples=[{"calls": {"per_volume": [0.001, 0.1]}}],
+        ),
+    ] = Field(default_factory=lambda: {USUAL_CHANNELS: ChannelClass()})

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
+from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults
 from forecast.theory.indicators import (
@@ -279,7 +280,7 @@ def _entry_of(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
     match location:
         case ("stages", str(), "transitions", int(), *_) | ("stages", str(), "effects", str(), *_):
             return location[:4]
-        case ("priors", "classes", str(), *_):
+        case ("priors", "classes" | "channels", str(), *_):
             return location[:3]
         case ("model" | "priors", _, *_):
             return location[:1]
@@ -304,7 +305,7 @@ def _table(location: tuple[str | int, ...]) -> type[BaseModel] | None:
         "indicators": Indicator, "outcomes": Outcome, "conditionals": Conditional, "experts": Expert, "priors": Priors,
         "classes": ClassPrior, "grades": GradePrior, "departure": DeparturePrior,
         "diagnosticity": DiagnosticityPrior, "basis": Basis, "signs": Sign,
-        "resolves": Rule, "units": Units,
+        "resolves": Rule, "units": Units, "channels": Channel,
     }  # fmt: skip
     single = {"model", "priors", "grades", "departure", "diagnosticity", "units"}
     if not location:
@@ -312,6 +313,8 @@ def _table(location: tuple[str | int, ...]) -> type[BaseModel] | None:
     if (last := str(location[-1])) in single:
         return tables[last]
     above = str(location[-2]) if len(location) > 1 else ""
+    if location[:2] == ("priors", "channels"):
+        tables["channels"] = ChannelClass
     return None if above in single else tables.get(above)
 
 

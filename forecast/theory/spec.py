@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from forecast.base.prose import spoken
+from forecast.theory.channels import Channel
 from forecast.theory.indicators import Indicator, Priors
 from forecast.theory.outcomes import USUAL_WEEKS, Conditional, Outcome, Rule
 from forecast.theory.spells import Spell
@@ -206,6 +207,14 @@ class ModelSpec(Table):
             examples=[{"wards_full": {"stage": "hospitals", "points_to": ["full"]}}],
         ),
     ]
+    channels: Annotated[
+        dict[Name, Channel],
+        Field(
+            description="Weekly counts by machines that show in which state a stage is, by a name of your own.",
+            examples=[{"emergency_calls": {"stage": "hospitals", "points_to": ["full"], "grade": "moderate"}}],
+            default_factory=dict,
+        ),
+    ]
     outcomes: Annotated[
         dict[Name, Outcome],
         Field(
@@ -246,7 +255,7 @@ class ModelSpec(Table):
             return raw
         tables = cast("dict[str, object]", raw)
         return {
-            key: _labelled(value) if key in {"stages", "indicators", "outcomes"} else value
+            key: _labelled(value) if key in {"stages", "indicators", "channels", "outcomes"} else value
             for key, value in tables.items()
         }
 
@@ -307,6 +316,9 @@ class ModelSpec(Table):
         (experts) do not count, so mending a citation keeps every fit valid.
         """
         content = self.model_dump(mode="json", include={"format", "stages", "indicators", "priors"}, by_alias=True)
+        counted = {"channels": content["priors"].pop("channels")}
+        if self.channels:
+            content |= self.model_dump(mode="json", include={"channels"}, by_alias=True) | {"counted": counted}
         keys = {
             "dataset",
             "start",

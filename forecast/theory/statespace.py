@@ -42,8 +42,8 @@ class StateSpace:
     """The axes of a model and the index arrays between them.
 
     The chain runs through *phases*: those of a state that has some, otherwise the state itself. Sizes: L stages, K
-    joint phases (the last stage varies fastest), I indicators, R rates (every transition in every context), E emissions
-    (every indicator in every phase of its stage).
+    joint phases (the last stage varies fastest), I indicators, C channels, R rates (every transition in every context),
+    E emissions (every indicator in every phase of its stage; then every channel so, with its dispersion behind).
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -56,6 +56,8 @@ class StateSpace:
         self.joint_phases = tuple(itertools.product(*self.phases))
         self.indicators = tuple(spec.indicators)
         self.classes = tuple(spec.priors.classes)
+        self.channels = tuple(spec.channels)
+        self.channel_classes = tuple(spec.priors.channels) if spec.channels else ()
         self.transitions = tuple(
             f"{name}.{move.from_}>{move.to}" for name, stage in spec.stages.items() for move in stage.transitions
         )
@@ -187,22 +189,29 @@ class StateSpace:
 
     @cached_property
     def emission_offset(self) -> NDArray[np.int64]:
-        """(I + 1,): where each indicator begins on the emission axis."""
-        return np.concatenate([[0], np.cumsum(self.sizes[self.indicator_stage])]).astype(np.int64)
+        """(I + C + 1,): where each indicator and then each channel begins on the emission axis."""
+        sizes = [*self.sizes[self.indicator_stage], *(self.sizes[self.channel_stage] + 1)]
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
     @cached_property
     def emission_names(self) -> tuple[str, ...]:
         """Names of the E emissions, such as ``presidents_meeting|truce``."""
-        return tuple(f"{name}|{s}" for name, row in self.spec.indicators.items() for s in self._phases_of(row.stage))
+        told = [f"{name}|{s}" for name, row in self.spec.indicators.items() for s in self._phases_of(row.stage)]
+        counted = [
+            f"{name}|{s}"
+            for name, row in self.spec.channels.items()
+            for s in (*self._phases_of(row.stage), "dispersion")
+        ]
+        return (*told, *counted)
 
     @cached_property
     def emission_indicator(self) -> NDArray[np.int64]:
-        """(E,): the indicator of each emission."""
-        return np.repeat(np.arange(len(self.indicators)), np.diff(self.emission_offset))
+        """(emissions of indicators,): the indicator of each."""
+        return np.repeat(np.arange(len(self.indicators)), self.sizes[self.indicator_stage])
 
     @cached_property
     def emission_points(self) -> NDArray[np.float64]:
-        """(E,): 1 where the indicator points to the state."""
+        """(emissions of indicators,): 1 where the indicator points to the state."""
         rows = self.spec.indicators.values()
         return np.array(
             [float(self._meets(row.stage, p, row.points_to)) for row in rows for p in self._phases_of(row.stage)]
@@ -210,13 +219,41 @@ class StateSpace:
 
     @cached_property
     def emission_median(self) -> NDArray[np.float64]:
-        """(E,): rate per year at the prior medians, the constant λ̃(s) of the false-report terms."""
+        """(emissions of indicators,): rate per year at the prior medians, the λ̃(s) of the false-report terms."""
         priors = self.spec.priors
         rate = np.array([log_normal(priors.classes[name].per_year)[0] for name in self.classes])[self.indicator_class]
         scale = priors.diagnosticity
         usual = 1.0 if scale is None else np.exp(log_normal(scale.times)[0])
         grade = usual * np.log(priors.grades.medians)[self.indicator_grade]
         return np.exp(rate[self.emission_indicator] + self.emission_points * grade[self.emission_indicator])
+
+    # Channels.
+
+    @cached_property
+    def channel_stage(self) -> NDArray[np.int64]:
+        """(C,): the stage of each channel."""
+        return np.array([self.stages.index(row.stage) for row in self.spec.channels.values()], dtype=np.int64)
+
+    @cached_property
+    def channel_class(self) -> NDArray[np.int64]:
+        """(C,): the class of each channel, an index into `channel_classes`."""
+        return np.array([self.channel_classes.index(row.class_) for row in self.spec.channels.values()], dtype=np.int64)
+
+    @cached_property
+    def channel_log_grade(self) -> NDArray[np.float64]:
+        """(C,): logarithm of what the file says that a channel is times as large in the states it points to."""
+        medians = np.log(self.spec.priors.grades.medians)
+        return np.array([medians[GRADES.index(row.grade)] for row in self.spec.channels.values()], dtype=np.float64)
+
+    @cached_property
+    def channel_emissions(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """(emissions of channels,) three times: the channel; 1 where it points to the state; 1 for a dispersion."""
+        rows: list[tuple[float, float, float]] = []
+        for k, row in enumerate(self.spec.channels.values()):
+            rows += [(k, float(self._meets(row.stage, p, row.points_to)), 0.0) for p in self._phases_of(row.stage)]
+            rows.append((k, 0.0, 1.0))
+        channel, points, dispersion = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+        return channel.astype(np.int64), points, dispersion
 
     @cached_property
     def phase_share(self) -> NDArray[np.float64]:

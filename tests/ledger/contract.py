@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from entries import LINK, NOW, answer, day, issued, refusal, sighting, watch
+from entries import LINK, NOW, answer, counted, day, delivered, issued, refusal, sighting, watch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecast.base.errors import ForecastError, InputError
 from forecast.ledger.issued import Added
-from forecast.ledger.rows import Observation, make_id
+from forecast.ledger.rows import Count, Observation, make_id, with_id
 
 if TYPE_CHECKING:
     from forecast.ledger.protocol import Ledger
@@ -241,6 +241,21 @@ class LedgerContract:
         ledger.add("caucasus", [later], now=NOW)
         assert ledger.entries("caucasus", as_of=day(4, 30)) == (sighting("a"),)
         assert ledger.entries("caucasus", as_of=day(5, 1)) == (later,)
+
+    def test_a_revised_count_supersedes(self, ledger: Ledger) -> None:
+        """A channel has one count for a week; as of a day it is the one that was known then, and none is not zero."""
+        revised = counted(count=0, reported_on=day(4, 1))
+        ledger.add("caucasus", [counted(), delivered()], now=NOW)
+        later = counted(from_=day(3, 10), to=day(3, 16), reported_on=day(4, 1))
+        added = ledger.add("caucasus", [revised, later], now=NOW)
+        assert (added.new, added.superseded) == (("hostile_acts-2025-03-10",), ("hostile_acts-2025-03-03",))
+        kept = with_id(delivered())
+        assert ledger.entries("caucasus", as_of=day(3, 31)) == (with_id(counted()), kept)
+        assert ledger.entries("caucasus", as_of=day(3, 9)) == ()
+        assert [row.count for row in ledger.entries("caucasus") if isinstance(row, Count)] == [0, 40]
+        first, second = (row.summary for row in ledger.log("caucasus", 9)[:-3:-1])
+        assert first == "hostile_acts 2025-03-03 to 2025-03-09: 40 of 120,000, GDELT"
+        assert "1,000 read, 40 kept, 2 faulty, 0 repeated" in second
 
     def test_a_mistake_never_was(self, ledger: Ledger) -> None:
         """A retraction without a date withdraws the row, with its corrections, on every day."""

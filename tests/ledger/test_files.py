@@ -538,7 +538,9 @@ def test_csv_is_plain_and_keeps_ids() -> None:
     assert export_csv([watch]) == (
         "id,indicator,from,to,reported_on,source,url,note\nw,*,2025-03-01,2025-03-02,2025-03-03,me,,\n"
     )
-    assert "observations or coverage, not both" in refusal(lambda: export_csv([row, watch]), InputError)
+    assert "rows of one kind, and these are observations and coverage" in refusal(
+        lambda: export_csv([row, watch]), InputError
+    )
 
 
 def test_a_workbook_has_dates_as_dates(tmp_path: Path) -> None:

@@ -143,14 +143,14 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     _database(other, "CREATE TABLE entries (seq)")
     _database(marked, "PRAGMA user_version = 1")
     SqliteLedger.open(newer)
-    _database(newer, "PRAGMA user_version = 4")
+    _database(newer, "PRAGMA user_version = 5")
     for path, reason in (
         (junk, "is not a database; choose another path"),
         (tmp_path, "is a folder; give the path of a file"),
         (junk / "ledger.db", "its folder cannot be used"),
         (other, "is a database of another program; choose another path"),
         (marked, "is a database of another program"),
-        (newer, "has schema 4, this program knows 3; install the version that wrote it"),
+        (newer, "has schema 5, this program knows 4; install the version that wrote it"),
     ):
         message = refusal(lambda path=path: SqliteLedger.open(path), LedgerError)
         assert message.startswith(f"{path}: 1 fault\n  {reason}")

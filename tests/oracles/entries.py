@@ -10,7 +10,7 @@ import pytest
 
 from forecast.base.errors import ForecastError, InputError
 from forecast.ledger.issued import Issued, Resolution
-from forecast.ledger.rows import Coverage, Observation
+from forecast.ledger.rows import Count, Coverage, Delivery, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,24 @@ def watch(row_id: str = "w", **changes: object) -> Coverage:
     base = Coverage(
         id=row_id, indicator="*", from_=day(3, 1), to=day(3, 31), reported_on=day(4, 2), source="our own reading"
     )
+    return dataclasses.replace(base, **changes)
+
+
+def counted(**changes: object) -> Count:
+    """One week's count, with changes."""
+    base = Count(
+        channel="hostile_acts", from_=day(3, 3), to=day(3, 9), count=40, exposure=120_000.0, reported_on=day(3, 10),
+        source="GDELT", delivery="gdelt-0123456789ab",
+    )  # fmt: skip
+    return dataclasses.replace(base, **changes)
+
+
+def delivered(**changes: object) -> Delivery:
+    """One file of a feed, with changes."""
+    base = Delivery(
+        feed="gdelt", file="20250303.export.CSV.zip", digest="0123456789abcdef", from_=day(3, 3), to=day(3, 9),
+        read=1000, kept=40, faulty=2, repeated=0, reported_on=day(3, 10),
+    )  # fmt: skip
     return dataclasses.replace(base, **changes)
 
 

@@ -29,7 +29,8 @@ Place = tuple[str | int, ...]
 def vocabulary_of(spec: ModelSpec, today: dt.date) -> Vocabulary:
     """Give what rows for a model may name."""
     indicators = {name: words_of(row) for name, row in spec.indicators.items()}
-    return Vocabulary(indicators, {name: stage.states for name, stage in spec.stages.items()}, spec.model.start, today)
+    states = {name: stage.states for name, stage in spec.stages.items()}
+    return Vocabulary(indicators, states, spec.model.start, today, tuple(spec.channels))
 
 
 def to_toml(value: Any, *, top: bool = True) -> str:  # noqa: PLR0911 - one for each type

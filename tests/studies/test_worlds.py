@@ -20,14 +20,13 @@ from forecast.evidence.history import compile_history
 from forecast.evidence.spell_timelines import read_spells
 from forecast.inference.model import Model
 from forecast.ledger.admiralty import credibility
-from forecast.ledger.rows import Coverage, Observation
+from forecast.ledger.rows import Count, Coverage, Observation
 from forecast.studies import calibrate, worlds
 from forecast.studies.calibrate import study_spec, truth_draws
+from forecast.studies.truth import Truth, draw_truth, units_of
 from forecast.studies.worlds import (
     ASSESSMENTS_A_YEAR,
     MIX,
-    Truth,
-    draw_truth,
     simulate_ledger,
     simulate_path,
     simulate_world,
@@ -89,9 +88,9 @@ def test_rates_are_those_of_the_oracle(path: Path | None) -> None:
                 expected = oracle_stages._rate(spec, p, stage, from_, to, new)
                 assert truth.rate(stage, from_, to, new) == pytest.approx(expected)
     draws = truth_draws(space, truth)
-    assert draws.log_lambda[0] == pytest.approx(
-        [p.log_lambda[name, s] for name, row in spec.indicators.items() for s in spec.stages[row.stage].all_phases]
-    )
+    told = [p.log_lambda[name, s] for name, row in spec.indicators.items() for s in spec.stages[row.stage].all_phases]
+    assert draws.log_lambda[0, : len(told)] == pytest.approx(told)
+    assert draws.log_lambda.shape == (1, len(space.emission_names))
     assert draws.log_rate.shape == (1, len(space.rate_names))
 
 
@@ -107,7 +106,7 @@ def test_parameters_come_from_the_prior(spec: ModelSpec) -> None:
         for name in prior._fields
         for k in range(getattr(prior, name).shape[1])
     ]
-    assert len(p_values) == 10 + 15 + 5
+    assert len(p_values) == 10 + 15 + 11 + 5
     assert min(p_values) > FALSE_ALARM / len(p_values)
 
 
@@ -128,7 +127,7 @@ def test_units_depart_from_their_stage() -> None:
     """All rates of a unit of a stage are those of its stage times one number; the model itself is a unit."""
     spec = study_spec()
     truth, ways = truth_of(spec), [("good", "fresh"), ("fresh", "settled"), ("settled", "good")]
-    units, spread = worlds.units_of(spec)["relations"], np.exp(truth.values["unit_log_spread"][0])
+    units, spread = units_of(spec)["relations"], np.exp(truth.values["unit_log_spread"][0])
     plain = truth_of(spec.with_history(()))
     for name, offset in zip(units, truth.values["unit_offset"], strict=True):
         for from_, to in ways:
@@ -240,6 +239,20 @@ def test_stories_tell_what_the_method_says(spec: ModelSpec, monkeypatch: pytest.
         assert stats.chisquare([names.count(name) for name in among], len(names) * expected).pvalue > FALSE_ALARM
 
 
+def test_counts_are_negative_binomial_in_the_volume(spec: ModelSpec) -> None:
+    """In a state, counts for each unit of volume have the mean of the likelihood; some weeks have none."""
+    truth, path = truth_of(spec), constant(spec, 2000, pressure="high", relations="good")
+    truth.values["channel_log_dispersion"][:] = np.log(400.0)
+    entries = simulate_ledger(truth, path, 14_000, np.random.default_rng(5))
+    for name, phase in (("alarms", "high"), ("insults", "good"), ("greetings", "good")):
+        rows = [row for row in entries if isinstance(row, Count) and row.channel == name]
+        rate, dispersion = truth.counted(name, phase)
+        assert agrees(len(rows), 2000, worlds.DELIVERED)
+        means = np.array([row.exposure * rate for row in rows])
+        spread = np.sqrt((means + means**2 / dispersion).sum())
+        assert abs(sum(row.count for row in rows) - means.sum()) < 3.5 * spread
+
+
 def test_assessments_are_right_at_their_credibility(spec: ModelSpec) -> None:
     """A row that names a state is right with its credibility, or by chance; there are as many as there should be."""
     path = constant(spec, 520, pressure="high", relations="good")
@@ -294,7 +307,10 @@ def test_the_engine_reads_a_world_as_it_was_meant(spec: ModelSpec) -> None:
     for seed in range(10):
         world = simulate_world(spec, 367, np.random.default_rng(seed))
         evidence = model.evidence(world.entries, spec.model.start + dt.timedelta(days=366))
+        counted = {row.id for row in world.entries if isinstance(row, Count)}
         kept = {row for rows in evidence.rows for row in rows}
+        assert len(kept & counted) > 100
+        kept -= counted
         last = spec.model.start + dt.timedelta(days=366 - spec.model.reporting_lag_days)
         told = {row.id for row in world.entries
                 if isinstance(row, Observation) and row.story == row.id and row.date <= last}  # fmt: skip
