@@ -227,9 +227,11 @@ REPORT = _object(
         graded=_or_none(TEXT) | {"description": "The same in words."},
         sentences=TEXTS | {"description": "What the links rest on, and what the history changed; none without one."},
     ),
-    covered=_object(
-        "The same forecast if everything had been looked for all the time.",
-        quantities=_rows("One probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
+    covered=_or_none(
+        _object(
+            "The same forecast if everything had been looked for all the time; none where no draws at hand reach that.",
+            quantities=_rows("One probability.", **NAME, estimate=ESTIMATE), trust=TRUST,
+        )
     ),
     alarm=_or_none(
         _answer(

@@ -18,7 +18,7 @@ from forecast import base
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.shown import Shown
-from forecast.engine.arrays import ASSESSMENT, COVERED, SELECTIVE, cells_at
+from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, SELECTIVE, cells_at
 from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.filtering import evaluate
 from forecast.evidence.stories import stories, story_name
@@ -223,7 +223,7 @@ def _stories(found: Posterior, entries: Sequence[Entry], rivals: Mapping[str, Po
                     tuple(note for note in notes if note),
                 )
             )  # fmt: skip
-    return [*lines, *_silence(found, likelihood)]
+    return [*lines, *_silence(found, likelihood), *_counts(found, likelihood)]
 
 
 def _alone(cells: Cells, here: NDArray[np.bool_]) -> bool:
@@ -259,6 +259,24 @@ def _silence(found: Posterior, likelihood: Floats) -> list[MatrixRow]:
         )
         for stage in np.unique(what[quiet, 2]).tolist()
     ]  # fmt: skip
+
+
+def _counts(found: Posterior, likelihood: Floats) -> list[MatrixRow]:
+    """One line for each channel that was counted in the last weeks."""
+    space, evidence = found.space, found.evidence
+    what = evidence.cells.what
+    late = (what[:, 1] == COUNTED) & (what[:, 0] >= evidence.steps - SILENT)
+    date = evidence.as_of - dt.timedelta(weeks=SILENT)
+    lines: list[MatrixRow] = []
+    for k in np.unique(what[late, 3]).tolist():
+        name = space.channels[k - len(space.indicators)]
+        channel, here = space.spec.channels[name], late & (what[:, 3] == k)
+        rows = tuple(row for cell in np.flatnonzero(here) for row in evidence.rows[cell])
+        factors = _factors(found, space.stages.index(channel.stage), likelihood[:, here].prod(axis=1))
+        notes = ("tells the states hardly apart",) if _apart(factors) < SAYS_NOTHING else ()
+        label = f"Counts of “{channel.label}”, last {SILENT} weeks"
+        lines.append(MatrixRow(STORY, label, channel.stage, date, rows, factors, {}, notes))
+    return lines
 
 
 def _left_out(ids: Iterable[str], reasons: Mapping[str, str]) -> list[str]:

@@ -86,7 +86,7 @@ def cell_densities(chain: Chain, cells: Cells, rate: Floats, sums: Floats, stage
 def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats:
     """(S, N, n_max) likelihood of every cell in every phase of its stage, up to a constant, for (S, E) rates of draws.
 
-    Silence and counts are taken in too.
+    Silence and counts are taken in too, those of a count over the largest, for they may be too small for a float.
     """
     offsets = stage_offsets(chain.sizes)
     found = np.ones((rates.shape[0], cells.what.shape[0], chain.sizes.max()))
@@ -98,7 +98,7 @@ def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats
                     found[d, k, s] = np.exp(-rates[d, chain.emission_offset[cells.what[k, 3]] + s] * cells.value[k, 1])
             elif cells.what[k, 1] == COUNTED:
                 logs = count_logs(chain, cells, rates[d], k)
-                found[d, k, : logs.size] = np.exp(logs)
+                found[d, k, : logs.size] = np.exp(logs - logs.max())
     return found
 
 

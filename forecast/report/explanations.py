@@ -217,11 +217,17 @@ def _what_ifs(asked: LiveForecast, weeks: int) -> list[dict[str, Any]]:
     return found
 
 
-def _covered(asked: LiveForecast) -> dict[str, Any]:
-    """Forecast as if somebody had looked for everything from the beginning, so that silence speaks."""
+def _covered(asked: LiveForecast) -> dict[str, Any] | None:
+    """Forecast as if somebody had looked for everything from the beginning, so that silence speaks.
+
+    That is far from what is known, so that it may need a fit of its own, which nothing else of a report rests on: there
+    is none where no draws at hand reach it. `sensitivity` makes that fit.
+    """
     found = asked.posterior
     watch = watched_throughout(found.space, found.evidence.as_of)
-    there = asked.brought(compile_evidence(found.space, [*asked.entries, watch], found.evidence.as_of), "auto")
+    there = asked.brought(compile_evidence(found.space, [*asked.entries, watch], found.evidence.as_of), "never")
+    if not there.trust.trusted:
+        return None
     return {
         "quantities": [
             {**asdict(row), "date": row.date.isoformat() if row.date else None}
