@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
@@ -98,6 +98,12 @@ def percents(shares: Sequence[float]) -> list[int]:
     for k in rest[: 100 - sum(whole)]:
         whole[k] += 1
     return whole
+
+
+def adds_up(texts: Iterable[str]) -> bool:
+    """Whether the parts of a whole add up to 100 % as `chance` and `figure` write them, so that a reader can check."""
+    shown = [text.removeprefix("about ").rstrip("%") for text in texts]
+    return all(text.isdigit() for text in shown) and sum(map(int, shown)) == 100  # noqa: PLR2004 - percent
 
 
 def figure(value: float, mcse: float = 0.0) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
 from forecast.report.views import days_late
+from forecast.theory.exclusive import exclusive_sets
 from forecast.theory.outcomes import exclude_each_other
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 
 MOST = 2  # drivers and leaning judgements that are named
-WHOLE = 100
 
 
 def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill: Sequence[str]) -> dict[str, Any]:
@@ -92,21 +92,11 @@ def _stand(
         parts[name in exclusive].append(f"{prose.spoken(name)} {chance}{terms[name]}")
     first = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
     if len(exclusive) > 1:
-        whole = _whole([outcomes[name]["states"] for name in exclusive], model)
+        whole = bool(exclusive_sets({**model, "outcomes": {name: outcomes[name] for name in exclusive}}))
         first += f": {'exactly' if whole else 'at most'} one of them holds"
-        shown = [said[name].rstrip("%") for name in exclusive]
-        if whole and all(text.isdigit() for text in shown) and sum(map(int, shown)) != WHOLE:
+        if whole and not prose.adds_up([said[name] for name in exclusive]):
             first += " (the numbers are rounded)"
     return [f"{first}.", *([f"Apart from that, {prose.listed(parts[False])}."] if parts[False] else [])]
-
-
-def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
-    """Whether outcomes are all that can be: those of one stage, with each of its states."""
-    stages = {stage for states in exclusive for stage in states}
-    if len(stages) > 1:
-        return False
-    (stage,) = stages
-    return {state for states in exclusive for state in states[stage]} == set(model["stages"][stage]["states"])
 
 
 def _changed(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread, term
 from forecast.base.sanitise import one_line
-from forecast.report.views import begins, given_words, issued_words, views
+from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, given_words, issued_words, sum_label, sums, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,8 +55,12 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
         )
         for name, outcome in model["outcomes"].items()
     ]
+    together = sums(data)
+    groups += [(sum_label(names), [("together on the day", cells)]) for names, cells in together.items()]
     heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
     lines += ["", *_grid(heads, groups, width)]
+    if any(ROUNDED in cells for cells in together.values()):
+        lines += textwrap.wrap(PARTS_ROUNDED, prose, subsequent_indent="  ")
     lines += textwrap.wrap(NEWLY, prose)
     if data["conditionals"]:
         conditions = _conditions(data, by, weeks)

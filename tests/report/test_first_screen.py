@@ -257,6 +257,32 @@ def test_numbers_of_a_whole_that_are_rounded_apart_say_so() -> None:
     )
 
 
+def test_outcomes_of_which_exactly_one_holds_have_a_line_of_their_sum() -> None:
+    """Every form says that they add up; where the rounded parts do not add up, the line says that they are rounded."""
+    data = report(rings=False)
+    name = "Exactly one holds of confrontation, cooperation and truce"
+    for form, text in pages(data).items():
+        (told,) = re.findall(rf"{name}\D*((?:100%[ †|]*\s*)+)", text)
+        assert told.count("100%") == 5, form
+    new = {"truce": 0.594, "cooperation": 0.234, "confrontation": 0.172}
+    for row in data["forecast"]["quantities"]:
+        if row["kind"] == "at" and row["horizon_weeks"] == 26 and row["outcome"] in new:
+            row["estimate"]["mean"] = new[row["outcome"]]
+    for form, text in pages(data).items():
+        assert "100% †" in text, form
+        assert "† the parts are rounded one by one" in text, form
+
+
+def test_outcomes_that_leave_a_case_out_have_no_sum() -> None:
+    """Without cooperation the others are not all that can be."""
+    data = report(rings=False)
+    part = data["forecast"]
+    part["quantities"] = [row for row in part["quantities"] if row["outcome"] != "cooperation"]
+    del data["model"]["outcomes"]["cooperation"]
+    data["conditionals"] = []
+    assert "Exactly one" not in render_text(data | {"rests_on": None}, 300)
+
+
 def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
     """What to trust has no sentence that says how likely an outcome is, and the numbers none on trust."""
     said = report(rings=False)["headline"]

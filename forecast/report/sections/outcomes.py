@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
 from forecast.report.sections.rests_on import TOGETHER, shares_by_condition
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
-from forecast.report.views import begins
+from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, sum_label, sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,13 @@ def outcomes_table(data: Mapping[str, Any]) -> Table:
         rows.append([f"{outcome['label'].strip()}, at", spread(by[name, "already", None, None]), *at])
         reached = [spread(by[name, "reached", None, week]) for week in weeks]
         rows.append([f"{outcome['label'].strip()}, newly reached by", "", *reached])
+    together = sums(data)
+    rows += [[f"{sum_label(names)}: together, at", *cells] for names, cells in together.items()]
+    rounded = f"; {PARTS_ROUNDED}" if any(ROUNDED in cells for cells in together.values()) else ""
     return Table(
         "Probability that the outcome holds on the date (at), and that it begins by then although it does not hold now "
-        "(newly reached by: what holds now is left out, so it can be the smaller of the two), with 90 % intervals",
+        "(newly reached by: what holds now is left out, so it can be the smaller of the two), with 90 % intervals"
+        f"{rounded}",
         ["outcome", "now", *dated(data)],
         rows,
     )
