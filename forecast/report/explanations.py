@@ -21,7 +21,7 @@ from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
 from forecast.quantities.from_draws import Answers, estimates
 from forecast.report.flow import ahead_at, flows
-from forecast.theory.assumptions import assumptions, bases
+from forecast.theory.assumptions import assumption_label, assumptions, bases
 from forecast.theory.indicators import GRADES
 
 if TYPE_CHECKING:
@@ -243,7 +243,8 @@ def _assumptions(spec: ModelSpec) -> list[dict[str, Any]]:
     grades = dict(zip(GRADES, spec.priors.grades.medians, strict=True))
     rows: dict[str, dict[str, Any]] = {}
     for key, basis in bases(spec):
-        row = rows.setdefault(key, {"key": key, "interval": None, "points_to": None, "medians": None, "basis": []})
+        blank = {"label": assumption_label(spec, key), "interval": None, "points_to": None, "medians": None}
+        row = rows.setdefault(key, {"key": key, **blank, "basis": []})
         row["basis"].append(basis.model_dump(mode="json", exclude_none=True))
         row["interval"] = list(numbers[key]) if key in numbers else None
         if key.startswith("indicators."):

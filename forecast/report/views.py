@@ -56,6 +56,14 @@ def given_words(given: str) -> str:
     return f"{spoken(given)} began" if begins(given) else f"given {spoken(given)}"
 
 
+def seen(row: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """Say what a row of the evidence saw: its words, or the state that it assesses as ``Peace talks: fresh deal``."""
+    stage, dot, state = row["name"].partition(".")
+    if row["what"] != row["name"] or not dot or stage not in model["stages"]:
+        return row["what"]
+    return f"{model['stages'][stage]['label']}: {spoken(state)}"
+
+
 def short_title(name: str, outcome: Mapping[str, Any]) -> str:
     """Call an outcome where there is little room: its ``short`` title, or its name in words."""
     words = spoken(name)

@@ -283,6 +283,24 @@ def test_outcomes_that_leave_a_case_out_have_no_sum() -> None:
     assert "Exactly one" not in render_text(data | {"rests_on": None}, 300)
 
 
+def test_no_key_stands_where_a_label_belongs() -> None:
+    """A row that assesses a state, and an entry of the model file, are told in words; the key follows the entry."""
+    data = report(rings=False)
+    row, entry = data["evidence"]["rows"][0], data["assumptions"][1]
+    row |= {"what": "relations.truce", "name": "relations.truce"}
+    key = entry["key"]
+    assert key.count(".") > 1
+    older = {form: text for form, text in pages(data).items() if form != "terminal"}
+    entry["label"] = "Peace talks: stalled to advancing"
+    for form, text in pages(data).items():
+        if form != "terminal":
+            assert "Russia–Azerbaijan relations: truce" in text, form
+            assert "relations.truce" not in text, form
+            assert "Peace talks: stalled to advancing" in text.partition("Every number of the model")[2], form
+            assert key in text.replace("\\", "").replace("&gt;", ">"), form
+            assert key.replace("_", " ") in older[form].replace("\\", "").replace("&gt;", ">"), form
+
+
 def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
     """What to trust has no sentence that says how likely an outcome is, and the numbers none on trust."""
     said = report(rings=False)["headline"]
