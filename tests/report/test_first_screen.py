@@ -366,6 +366,23 @@ def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:
         assert "what holds now is left out" in text, form
 
 
+def test_how_well_a_rule_follows_is_told_apart_from_how_likely_it_is_met() -> None:
+    """No share of simulated worlds stands among the probabilities, and beside the shares stands what they are not."""
+    data = report(rings=False)
+    share = {"mean": 0.82, "mcse": 0.001}
+    for row in data["rules"]:
+        row |= {"sensitivity": share, "false_alarms": None if row["outcome"] == "deal" else share | {"mean": 0.28}}
+    for form, text in pages(data).items():
+        words = "met where it holds" if form == "terminal" else "rule met if it holds on some day by then"
+        at = text.index(words)
+        assert "do not add up to 100 %" in " ".join(text.split()), form
+        assert "too rare" in text[at:], form
+        met = [found.start() for found in re.finditer("rule met (by|on)", text)]
+        assert met, form
+        assert max(met) < at, form
+        assert not re.search("82%|28%", text[met[0] : met[-1]]), form
+
+
 def test_one_number_is_rounded_alike_in_headline_and_tables() -> None:
     """With an error that asks for fewer digits, every place that shows it has the same text."""
     data = report(rings=False)
