@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
-from forecast.report.views import days_late
+from forecast.report.views import days_late, without_story
 from forecast.theory.exclusive import exclusive_sets
 from forecast.theory.outcomes import exclude_each_other
 
@@ -134,7 +134,8 @@ def _why(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> list[s
     if held is None or not _told(held):
         return [*lines, f"No single story holds {name} measurably where it is."]
     verb, turn = ("keeps", "below") if held["difference"] < 0 else ("holds", "above")
-    size = prose.points(held["difference"], held["mcse"])
+    after = drivers["after"]
+    size = prose.points_apart(without_story(drivers, held), (after["mean"], after["mcse"]), held["mcse"])
     return [*lines, f"{held['what']} {verb} {name} {size} {turn} where it would be."]
 
 

@@ -56,6 +56,12 @@ def given_words(given: str) -> str:
     return f"{spoken(given)} began" if begins(given) else f"given {spoken(given)}"
 
 
+def without_story(drivers: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
+    """Where the probability would stand without a story that holds it up, and the error to which it is known."""
+    after = drivers["after"]
+    return min(max(after["mean"] - row["difference"], 0.0), 1.0), max(row["mcse"], after["mcse"])
+
+
 def seen(row: Mapping[str, Any], model: Mapping[str, Any]) -> str:
     """Say what a row of the evidence saw: its words, or the state that it assesses as ``Peace talks: fresh deal``."""
     stage, dot, state = row["name"].partition(".")

@@ -15,7 +15,9 @@ from places import REPORT
 
 from forecast.base.prose import chance
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
+from forecast.report.headline import headline
 from forecast.report.sections.all_sections import all_charts as charts
+from forecast.report.sections.drivers import support_table
 
 DATA = REPORT
 NAMES = ["cascade", "known", "reached", "drivers", "support", "watch", "tornado", "covered"]
@@ -151,6 +153,20 @@ def test_the_sentences_agree_with_the_numbers(data: dict[str, Any], drawn: dict[
     held = max(data["drivers"]["held_up"], key=lambda row: abs(row["difference"]))
     without = chance(data["drivers"]["after"]["mean"] - held["difference"], held["mcse"])
     assert f"would stand at {without} instead" in drawn["support"].takeaway
+
+
+def test_a_driver_has_one_number_in_chart_table_and_headline(data: dict[str, Any]) -> None:
+    """The difference of what is shown: 20.4 % without a story and 12.6 % with it are 20 % and 13 %, seven points."""
+    drivers = copy.deepcopy(data["drivers"])
+    drivers["after"] |= {"mean": 0.126, "mcse": 0.0001}
+    drivers["held_up"] = [drivers["held_up"][0] | {"difference": 0.126 - 0.204, "mcse": 0.0001}]
+    told = data | {"drivers": drivers}
+    (row,) = support_table(told).rows
+    assert row[1:] == ["−7", "20%"]
+    chart = charts(told)["support"]
+    assert {one["number"] for one in _values(chart) if "number" in one} == {"−7"}
+    assert chart.alt.endswith("−7.")
+    assert any("7 points below where it would be" in line for line in headline(told, None, ())["why"])
 
 
 def test_events_lead_to_their_rows(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
