@@ -16,7 +16,7 @@ RARE = f"{TOO_RARE}: the condition is less likely than 1%, too rare to say what 
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 ROUNDING = 1e-12  # what sums in another order leave is no difference
 LEAST = 0.005  # half a percentage point; less is said in words
-ICD203 = (  # above which probability a term holds
+ICD203 = (  # from which probability on a term holds
     (0.95, "almost certain"), (0.80, "very likely"), (0.55, "likely"), (0.45, "roughly even chance"),
     (0.20, "unlikely"), (0.05, "very unlikely"),
 )  # fmt: skip
@@ -79,11 +79,11 @@ def chance(value: float, mcse: float = 0.0) -> str:
 
 
 def term(value: float) -> str:
-    """Give the term of ICD 203 for a probability, such as ``likely``: those of the Intelligence Community Directive."""
-    for least, words in ICD203:
-        if value > least:
-            return words
-    return LEAST_LIKELY
+    """Give the term of ICD 203 for a probability, such as ``likely``: those of the Intelligence Community Directive.
+
+    Its ranges overlap at their ends; there the likelier term is taken, as the numbers of MISP's taxonomy have it.
+    """
+    return next((words for least, words in ICD203 if value >= least), LEAST_LIKELY)
 
 
 def megabytes(size: int) -> str:

@@ -13,6 +13,7 @@ import places
 import pytest
 
 from forecast.base.prose import term
+from forecast.quantities.likelihood import likelihood_of
 from forecast.record.scores import Against, Group, Part, Score
 from forecast.report.headline import in_words
 from forecast.report.index import index_data, render_index
@@ -348,15 +349,16 @@ def test_terms_follow_the_numbers_only_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0.0, "almost no chance"), (0.05, "almost no chance"), (0.051, "very unlikely"), (0.2, "very unlikely"),
-        (0.21, "unlikely"), (0.46, "roughly even chance"), (0.55, "roughly even chance"), (0.56, "likely"),
-        (0.8, "likely"), (0.81, "very likely"), (0.95, "very likely"), (0.96, "almost certain"),
-        (1.0, "almost certain"),
+        (0.0, "almost no chance"), (0.049, "almost no chance"), (0.05, "very unlikely"), (0.199, "very unlikely"),
+        (0.2, "unlikely"), (0.449, "unlikely"), (0.45, "roughly even chance"), (0.549, "roughly even chance"),
+        (0.55, "likely"), (0.799, "likely"), (0.8, "very likely"), (0.949, "very likely"),
+        (0.95, "almost certain"), (1.0, "almost certain"),
     ],
 )  # fmt: skip
 def test_terms_are_those_of_the_directive(value: float, said: str) -> None:
     """Intelligence Community Directive 203: 1-5, 5-20, 20-45, 45-55, 55-80, 80-95, 95-99 percent."""
     assert term(value) == said
+    assert likelihood_of(value) == said.replace(" ", "-")  # the machine tag has the same word, at the ends too
 
 
 def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:
