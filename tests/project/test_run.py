@@ -6,11 +6,13 @@ import datetime as dt
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from projects import call
 from year import MODEL, START, issued_tiny
 
+from forecast import report
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.inference.fitter import Fitter
 from forecast.inference.model import Model
@@ -21,10 +23,11 @@ from forecast.project.dataset import Snapshot
 from forecast.project.reports import Reports
 from forecast.project.run import run
 from forecast.record.scores import score
+from forecast.report import page
 from forecast.theory.modelfile import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from forecast.project.run import Issue
 
@@ -69,6 +72,24 @@ def test_the_same_evidence_issues_nothing(job: Job) -> None:
     assert not found.new
     assert [found.issued] == list(job.ledger.forecasts())
     assert json.loads((found.folder / "forecast.json").read_bytes()) == found.report == json.loads(found.issued.content)
+
+
+def test_terms_follow_the_numbers_of_a_report_that_is_rendered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run --words` passes them through: the page is not rendered without them first."""
+    root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+    rendered: list[str | None] = []
+
+    def render(data: dict[str, Any], templates: Sequence[Path], words: str | None = None) -> dict[str, bytes]:
+        rendered.append(words)
+        return page.render_files(data, templates, words)
+
+    monkeypatch.setattr(report, "render_files", render)
+    done = call("run", "--as-of", str(START), "--refit", "never", "--accept-bad-fit", "--words", "icd203", cwd=root)
+    assert done.code == 0, done.err
+    assert rendered == ["icd203"]
+    assert "in words of ICD 203" in done.out
 
 
 def test_new_evidence_is_issued(job: Job) -> None:
