@@ -11,7 +11,7 @@ from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
 from forecast.project.fits import Fits
-from forecast.project.given import fill_in, replay
+from forecast.project.given import fill_in, replay, rivals_at_hand
 from forecast.project.models import Models
 from forecast.project.reports import Reports
 from forecast.project.run import Issue, run
@@ -196,10 +196,11 @@ class Project:
         with self.locked():
             how["settings"] = settings
             require_sound(self.root, self.ledger)
-            of, date, snapshot, fitter = self._given(model, as_of, how)
+            given = self._given(model, as_of, how)
             return run(
-                snapshot, fitter, self.reports, lambda: self.score(of.spec.name), date, refit=refit, on_issue=on_issue,
-                words=words,
+                given.snapshot, given.fitter, self.reports, lambda: self.score(model.spec.name), given.date,
+                refit=refit, on_issue=on_issue, words=words,
+                rivals=lambda: rivals_at_hand(given, self.models, lambda rival: self._given(rival, given.date, how)),
             )  # fmt: skip
 
     def archive(self) -> pd.DataFrame:
