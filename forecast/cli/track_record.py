@@ -93,7 +93,7 @@ def _look_back(found: Project, rows: Sequence[Resolution]) -> Iterator[str]:
     """Name the next step where something was newly resolved; what is void is not scored, and tells nothing."""
     for model in dict.fromkeys(row.model for row in rows if row.answer != "void"):
         which = f" --model {model}" if len(found.model_names) > 1 else ""
-        yield f"next: forecast post-mortem{which}, which says what was forecast, and which stories spoke for what came"
+        yield f"next: forecast post-mortem{which}, which says what was forecast, and which events spoke for what came"
 
 
 def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bool) -> None:

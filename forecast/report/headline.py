@@ -132,7 +132,7 @@ def _why(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> list[s
         lines += [f"{prose.moved(row['what'], row['difference'], row['mcse'], name)}." for row in told[:MOST]]
     held = max(drivers["held_up"], key=lambda row: abs(row["difference"]), default=None)
     if held is None or not _told(held):
-        return [*lines, f"No single story holds {name} measurably where it is."]
+        return [*lines, f"No single event holds {name} measurably where it is."]
     verb, turn = ("keeps", "below") if held["difference"] < 0 else ("holds", "above")
     after = drivers["after"]
     size = prose.points_apart(without_story(drivers, held), (after["mean"], after["mcse"]), held["mcse"])

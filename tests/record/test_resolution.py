@@ -456,7 +456,7 @@ def test_the_table_of_answers_says_which_question(world: World) -> None:
     world.issue(AS_OF, FOUR)
     done = ask(world, "resolve")
     assert f"\tat {later(28)}\t" in done.out
-    assert done.out.splitlines()[-1].startswith("next: forecast post-mortem")
+    assert "\nnext: forecast post-mortem" in done.out
     assert "post-mortem" not in ask(world, "resolve").out  # nothing is new
     assert f"\tby {later(28)}, since {AS_OF}\t" in done.out
     told = strict_json(

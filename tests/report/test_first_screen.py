@@ -302,6 +302,22 @@ def test_no_key_stands_where_a_label_belongs() -> None:
             assert key.replace("_", " ") in older[form].replace("\\", "").replace("&gt;", ">"), form
 
 
+def test_rows_are_counted_alike_everywhere() -> None:
+    """The headline and the caption of the rows count the same; what rows tell of is an event everywhere."""
+    data = report(rings=False)
+    data["evidence"]["rows"][3]["left_out"] = "no news"
+    data |= sum_up(data, None, NO_RECORD)
+    (count,) = re.findall(r"Of the (\d+) rows that count", data["headline"]["trust"][0])
+    known = len(data["evidence"]["rows"])
+    assert int(count) < known
+    data["drivers"]["sentences"] = data["matrix"]["sentences"] = []
+    for form, text in pages(data).items():
+        if form != "terminal":
+            assert f"{known} rows, {count} of which count, the newest of these 7 Jan 2026" in text, form
+            assert "event or sighting to come" in text, form
+            assert not re.search(r"\bstor(y|ies) (or|that|does)|each story|No single story", text), form
+
+
 def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
     """What to trust has no sentence that says how likely an outcome is, and the numbers none on trust."""
     said = report(rings=False)["headline"]

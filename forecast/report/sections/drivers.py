@@ -57,12 +57,12 @@ def support_chart(data: Mapping[str, Any]) -> Chart | None:
     now, without = chance(part["after"]["mean"], part["after"]["mcse"]), chance(*without_story(part, first))
     takeaway = f"Without {shortened(first['what'])}, {name} would stand at {without} instead of {now}."
     if now == without:
-        takeaway = f"Without any one of the stories, {name} would stand where it does, at {now}."
+        takeaway = f"Without any one of the events, {name} would stand where it does, at {now}."
     return Chart(
         "support",
         bar_spec(rows, f"percentage points of {name}"),
         takeaway,
-        f"Bars of what each story does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
+        f"Bars of what each event does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
     )
 
 
