@@ -194,7 +194,7 @@ def _bands(
             y = top + (end - top) * t * t * (3 - 2 * t)
             bands.append(told | {"x": rounded(x + (x2 - x) * t), "y": rounded(y), "y2": rounded(y + p)})
         if p >= THIN and link["given"] is not None:
-            branch = {"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")}
+            branch: dict[str, Any] = {"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")}
             branch["short"] = figure(link["given"])
             before = [row for row in nodes.values() if row["at"] == "right" and x2 == row["x"]]
             taken = _taken(branch["y"], before)
