@@ -490,6 +490,12 @@ CASES = (
         "The dates have no default, nor a rule that nothing could meet.",
     ),
     Case(
+        "An outcome frozen in the future",
+        ("forecast", "check", MODEL),
+        _replaced(("\nfrozen = 2026-01-09", "\nfrozen = 2999-01-01")),
+        "No forecast would ever count as a test of skill.",
+    ),
+    Case(
         "A fit that cannot be trusted",
         RUN,
         _bad_fit,

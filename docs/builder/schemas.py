@@ -241,7 +241,7 @@ REPORT = _object(
             limit=PROBABILITY, since=DATE, weeks=WHOLE, cells=WHOLE,
         )
     ),
-    assumptions={"type": "array", "items": {"type": "object", "required": ["key", "interval", "basis"]}},
+    assumptions={"type": "array", "items": {"type": "object", "required": ["key", "label", "interval", "basis"]}},
     rules=_rows(
         "Probability that the rule of an outcome is met: on the date (at), on at least one day behind `as_of` up to it "
         "(by); and whether it is met on `as_of`. `prior` is what the theory says without any row. `sensitivity` is how "

@@ -107,7 +107,7 @@ class Drivers(Shown):
         for row in _largest(held):
             stands.setdefault(prose.chance(*self.without(row)), []).append(row.what)
         if stands.pop(now, None) and not stands:
-            lines.append(f"Without any one of the stories, {name} would stand where it does, at {now}.")
+            lines.append(f"Without any one of the events, {name} would stand where it does, at {now}.")
         told = 0
         for where, whats in stands.items():
             said = whats[: SAID - told]
@@ -327,7 +327,7 @@ class _Game:
         if not shut:
             return last
         worst = max(shut, key=lambda trust: trust.k_hat or 0.0)
-        return replace(last, reasons=(f"{len(shut)} of {len(trusts)} sets of stories: {worst.reasons[0]}",))
+        return replace(last, reasons=(f"{len(shut)} of {len(trusts)} sets of events: {worst.reasons[0]}",))
 
     def _evidence(self, chosen: int) -> Evidence:
         """Compile the rows; without the passing of time what came in later is taken as known already then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import WEEKS, Alarm, raise_alarm
@@ -11,6 +12,7 @@ from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.experts import pool_experts
 from forecast.answers.matrix import find_matrix
 from forecast.answers.rests_on import GRADED, Priors, find_rests_on
+from forecast.answers.reweighed import Reweighed
 from forecast.answers.rule_probability import find_rules
 from forecast.answers.sensitivity import OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
@@ -118,6 +120,14 @@ class LiveForecast(Forecast):
 
         """
         return self._asker.do(states, on=on, hold=hold)
+
+    @cached_property
+    def _weighted(self) -> Reweighed:
+        return Reweighed(self.posterior.anchor)
+
+    def _reweighed(self, found: Posterior) -> Reweighed:
+        """Give the draws of ``found`` weighted to other evidence; those of this forecast remember what they were."""
+        return self._weighted if found.anchor is self.posterior.anchor else Reweighed(found.anchor)
 
     @property
     def _asker(self) -> Asker:
@@ -252,7 +262,7 @@ class LiveForecast(Forecast):
             If there is no such horizon.
 
         """
-        return find_sources(self.posterior, self.entries, weeks)
+        return find_sources(self.posterior, self.entries, weeks, self._reweighed(self.posterior))
 
     def rules(self) -> Rules:
         """Say how likely the rule of each outcome is to be met on, and by, each horizon, by simulation; with errors."""
@@ -328,6 +338,7 @@ class LiveForecast(Forecast):
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
+            self._reweighed(found),
         )  # fmt: skip
 
     def experts(self, *, refit: Policy | None = None) -> Experts:

@@ -104,17 +104,21 @@ class Matrix(Shown):
     def sentences(self) -> tuple[str, ...]:
         """The most telling rows in words, and how many tell nothing."""
         told = [row for row in self.rows if row.kind == STORY]
-        silent = [row for row in told if row.apart < SAYS_NOTHING]
+        events: dict[tuple[str, dt.date | None], list[MatrixRow]] = {}
+        for row in told:
+            if row.rows:  # what was looked for and not seen is no event
+                events.setdefault((row.what, row.date), []).append(row)
+        silent = [its for its in events.values() if all(row.apart < SAYS_NOTHING for row in its)]
         lines = [_said(row) for row in told[:SAID] if row.apart >= SAYS_NOTHING]
         lines += [_said(row) for row in self.rows if row.kind == TO_COME][:1]
         if silent:
             verb = "tells" if len(silent) == 1 else "tell"
-            of = f"{len(silent)} of {prose.count(len(told), 'line')} on record {verb} nothing"
+            of = f"{len(silent)} of {prose.count(len(events), 'event')} on record {verb} nothing"
             lines.append(f"{of}: not counted, or as likely under every state.")
         for name in self.rivals:
             total = math.fsum(math.log(row.rivals[name]) for row in told if name in row.rivals)
             lines.append(
-                f"Taken one by one, the stories were {prose.multiple(math.exp(total))} as likely under {name} as under "
+                f"Taken one by one, the events were {prose.multiple(math.exp(total))} as likely under {name} as under "
                 f"{self.model}."
             )
         return tuple(lines)

@@ -16,6 +16,7 @@ import numpy as np
 
 from forecast import base
 from forecast.answers.rests_on import links_counted
+from forecast.answers.reweighed import Reweighed
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
@@ -25,7 +26,6 @@ from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
-from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import grades_moved, moved
 from forecast.ledger.rows import Coverage, Delivery, Observation, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
@@ -202,11 +202,12 @@ class OfFit:
 
 def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
     question: Question, found: Posterior, entries: Sequence[Entry], of_fit: OfFit, prior: Anchor,
-    bring: Callable[[Evidence], Posterior], without: Sequence[str] = (),
+    bring: Callable[[Evidence], Posterior], without: Sequence[str] = (), reweighed: Reweighed | None = None,
 ) -> Sensitivity:  # fmt: skip
     """Move every assumption and leave out every source and story (or only those named ``without``).
 
     ``prior`` are draws from the prior; ``bring`` gives a posterior of evidence that those of ``found`` do not reach.
+    ``reweighed`` are the draws of ``found``, which others may have weighted to the same evidence already.
 
     Raises
     ------
@@ -216,7 +217,7 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
     """
     space = question.space
     left_out = list(_left_out(space, entries, without))
-    look = _Look(question, found)
+    look = _Look(question, found, reweighed or Reweighed(found.anchor))
     shifts = [look.moved(*parts) for parts in _moves(found, of_fit.parameters, entries)]
     for kind, name, change, rows in [*_regradings(entries), _covered(space, found.evidence.as_of, entries), *left_out]:
         with suppress(ImpossibleError):  # what cannot be left out has no line
@@ -239,8 +240,9 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
 class _Look:
     """The forecast as it is, beside which others are set."""
 
-    def __init__(self, question: Question, found: Posterior) -> None:
+    def __init__(self, question: Question, found: Posterior, reweighed: Reweighed) -> None:
         self._question = question
+        self._reweighed = reweighed
         self.here = question.ask(found)
 
     def moved(self, kind: str, name: str, change: str, found: Moved) -> Shift:
@@ -252,7 +254,7 @@ class _Look:
         self, kind: str, name: str, change: str, evidence: Evidence, bring: Callable[[Evidence], Posterior]
     ) -> Shift:
         """Give the forecast of the same model under other evidence."""
-        reading = self._question.ask(reweigh(self.here.anchor, evidence))
+        reading = self._question.ask(self._reweighed.to(evidence))
         if not reading.trust.trusted:
             reading = self._question.ask(bring(evidence))
         return self._shift(kind, name, change, reading)

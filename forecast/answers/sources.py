@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from forecast import base, ledger
+from forecast.answers.reweighed import Reweighed
 from forecast.answers.target import Question
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError
 from forecast.base.shown import Shown
 from forecast.evidence.compilation import compile_evidence
-from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Delivery, Observation
 from forecast.quantities.estimate import FORMAT, Trust
 
@@ -118,8 +118,12 @@ class Sources(Shown):
         }  # fmt: skip
 
 
-def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) -> Sources:
+def find_sources(
+    found: Posterior, entries: Sequence[Entry], weeks: int | None, reweighed: Reweighed | None = None
+) -> Sources:
     """List the sources of observations that the forecast knows, and leave out each in turn.
+
+    ``reweighed`` are the draws of ``found``, which others may have weighted to the same evidence already.
 
     Raises
     ------
@@ -140,7 +144,7 @@ def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) 
             source=source,
             ids=tuple(row.id for row in its),
             told=ledger.tally(its),
-            without=_without(found, entries, source, questions, here),
+            without=_without(found, entries, source, questions, here, reweighed or Reweighed(found.anchor)),
         )
         for source, its in told.items()
     ]
@@ -156,15 +160,15 @@ def find_sources(found: Posterior, entries: Sequence[Entry], weeks: int | None) 
     )
 
 
-def _without(
+def _without(  # noqa: PLR0913, PLR0917 - what is left out, and what is asked
     found: Posterior, entries: Sequence[Entry], source: str, questions: Mapping[str, Question],
-    here: Mapping[str, Reading],
+    here: Mapping[str, Reading], reweighed: Reweighed,
 ) -> dict[str, Without]:  # fmt: skip
     """Say what each outcome would be without a source, as far as the draws reach."""
     kept = [row for row in entries if isinstance(row, Delivery) or row.source != source]
     evidence = compile_evidence(found.space, kept, found.evidence.as_of)
     try:
-        posterior = reweigh(found.anchor, evidence)
+        posterior = reweighed.to(evidence)
     except ImpossibleError:  # what is on record hangs together
         return {}
     if not posterior.reached:

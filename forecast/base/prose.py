@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 PRIOR_ONLY = "prior only"  # a forecaster: the theory without evidence
@@ -16,7 +16,7 @@ RARE = f"{TOO_RARE}: the condition is less likely than 1%, too rare to say what 
 NOISE = 2.0  # a difference of less than so many standard errors is not told from none
 ROUNDING = 1e-12  # what sums in another order leave is no difference
 LEAST = 0.005  # half a percentage point; less is said in words
-ICD203 = (  # above which probability a term holds
+ICD203 = (  # from which probability on a term holds
     (0.95, "almost certain"), (0.80, "very likely"), (0.55, "likely"), (0.45, "roughly even chance"),
     (0.20, "unlikely"), (0.05, "very unlikely"),
 )  # fmt: skip
@@ -79,11 +79,11 @@ def chance(value: float, mcse: float = 0.0) -> str:
 
 
 def term(value: float) -> str:
-    """Give the term of ICD 203 for a probability, such as ``likely``: those of the Intelligence Community Directive."""
-    for least, words in ICD203:
-        if value > least:
-            return words
-    return LEAST_LIKELY
+    """Give the term of ICD 203 for a probability, such as ``likely``: those of the Intelligence Community Directive.
+
+    Its ranges overlap at their ends; there the likelier term is taken, as the numbers of MISP's taxonomy have it.
+    """
+    return next((words for least, words in ICD203 if value >= least), LEAST_LIKELY)
 
 
 def megabytes(size: int) -> str:
@@ -98,6 +98,12 @@ def percents(shares: Sequence[float]) -> list[int]:
     for k in rest[: 100 - sum(whole)]:
         whole[k] += 1
     return whole
+
+
+def adds_up(texts: Iterable[str]) -> bool:
+    """Whether the parts of a whole add up to 100 % as `chance` and `figure` write them, so that a reader can check."""
+    shown = [text.removeprefix("about ").rstrip("%") for text in texts]
+    return all(text.isdigit() for text in shown) and sum(map(int, shown)) == 100  # noqa: PLR2004 - percent
 
 
 def figure(value: float, mcse: float = 0.0) -> str:

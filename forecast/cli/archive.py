@@ -93,7 +93,7 @@ def export_stix(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write an issued forecast and its evidence as a STIX 2.1 bundle, labelled with MISP's machine tags.
+    """Write an issued forecast, its evidence and the answers since as a STIX 2.1 bundle, labelled with MISP's tags.
 
     Example: `forecast export-stix forecast.stix.json --author "Our desk"`
     """
@@ -101,8 +101,9 @@ def export_stix(
     if not author.strip():
         msg = "--author is empty; name who vouches for the forecast"
         raise InputError(msg)
-    issued = record.issue_as_of(Project(project, utc_now).ledger.forecasts(), model, day)
-    bundle = record.stix_bundle(json.loads(issued.content), author)
+    store = Project(project, utc_now).ledger
+    issued = record.issue_as_of(store.forecasts(), model, day)
+    bundle = record.stix_bundle(json.loads(issued.content), author, store.resolutions(issued.model))
     record.write_bundle(bundle, file)
     objects = Counter(row["type"] for row in bundle["objects"])
     if as_json:

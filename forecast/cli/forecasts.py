@@ -75,12 +75,10 @@ def run(
         with progress() as callbacks:
             issue = found.run(
                 of, as_of_date(as_of), settings_of(draws, tune, chains, seed), now=utc_now(), refit=refit.value,
-                accept_bad=accept_bad_fit, on_issue=work.limit.lift, **callbacks,
+                accept_bad=accept_bad_fit, on_issue=work.limit.lift, words=words, **callbacks,
             )  # fmt: skip
         work.done(issue)
         moved = work.told(found, issue, notify_if or [], notices)
-        if words:
-            found.write_report(issue.report, words)
     if as_json:
         print_json(issue.report)
     else:

@@ -129,7 +129,8 @@ def check(
     notices: list[str] = []
     for file in files:
         try:
-            specs[shown(file)] = load_with_history(file, file.resolve().parent.parent, today, notices.append)
+            root = file.resolve().parent.parent
+            specs[shown(file)] = load_with_history(file, root, today, notices.append, strict=True)
         except FaultsError as error:
             faulty.append(error)
     if faulty:

@@ -19,7 +19,7 @@ from forecast.cli.tables import print_table
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from forecast.ledger.issued import Resolution
     from forecast.record.scores import Group, Part, Score
@@ -86,18 +86,26 @@ def resolve(
         return
     _print_answers([row])
     print()
-    print_lines([_what_was_meant(row)])
+    print_lines([_what_was_meant(row), *_look_back(found, [row])])
+
+
+def _look_back(found: Project, rows: Sequence[Resolution]) -> Iterator[str]:
+    """Name the next step where something was newly resolved; what is void is not scored, and tells nothing."""
+    for model in dict.fromkeys(row.model for row in rows if row.answer != "void"):
+        which = f" --model {model}" if len(found.model_names) > 1 else ""
+        yield f"next: forecast post-mortem{which}, which says what was forecast, and which events spoke for what came"
 
 
 def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bool) -> None:
-    result = Project(project, utc_now).resolve(model, as_of=date_of(as_of, "--as-of"))
+    found = Project(project, utc_now)
+    result = found.resolve(model, as_of=date_of(as_of, "--as-of"))
     if as_json:
         print_json(result.to_dict())
         return
     if result.recorded:
         _print_answers(result.recorded)
         print()
-    print_lines(result.sentences)
+    print_lines([*result.sentences, *_look_back(found, result.recorded)])
 
 
 def _print_answers(rows: Sequence[Resolution]) -> None:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Literal
 
 from forecast import theory
 from forecast.base.errors import LedgerError, nearest
+from forecast.base.prose import listed
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.days import day_of
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
-from forecast.ledger.rows import Count, Coverage, Delivery, Entry, Kind, Observation, make_id, with_id
+from forecast.ledger.layout import COLUMNS
+from forecast.ledger.rows import Count, Coverage, Delivery, Entry, Kind, Observation, kind_of, make_id, with_id
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 
 MAX_TEXT = 10_000
@@ -67,7 +69,8 @@ class Reading:
     """How rows are to be read, beyond what is in them.
 
     ``dates`` is the order of days that are not written YYYY-MM-DD: a key of `DAY_ORDERS`. With ``same``, equal rows of
-    a file are one row. A row that is among ``recorded`` is taken as it was recorded, whatever is said of new ones.
+    a file are one row. A row that is among ``recorded`` is taken as it was recorded, whatever is said of new ones; so
+    is one without an id that lacks nothing of it but columns that its file has not.
     """
 
     dates: str | None = None
@@ -93,6 +96,7 @@ def check_entries(
     seen: dict[str, tuple[Entry, str, int]] = {}
     shared: dict[object, object] = {}
     book = _Book(vocabulary, reading)
+    partly: dict[str, list[Row]] = {}
     for row in rows:
         files[row.file] = None
         check = _Check(row, book)
@@ -100,6 +104,9 @@ def check_entries(
         faults += [f"{row.place}: {fault}" for fault in ([row.fault] if row.fault else check.faults)]
         if entry is None:
             continue
+        if (before := book.there(row, entry)) is not None:
+            entry = before
+            partly.setdefault(row.file, []).append(row)
         first, file, line = seen.setdefault(entry.id, (entry, row.file, row.line))
         given = clean_key(row.cells.get("id", ""))
         if first != entry and not given:
@@ -117,6 +124,10 @@ def check_entries(
             faults.append(f"{row.place}: {both} are the same: give ids if they are two events, or say --same")
     if faults:
         raise LedgerError(", ".join(files), faults)
+    for name, found in partly.items():
+        lacking = listed([name for name in COLUMNS[found[0].kind] if name != "id" and name not in found[0].cells])
+        are = "1 row is" if len(found) == 1 else f"{len(found):,} rows are"
+        on_notice(f"{name}: {are} on record with columns that this file lacks ({lacking}); already there")
     return [entry for entry, *_ in seen.values()]
 
 
@@ -128,11 +139,40 @@ class _Book:
         self.reading = reading
         self.states = {f"{stage}.{name}" for stage, names in vocabulary.states.items() for name in names}
         self.days: dict[str, dt.date] = {}
+        self._contents: dict[tuple[Kind, tuple[str, ...]], dict[tuple[object, ...], Entry | None]] = {}
 
     @cached_property
     def recorded(self) -> dict[str, Entry]:
         """What is on record, by id; it is read when the first odd row comes."""
         return {entry.id: entry for entry in self.reading.recorded()}
+
+    def there(self, row: Row, entry: Entry) -> Entry | None:
+        """Give the one row on record that says what a row without an id says, and more only where its file is silent.
+
+        A column that a file lacks, or has under a name that is not read, says nothing: the row would have another id,
+        and count twice.
+        """
+        if not row.line or clean_key(row.cells.get("id", "")):
+            return None
+        said = tuple(column for column in COLUMNS[row.kind] if column != "id" and column in row.cells)
+        if len(said) + 1 == len(COLUMNS[row.kind]) or entry.id in self.recorded:
+            return None
+        return self._by_content(row.kind, said).get(_content(entry, said))
+
+    def _by_content(self, kind: Kind, said: tuple[str, ...]) -> Mapping[tuple[object, ...], Entry | None]:
+        """Rows on record by what these columns say; None where several say the same."""
+        if (kind, said) not in self._contents:
+            found: dict[tuple[object, ...], Entry | None] = {}
+            for entry in self.recorded.values():
+                if kind_of(entry) == kind:
+                    content = _content(entry, said)
+                    found[content] = None if content in found else entry
+            self._contents[kind, said] = found
+        return self._contents[kind, said]
+
+
+def _content(entry: Entry, columns: Sequence[str]) -> tuple[object, ...]:
+    return tuple(getattr(entry, "from_" if column == "from" else column) for column in columns)
 
 
 class _Check:

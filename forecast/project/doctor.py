@@ -181,7 +181,7 @@ class _Patient:
         for name in self._models.names:
             path = self._models.folder / f"{name}.toml"
             try:
-                spec = load_with_history(path, self.root, lambda: today)
+                spec = load_with_history(path, self.root, lambda: today, strict=True)
             except ForecastError as error:
                 yield Finding("models", str(error), fault=True)
             else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from forecast import answers, inference, record
 from forecast.base.clock import local_day
-from forecast.base.errors import InputError, read_date
+from forecast.base.errors import ForecastError, InputError, read_date
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from forecast.evidence.compilation import Evidence
     from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
+    from forecast.inference.reweighting import Posterior
     from forecast.inference.settings import Settings
     from forecast.project.dataset import Dataset, Snapshot
+    from forecast.project.models import Models
     from forecast.quantities.estimate import Policy
     from forecast.record.issue_changes import Baseline
     from forecast.record.replay import Replay
@@ -92,3 +95,27 @@ def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: Ho
         msg = f"as of {date} is in the future; a forecast is as of a day that has come, until today, {today}"
         raise InputError(msg)
     return Given(model, date, snapshot, fitter)
+
+
+def rivals_at_hand(given: Given, models: Models, give: Callable[[Model], Given]) -> dict[str, Posterior]:
+    """Posteriors, on the rows of ``given``, of the other models of its dataset of which a fit is at hand: none is made.
+
+    A rival is left out whose file has faults, that does not speak of the same things, or whose fits do not reach the
+    evidence; ``give`` gets ready to work with a model.
+    """
+    of = given.model
+    found: dict[str, Posterior] = {}
+    for name in models.names:
+        with suppress(ForecastError):
+            rival = of if name == of.spec.name else models.get(name)
+            if rival is of or rival.spec.model.dataset != of.spec.model.dataset:
+                continue
+            record.require_comparable([of.space, rival.space])
+            there = give(rival)
+            if there.fitter.anchors():
+                posterior = there.fitter.update(
+                    rival.evidence(given.snapshot.as_of(given.date), given.date), "never", prior=False
+                )
+                if posterior.trust.trusted or there.fitter.sampling.accept_bad:
+                    found[name] = posterior
+    return found

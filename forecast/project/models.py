@@ -146,9 +146,12 @@ class Models:
 
 
 def load_with_history(
-    file: Path, root: Path, today: Callable[[], dt.date], on_notice: Callable[[str], object] = lambda _: None
-) -> ModelSpec:
+    file: Path, root: Path, today: Callable[[], dt.date], on_notice: Callable[[str], object] = lambda _: None,
+    *, strict: bool = False,
+) -> ModelSpec:  # fmt: skip
     """Read a model file, and the history of its dataset in the project at ``root`` if a stage of it has units.
+
+    A ``strict`` reading finds fault with an outcome that is said to be frozen after ``today``.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def load_with_history(
         If the history has.
 
     """
-    spec = theory.load_spec(file)
+    spec = theory.load_spec(file, today() if strict else None)
     path = root / "data" / spec.model.dataset / ledger.HISTORY_FILE
     if not path.exists() or all(stage.units is None for stage in spec.stages.values()):
         return spec

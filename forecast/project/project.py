@@ -11,7 +11,7 @@ from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
 from forecast.project.fits import Fits
-from forecast.project.given import fill_in, replay
+from forecast.project.given import fill_in, replay, rivals_at_hand
 from forecast.project.models import Models
 from forecast.project.reports import Reports
 from forecast.project.run import Issue, run
@@ -185,9 +185,9 @@ class Project:
         record.require_comparable([one.space for one in found.values()])
         return replay([self._given(one, as_of, how) for one in found.values()])
 
-    def run(
+    def run(  # noqa: PLR0913 - what a run consists of
         self, model: Model, as_of: dt.date, settings: Settings, /, *, refit: Policy = "auto",
-        on_issue: Callable[[], None] = lambda: None, **how: Unpack[How],
+        on_issue: Callable[[], None] = lambda: None, words: str | None = None, **how: Unpack[How],
     ) -> Issue:  # fmt: skip
         """Do the main job: update, fit when due, forecast, archive, write the report; see `forecast.project.run.run`.
 
@@ -196,10 +196,12 @@ class Project:
         with self.locked():
             how["settings"] = settings
             require_sound(self.root, self.ledger)
-            of, date, snapshot, fitter = self._given(model, as_of, how)
+            given = self._given(model, as_of, how)
             return run(
-                snapshot, fitter, self.reports, lambda: self.score(of.spec.name), date, refit=refit, on_issue=on_issue
-            )
+                given.snapshot, given.fitter, self.reports, lambda: self.score(model.spec.name), given.date,
+                refit=refit, on_issue=on_issue, words=words,
+                rivals=lambda: rivals_at_hand(given, self.models, lambda rival: self._given(rival, given.date, how)),
+            )  # fmt: skip
 
     def archive(self) -> pd.DataFrame:
         """Give every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""

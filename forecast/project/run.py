@@ -14,7 +14,7 @@ from forecast.base.shown import Shown, ShownTable
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from forecast.answers.forecast import LiveForecast
@@ -49,13 +49,14 @@ class Issue(Shown):
 
 def run(  # noqa: PLR0913 - everything that a run brings together
     snapshot: Snapshot, fitter: Fitter, reports: Reports, score: Callable[[], Score], as_of: dt.date, *, refit: Policy,
-    on_issue: Callable[[], None],
+    on_issue: Callable[[], None], words: str | None = None, rivals: Callable[[], Mapping[str, Posterior]] = dict,
 ) -> Issue:  # fmt: skip
     """Do the main job for the model of ``fitter``; the caller holds the project's lock.
 
     What would say the same as the last forecast as of that date issues nothing new; its report is written again. What
     is issued rests on a fit, never on draws from the prior. ``on_issue`` is called when all is ready and nothing is
-    issued yet; an error that it raises stops the run.
+    issued yet; an error that it raises stops the run. Terms for probabilities, ``words``, may follow the numbers.
+    ``rivals()`` are other theories of the same evidence, for the matrix.
 
     Raises
     ------
@@ -86,12 +87,12 @@ def run(  # noqa: PLR0913 - everything that a run brings together
         )
     )
     if earlier and reporting.same_report(before := json.loads(earlier[-1].content), core):
-        return Issue(earlier[-1], before, reports.write(before), new=False)
+        return Issue(earlier[-1], before, reports.write(before, words), new=False)
     how.on_stage("explaining")
     last = json.loads(issues[-1].content) if issues else None
-    data = core | _plain(reporting.brief(asked, last, refit))
+    data = core | _plain(reporting.brief(asked, last, refit, rivals()))
     data |= _plain(reporting.sum_up(data, last, score()))
-    with reports.ready(data) as folder:
+    with reports.ready(data, words) as folder:
         on_issue()
         issued = store.archive(
             ledgers.Issued(

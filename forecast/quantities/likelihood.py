@@ -1,12 +1,12 @@
 """Words of estimative probability, as intelligence services exchange them: ICD 203's seven, and MISP's machine tags.
 
 "Analytic Standards", Intelligence Community Directive 203, D.6.e(2)(a); the tags are those of the MISP taxonomy
-`estimative-language`. The words overlap at their ends; there the likelier one is taken, as the taxonomy's numbers do.
+`estimative-language`. Which term holds is said once, by `forecast.base.prose.term`.
 """
 
 from __future__ import annotations
 
-from forecast.base.prose import ICD203, LEAST_LIKELY
+from forecast.base.prose import ICD203, LEAST_LIKELY, term
 
 TERMS = {  # each with the least probability that it stands for
     words.replace(" ", "-"): least for least, words in (*ICD203, (0.0, LEAST_LIKELY))
@@ -15,7 +15,7 @@ TERMS = {  # each with the least probability that it stands for
 
 def likelihood_of(probability: float) -> str:
     """Give the word for a probability, as the taxonomy spells it: ``roughly-even-chance``."""
-    return next((term for term, least in TERMS.items() if probability >= least), "almost-no-chance")  # a rounded 0
+    return term(probability).replace(" ", "-")
 
 
 def likelihood_tag(probability: float) -> str:

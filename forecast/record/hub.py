@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecast.base.errors import FaultsError, InputError
@@ -18,6 +17,7 @@ from forecast.base.files import make_folder, replace_file
 from forecast.base.sanitise import csv_text
 from forecast.record import hub_tasks
 from forecast.record.hub_tasks import PROBABILITIES, HubTable, Pmf
+from forecast.theory.exclusive import exclusive_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,6 @@ HUB_COLUMNS = ("reference_date", "target", "horizon", "location", "output_type",
 ABBREVIATION = r"[A-Za-z0-9_]+"
 LOCATION = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 ROUNDING = 1e-9  # how far from one the sum of an exclusive set may be before it is normalised
-_States = frozenset[tuple[str, ...]]  # joint states, each with the state of every stage
 
 
 class HubFile(NamedTuple):
@@ -144,7 +143,7 @@ def _targets(model: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     A forecast that was issued before the states of outcomes were archived has no exclusive sets.
     """
     outcomes: Mapping[str, Mapping[str, Any]] = model["outcomes"]
-    groups = _exclusive_sets(model) if all("states" in row for row in outcomes.values()) else []
+    groups = exclusive_sets(model)
     targets: dict[str, tuple[str, ...]] = {}
     for group in groups:
         stages = {stage for name in group for stage in outcomes[name]["states"]}
@@ -153,32 +152,3 @@ def _targets(model: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         targets[stage if plain else " or ".join(group)] = group
     grouped = {name for group in groups for name in group}
     return targets | {name: (name,) for name in outcomes if name not in grouped}
-
-
-def _exclusive_sets(model: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Find sets of outcomes of which exactly one holds in every joint state; no outcome is in two of them."""
-    stages = {name: tuple(row["states"]) for name, row in model["stages"].items()}
-    every = frozenset(product(*stages.values()))
-    left: dict[str, _States] = {}
-    for name, row in model["outcomes"].items():
-        states = frozenset(product(*(row["states"].get(stage, names) for stage, names in stages.items())))
-        if states != every:
-            left[name] = states
-    found: list[tuple[str, ...]] = []
-    while cover := _exact_cover(every, left):
-        found.append(tuple(name for name in left if name in cover))
-        left = {name: states for name, states in left.items() if name not in cover}
-    return found
-
-
-def _exact_cover(missing: _States, sets: Mapping[str, _States]) -> set[str] | None:
-    """Name disjoint sets that together make up ``missing``, the first there are; None if there are none."""
-    if not missing:
-        return set()
-    state = min(missing)
-    for name, states in sets.items():
-        if state in states and states <= missing:
-            rest = _exact_cover(missing - states, sets)
-            if rest is not None:
-                return {name, *rest}
-    return None

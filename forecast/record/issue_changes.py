@@ -86,7 +86,7 @@ def changes_since(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
                 }
             )  # fmt: skip
     old, new = ({row["id"]: row for row in one["evidence"]["rows"]} for one in (before, after))
-    said = [{row["key"]: row for row in one.get("assumptions", [])} for one in (before, after)]
+    said = [{row["key"]: _said(row) for row in one.get("assumptions", [])} for one in (before, after)]
     return {
         "since": before["forecast"]["as_of"],
         "issued_at": before["issued_at"],
@@ -109,5 +109,5 @@ def changes_since(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[s
 
 
 def _said(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a row says, without what the forecast made of it."""
-    return {key: value for key, value in row.items() if key != "left_out"}
+    """Give what a row or an assumption says, without what the forecast made of it and what it is called."""
+    return {key: value for key, value in row.items() if key not in {"left_out", "label"}}

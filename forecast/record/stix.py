@@ -1,8 +1,9 @@
 """An issued forecast as a bundle of STIX 2.1 objects, with MISP's machine tags as their labels.
 
 A *report* stands for the forecast. Each probability is a *note* on it. Each event of the evidence is an *incident*, and
-each row of the ledger that tells of it a *sighting* of that incident by its source, an *identity*. Nothing is read but
-the archived forecast, so that the same forecast gives the same bytes. "STIX Version 2.1", OASIS Standard,
+each row of the ledger that tells of it a *sighting* of that incident by its source, an *identity*. What the world has
+answered since is an *opinion* on the note that it confirms or does not. Nothing is read but the archived forecast and
+those answers, so that the same give the same bytes. "STIX Version 2.1", OASIS Standard,
 https://docs.oasis-open.org/cti/stix/v2.1/os/stix-v2.1-os.html; the scales of confidence are those of its Appendix A.
 """
 
@@ -22,8 +23,10 @@ from forecast.base.files import replace_file
 from forecast.base.sanitise import escaped_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from forecast.ledger.issued import Resolution
 
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "scenario-cascade")
@@ -40,8 +43,17 @@ CONFIDENCE = {  # of ICD 203's words, "DNI Scale"
 CREDIBILITY = {"1": 90, "2": 70, "3": 50, "4": 30, "5": 10}  # "Admiralty Credibility"; 6 cannot be judged
 
 
-def stix_bundle(report: Mapping[str, Any], author: str) -> dict[str, Any]:
-    """Give archived ``report`` data as a bundle that ``author`` vouches for."""
+OPINIONS = (  # on a note, from the probability on that it gave to what came; the ends are those of ICD 203
+    (0.80, "strongly-agree"), (0.55, "agree"), (0.45, "neutral"), (0.20, "disagree"), (0.0, "strongly-disagree"),
+)  # fmt: skip
+
+
+def stix_bundle(report: Mapping[str, Any], author: str, answers: Iterable[Resolution] = ()) -> dict[str, Any]:
+    """Give archived ``report`` data as a bundle that ``author`` vouches for.
+
+    ``answers`` are those to the questions of its model: each that is no void, to a date that it speaks of, is an
+    opinion.
+    """
     forecast, issued = report["forecast"], _moment(dt.datetime.fromisoformat(report["issued_at"]))
     creator = _identity(author)
     evidence = [creator, *_evidence(report["evidence"]["rows"], creator["id"])]
@@ -55,9 +67,9 @@ def stix_bundle(report: Mapping[str, Any], author: str) -> dict[str, Any]:
         published=issued,
         object_refs=list(dict.fromkeys(row["id"] for row in evidence)),
     )
-    objects = {
-        row["id"]: row for row in (*evidence, about, *_probabilities(report, issued, creator["id"], about["id"]))
-    }
+    said_at = {(row.outcome, str(row.date)): row for row in answers if row.since is None and row.answer != "void"}
+    notes = _probabilities(report, issued, creator["id"], about["id"], said_at)
+    objects = {row["id"]: row for row in (*evidence, about, *notes)}
     return {"type": "bundle", "id": _id("bundle", list(objects)), "objects": list(objects.values())}
 
 
@@ -69,13 +81,16 @@ def write_bundle(bundle: Mapping[str, Any], path: Path) -> None:
     replace_file(path, (escaped_json(json.dumps(bundle, ensure_ascii=False, indent=1)) + "\n").encode())
 
 
-def _probabilities(report: Mapping[str, Any], issued: str, author: str, about: str) -> Iterator[dict[str, Any]]:
+def _probabilities(
+    report: Mapping[str, Any], issued: str, author: str, about: str, answers: Mapping[tuple[str, str], Resolution]
+) -> Iterator[dict[str, Any]]:
+    """Give a note for each probability on a date, with the opinion of the answer that has come since."""
     labels = {name: row["label"] for name, row in report["model"]["outcomes"].items()}
     for row in report["forecast"]["quantities"]:
         if row["kind"] == "at":
             claim = f"{labels[row['outcome']]} on {prose.on_day(row['date'])}"
             mean = row["estimate"]["mean"]
-            yield _object(
+            note = _object(
                 "note",
                 issued,
                 created_by_ref=author,
@@ -85,6 +100,26 @@ def _probabilities(report: Mapping[str, Any], issued: str, author: str, about: s
                 labels=[quantities.likelihood_tag(mean)],
                 object_refs=[about],
             )
+            yield note
+            if answer := answers.get((row["outcome"], row["date"])):
+                yield _opinion(answer, mean, author, note["id"])
+
+
+def _opinion(answer: Resolution, mean: float, author: str, note: str) -> dict[str, Any]:
+    """Say how far the answer agrees with a probability: by what it gave to that which came."""
+    right = mean if answer.answer == "yes" else 1.0 - mean
+    by = "an analyst" if answer.how == "analyst" else "the rule of the outcome"
+    page = [{"source_name": answer.reason, "url": answer.url}] if answer.url else []
+    return _object(
+        "opinion",
+        _moment(answer.recorded_at),
+        created_by_ref=author,
+        explanation=f"The answer is {answer.answer}, by {by}, to which the forecast had given {prose.chance(right)}: "
+        f"{answer.reason}",
+        opinion=next(word for least, word in OPINIONS if right >= least),
+        object_refs=[note],
+        **({"external_references": page} if page else {}),
+    )
 
 
 def _evidence(rows: Sequence[Mapping[str, Any]], author: str) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
 from forecast.quantities.from_draws import Answers, estimates
 from forecast.report.flow import ahead_at, flows
-from forecast.theory.assumptions import assumptions, bases
+from forecast.theory.assumptions import assumption_label, assumptions, bases
 from forecast.theory.indicators import GRADES
 
 if TYPE_CHECKING:
@@ -53,10 +53,13 @@ def usual_weeks(spec: ModelSpec) -> int:
     return USUAL_WEEKS if USUAL_WEEKS in horizons else max(horizons)
 
 
-def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) -> dict[str, Any]:
+def brief(
+    asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy, rivals: Mapping[str, Posterior]
+) -> dict[str, Any]:
     """Gather the parts of a report that explain the forecast; ``last`` is the report before it.
 
     ``refit`` says whether a fit may be made for the alarm, where no draws reach what was known some weeks ago.
+    ``rivals`` are other theories of the same evidence.
     """
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
@@ -74,7 +77,7 @@ def brief(asked: LiveForecast, last: Mapping[str, Any] | None, refit: Policy) ->
         "drivers": _drivers(asked, lead, weeks),
         "watch": watched.to_dict(),
         "sources": asked.sources(weeks=weeks).to_dict(),
-        "matrix": find_matrix(found, asked.entries, watched, {}).to_dict(),
+        "matrix": find_matrix(found, asked.entries, watched, rivals).to_dict(),
         "what_if": _what_ifs(asked, weeks),
         "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
         "rests_on": asked.rests_on(refit="never").to_dict(),
@@ -249,7 +252,8 @@ def _assumptions(spec: ModelSpec) -> list[dict[str, Any]]:
     grades = dict(zip(GRADES, spec.priors.grades.medians, strict=True))
     rows: dict[str, dict[str, Any]] = {}
     for key, basis in bases(spec):
-        row = rows.setdefault(key, {"key": key, "interval": None, "points_to": None, "medians": None, "basis": []})
+        blank = {"label": assumption_label(spec, key), "interval": None, "points_to": None, "medians": None}
+        row = rows.setdefault(key, {"key": key, **blank, "basis": []})
         row["basis"].append(basis.model_dump(mode="json", exclude_none=True))
         row["interval"] = list(numbers[key]) if key in numbers else None
         if key.startswith("indicators."):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
-from forecast.report.views import days_late
+from forecast.report.views import days_late, without_story
+from forecast.theory.exclusive import exclusive_sets
 from forecast.theory.outcomes import exclude_each_other
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 
 MOST = 2  # drivers and leaning judgements that are named
-WHOLE = 100
 
 
 def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill: Sequence[str]) -> dict[str, Any]:
@@ -92,21 +92,11 @@ def _stand(
         parts[name in exclusive].append(f"{prose.spoken(name)} {chance}{terms[name]}")
     first = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
     if len(exclusive) > 1:
-        whole = _whole([outcomes[name]["states"] for name in exclusive], model)
+        whole = bool(exclusive_sets({**model, "outcomes": {name: outcomes[name] for name in exclusive}}))
         first += f": {'exactly' if whole else 'at most'} one of them holds"
-        shown = [said[name].rstrip("%") for name in exclusive]
-        if whole and all(text.isdigit() for text in shown) and sum(map(int, shown)) != WHOLE:
+        if whole and not prose.adds_up([said[name] for name in exclusive]):
             first += " (the numbers are rounded)"
     return [f"{first}.", *([f"Apart from that, {prose.listed(parts[False])}."] if parts[False] else [])]
-
-
-def _whole(exclusive: Sequence[Mapping[str, Sequence[str]]], model: Mapping[str, Any]) -> bool:
-    """Whether outcomes are all that can be: those of one stage, with each of its states."""
-    stages = {stage for states in exclusive for stage in states}
-    if len(stages) > 1:
-        return False
-    (stage,) = stages
-    return {state for states in exclusive for state in states[stage]} == set(model["stages"][stage]["states"])
 
 
 def _changed(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> str:
@@ -142,9 +132,10 @@ def _why(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> list[s
         lines += [f"{prose.moved(row['what'], row['difference'], row['mcse'], name)}." for row in told[:MOST]]
     held = max(drivers["held_up"], key=lambda row: abs(row["difference"]), default=None)
     if held is None or not _told(held):
-        return [*lines, f"No single story holds {name} measurably where it is."]
+        return [*lines, f"No single event holds {name} measurably where it is."]
     verb, turn = ("keeps", "below") if held["difference"] < 0 else ("holds", "above")
-    size = prose.points(held["difference"], held["mcse"])
+    after = drivers["after"]
+    size = prose.points_apart(without_story(drivers, held), (after["mean"], after["mcse"]), held["mcse"])
     return [*lines, f"{held['what']} {verb} {name} {size} {turn} where it would be."]
 
 

@@ -13,7 +13,7 @@ from forecast.base.prose import figure, number, on_day, spoken, spread, term
 from forecast.base.sanitise import is_web, one_line
 from forecast.report.sandbox import fill
 from forecast.report.sections.all_sections import all_tables
-from forecast.report.views import issued_words, views
+from forecast.report.views import issued_words, seen, views
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -52,7 +52,7 @@ def render_template(environment: Sandbox, template: str, data: Mapping[str, Any]
     environment.filters.update(
         percent=_percent, spread=spread, day=on_day, number=_number, spoken=spoken, one_line=one_line, term=_term
     )
-    environment.filters["interval"] = _interval
+    environment.filters |= {"interval": _interval, "seen": lambda row: seen(row, data["model"])}
     with faults_of(template):
         dates = data["path"]["dates"]
         when = issued_words(data["forecast"]["as_of"], data["issued_at"])

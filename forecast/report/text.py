@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread, term
 from forecast.base.sanitise import one_line
-from forecast.report.views import begins, given_words, issued_words, views
+from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, given_words, issued_words, sum_label, sums, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 READABLE = 100  # columns of running text
 REACHED = "newly by then"
-NEWLY = "Newly by then: what holds now is left out, so that it can be less than on the day."
+NEWLY = (
+    "Newly by then: what holds now is left out; it begins by then, even if it is over again on the day. Now and newly "
+    "by then together are the chance that it holds at some time up to then; on the day is part of neither."
+)
+RULE = "Rule met by then: on at least one day from tomorrow. A rule counts what is on record, not what is so."
+QUALITY = (
+    "How often a rule is met where its outcome holds at some time up to then, and how often where it never does, in "
+    "worlds that the model simulates from its start, as if nothing were known of today. These are shares of two "
+    "different sets of worlds: they do not add up to 100 %, and are no parts of the numbers above."
+)
 
 
 # Text.
@@ -55,9 +64,14 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
         )
         for name, outcome in model["outcomes"].items()
     ]
+    together = sums(data)
+    groups += [(sum_label(names), [("together on the day", cells)]) for names, cells in together.items()]
     heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
     lines += ["", *_grid(heads, groups, width)]
+    if any(ROUNDED in cells for cells in together.values()):
+        lines += textwrap.wrap(PARTS_ROUNDED, prose, subsequent_indent="  ")
     lines += textwrap.wrap(NEWLY, prose)
+    lines += textwrap.wrap(RULE, prose) if rules else []
     if data["conditionals"]:
         conditions = _conditions(data, by, weeks)
         lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], conditions, width)]
@@ -66,7 +80,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     if not _has_history(data) and any(row["rests_on_prior"] for row in data["conditionals"]):
         words = "* rests on the prior: the evidence has hardly touched this link, the number repeats the theory"
         lines += textwrap.wrap(words, prose, subsequent_indent="  ")
-    lines += _rests_on(data, width)
+    lines += [*_rule_quality(data, weeks, width), *_rests_on(data, width)]
     if graded := (data.get("rests_on") or {}).get("graded"):
         lines += ["", *textwrap.wrap(one_line(graded), prose)]
     for note in data["notes"]:
@@ -138,15 +152,35 @@ def _in_words(
 
 def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
     """Say how likely the rule of an outcome is to be met; forecasts that were not issued and old ones do not tell."""
-    rows = {row["horizon_weeks"]: row for row in rules if (row["outcome"], row["kind"]) == (outcome, "by")}
+    rows = _by_then(rules, outcome)
     if rows:
         now = "met" if next(iter(rows.values()))["met_now"] else "not met"
         estimates = [rows[week]["estimate"] for week in weeks]
-        yield "rule met by", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
-    for key, words in (("sensitivity", "if it holds by then"), ("false_alarms", "if it never does")):
-        shares = [row.get(key) for row in (rows[week] for week in weeks if week in rows)]
-        if any(shares):
-            yield f"  {words}", ["", *(figure(one["mean"], one["mcse"]) if one else TOO_RARE for one in shares)]
+        yield "rule met by then", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
+
+
+def _by_then(rules: Sequence[Mapping[str, Any]], outcome: str) -> dict[int, Mapping[str, Any]]:
+    return {row["horizon_weeks"]: row for row in rules if (row["outcome"], row["kind"]) == (outcome, "by")}
+
+
+def _rule_quality(data: Mapping[str, Any], weeks: Sequence[int], width: int) -> Iterator[str]:
+    """Say apart from the forecast how well rules follow their outcomes: no reader shall add the one to the other."""
+    groups: list[_Group] = []
+    for name, outcome in data["model"]["outcomes"].items():
+        rows = _by_then(data.get("rules") or (), name)
+        shares = [
+            (words, [rows[week][key] for week in weeks if key in rows.get(week, ())])
+            for key, words in (("sensitivity", "met where it holds"), ("false_alarms", "met where it never does"))
+        ]
+        lines = [
+            (words, [figure(one["mean"], one["mcse"]) if one else TOO_RARE for one in found])
+            for words, found in shares if found
+        ]  # fmt: skip
+        groups += [(outcome["label"], lines)] if lines else []
+    if groups:
+        yield from ["", "How well the rules follow their outcomes"]
+        yield from _grid([(f"{week} weeks",) for week in weeks], groups, width)
+        yield from textwrap.wrap(QUALITY, min(width, READABLE))
 
 
 def _conditions(data: Mapping[str, Any], by: Mapping[Any, Any], weeks: Sequence[int]) -> list[_Group]:

@@ -8,11 +8,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import count, spoken
+from forecast.base.prose import adds_up, count, figure, listed, spoken
 from forecast.ledger.issued import PROMPT
+from forecast.theory.exclusive import exclusive_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+
+ROUNDED = "100% †"  # of parts that do not add up as they are written
+PARTS_ROUNDED = "† the parts are rounded one by one: as they are written they add up to a little more or less"
 
 
 def days_late(as_of: str, issued_at: str) -> int:
@@ -51,7 +56,40 @@ def given_words(given: str) -> str:
     return f"{spoken(given)} began" if begins(given) else f"given {spoken(given)}"
 
 
+def without_story(drivers: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
+    """Where the probability would stand without a story that holds it up, and the error to which it is known."""
+    after = drivers["after"]
+    return min(max(after["mean"] - row["difference"], 0.0), 1.0), max(row["mcse"], after["mcse"])
+
+
+def seen(row: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """Say what a row of the evidence saw: its words, or the state that it assesses as ``Peace talks: fresh deal``."""
+    stage, dot, state = row["name"].partition(".")
+    if row["what"] != row["name"] or not dot or stage not in model["stages"]:
+        return row["what"]
+    return f"{model['stages'][stage]['label']}: {spoken(state)}"
+
+
 def short_title(name: str, outcome: Mapping[str, Any]) -> str:
     """Call an outcome where there is little room: its ``short`` title, or its name in words."""
     words = spoken(name)
     return outcome.get("short") or words[:1].upper() + words[1:]
+
+
+def sums(data: Mapping[str, Any]) -> dict[tuple[str, ...], list[str]]:
+    """Give the sum, now and at every horizon, of each set of outcomes of which exactly one holds: `ROUNDED` or 100%."""
+    found = views(data)
+    whens = [("already", None), *(("at", week) for week in found["weeks"])]
+    return {
+        names: [
+            "100%" if adds_up(figure(one["mean"], one.get("mcse", 0.0)) for one in parts) else ROUNDED
+            for kind, week in whens
+            if (parts := [found["by"][name, kind, None, week] for name in names])
+        ]
+        for names in exclusive_sets(data["model"])
+    }
+
+
+def sum_label(names: Sequence[str]) -> str:
+    """Name the sum of outcomes of which exactly one holds."""
+    return f"Exactly one holds of {listed([spoken(name) for name in names])}"

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import FaultsError, InputError, nearest
+from forecast.base.prose import spoken
 from forecast.theory.indicators import GRADES
 from forecast.theory.tables import NO_BASIS
 from forecast.theory.values import LEAST, MOST, SCALE, ordered
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from forecast.theory.stages import Stage, Transition
     from forecast.theory.tables import Basis
     from forecast.theory.values import Interval
+
+
+DIAGNOSTICITY = "priors.diagnosticity"
+CONTRAST = ".contrast"
+PRIORS = {  # entries that have no name of their own
+    "priors.grades": "How much likelier each grade makes an indicator",
+    "priors.departure": "How far an indicator lies from its grade",
+    DIAGNOSTICITY: "How far the grades are right",
+}
 
 
 def bases(spec: ModelSpec) -> Iterator[tuple[str, Basis]]:
@@ -54,11 +64,29 @@ def without_reason(spec: ModelSpec) -> list[str]:
     ]
 
 
+def assumption_label(spec: ModelSpec, key: str) -> str:  # noqa: PLR0911 - one for each table
+    """Call an entry of the model file by its label and not by its dotted key: ``Peace talks: stalled to advancing``."""
+    table, _, rest = key.partition(".")
+    name, _, entry = rest.partition(".")
+    if table == "stages":
+        words = entry.removeprefix("transitions.").removeprefix("effects.").replace(">", " to ")
+        return f"{spec.stages[name].label}{': ' if words else ''}{spoken(words)}"
+    if table == "indicators":
+        return spec.indicators[rest].label
+    if table == "channels":
+        return spec.channels[rest].label
+    if key.startswith("priors.channels."):
+        if key.endswith(CONTRAST):
+            return f"How far the grades of channels of the class “{spoken(entry.removesuffix(CONTRAST))}” are right"
+        return f"How much channels of the class “{spoken(entry)}” count, for each unit of volume"
+    if table == "outcomes":
+        return spec.outcomes[rest].label
+    if table == "experts":
+        return f"The expert “{spoken(rest)}”"
+    return PRIORS.get(key) or f"How often indicators of the class “{spoken(entry)}” happen, per year"
+
+
 # Other numbers in the same model.
-
-
-DIAGNOSTICITY = "priors.diagnosticity"
-CONTRAST = ".contrast"
 
 
 def _transition_key(stage: str, move: Transition) -> str:

@@ -12,6 +12,7 @@ from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.wording import suggested, words_of
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
@@ -36,6 +37,20 @@ def cross_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     yield from _outcome_faults(spec, dropped)
     yield from _source_faults(spec, dropped)
     yield from _expert_faults(spec, dropped)
+
+
+def frozen_later(spec: ModelSpec, today: dt.date) -> Iterator[tuple[str, str]]:
+    """List outcomes that are said to be frozen after ``today``, by key: no forecast would ever be a test of skill."""
+    for name, outcome in spec.outcomes.items():
+        if outcome.frozen > today:
+            key = f"outcomes.{name}.frozen"
+            yield (
+                key,
+                (
+                    f"{key}: {outcome.frozen} is in the future; give the day on which the outcome or its rule was last "
+                    f"changed, until today, {today}"
+                ),
+            )
 
 
 def _size_faults(spec: ModelSpec) -> Iterator[str]:

@@ -13,7 +13,7 @@ from forecast.base.errors import ModelFileError, brief, nearest, plain
 from forecast.base.toml_text import read_bounded, read_toml
 from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.extends import is_own, merged
-from forecast.theory.faults import cross_faults
+from forecast.theory.faults import cross_faults, frozen_later
 from forecast.theory.indicators import (
     ClassPrior,
     DeparturePrior,
@@ -41,8 +41,8 @@ STOOD_IN = {  # others speak of these, or of the entries that hold them
 MORE_FAULTS = f"the file: more than {MOST_FAULTS:,} faults; not all of them were looked for"
 
 
-def load_spec(path: Path) -> ModelSpec:
-    """Read a model file, and the files that it extends.
+def load_spec(path: Path, today: dt.date | None = None) -> ModelSpec:
+    """Read a model file, and the files that it extends; with ``today`` nothing in it may have been frozen later.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def load_spec(path: Path) -> ModelSpec:
         If the file cannot be read or has faults; all of them are listed, each with its dotted key and its line.
 
     """
-    return _load(path)[0]
+    return _load(path, today)[0]
 
 
 def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
@@ -67,7 +67,7 @@ def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
     return spec
 
 
-def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
+def _load(path: Path, today: dt.date | None = None) -> tuple[ModelSpec, dict[str, Any]]:
     """Read a model file; its tables too, merged into those that it extends."""
     own = _read(path)
     if "extends" not in own:
@@ -79,6 +79,9 @@ def _load(path: Path) -> tuple[ModelSpec, dict[str, Any]]:
         raw, faults = merged(_parent(path, own["extends"]), own)
         _named(raw, path)
     spec, faults = _validated(raw, faults, path.stem)
+    if spec is not None and today is not None:
+        said = {fault.partition(":")[0] for fault in faults}
+        faults += [fault for key, fault in frozen_later(spec, today) if key not in said]
     if spec is None or faults:
         if "extends" in own:
             taken = f" (taken over from {own['extends']})"

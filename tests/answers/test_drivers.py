@@ -334,4 +334,4 @@ def test_distrust_is_told() -> None:
     """Draws too few for the sets that were asked for shut the gate, and the reason counts them."""
     found = account(known(plain_anchor(), EARLY, 20), known(plain_anchor(), EARLY + LATE, 34))
     assert not found.trust.trusted
-    assert " of 64 sets of stories: " in found.trust.reasons[0]
+    assert " of 64 sets of events: " in found.trust.reasons[0]

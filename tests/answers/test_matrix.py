@@ -122,7 +122,9 @@ def test_notes_say_what_was_made_of_a_row() -> None:
     ]
     spec = tiny_spec()
     spec = spec.model_copy(update={"model": spec.model.model_copy(update={"episode_days": 30})})
-    by_rows = {row.rows: row for row in ask(tiny_scene(entries=rows, spec=spec), "tension").rows}
+    matrix = ask(tiny_scene(entries=rows, spec=spec), "tension")
+    by_rows = {row.rows: row for row in matrix.rows}
+    assert any("1 of 3 events on record tells nothing" in line for line in matrix.sentences)
     first, second = by_rows[rows[0].id,].notes
     assert first == "1 row not counted: its story counts once, as another row"
     assert second.startswith("graded D3: tells them ×")

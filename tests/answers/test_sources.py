@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from weighted_scenes import Scene, seen, tiny_scene
+from year import START, issued_tiny
 
+import forecast
+from forecast.answers import reweighed
 from forecast.answers.sources import LEANS, Sources, find_sources
 from forecast.base.errors import InputError
 from forecast.evidence.compilation import compile_evidence
 from forecast.inference.reweighting import reweigh
 
+if TYPE_CHECKING:
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
+    from forecast.inference.reweighting import Posterior
+
+NOW = dt.datetime(2025, 1, 9, tzinfo=dt.UTC)
 ROWS = (
     seen("shot", dt.date(2025, 1, 10), source="Wire", grade="B2"),
     seen("shot", dt.date(2025, 1, 17), source="Wire", grade="A1"),
@@ -81,3 +91,23 @@ def test_sources_are_plain_json_and_a_table() -> None:
     assert len(found.to_frame()) == 2 * len(of.spec.outcomes)
     with pytest.raises(InputError, match="5 weeks"):
         find_sources(of.found, of.entries, 5)
+
+
+def test_a_source_is_left_out_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the sources, the sensitivity weights the draws to no evidence that they were weighted to."""
+    root, weighted = issued_tiny(), list[str]()
+
+    def counted(anchor: Anchor, evidence: Evidence) -> Posterior:
+        weighted.append(evidence.hash)
+        return reweigh(anchor, evidence)
+
+    monkeypatch.setattr(reweighed, "reweigh", counted)
+    asked = forecast.open(root).update(as_of=START, refit="never", now=NOW)
+    sources = asked.sources()
+    first = set(weighted)
+    assert first
+    assert len(weighted) == len(sources.rows)
+    outcome = next(iter(sources.now))
+    shifts = asked.moved(outcome, weeks=None, without=(), refit="never", quick=True).shifts
+    assert {row.name for row in shifts if row.kind == "source"} == {row.source for row in sources.rows}
+    assert not first & set(weighted[len(sources.rows) :])

@@ -319,7 +319,7 @@ def test_what_holds_it_up_is_told_as_where_it_would_stand() -> None:
 def test_what_would_not_be_seen_to_move_is_not_told() -> None:
     """Stories without which it would stand where it does get one line together, and those that agree share theirs."""
     still = account(estimate(0.05), estimate(0.05), (), tuple(line(f"S{k}", 0.003) for k in range(3)))
-    assert still[1:] == ("Without any one of the stories, long war would stand where it does, at 5%.",)
+    assert still[1:] == ("Without any one of the events, long war would stand where it does, at 5%.",)
     held = (line("A", 0.021), line("B", 0.019), line("C", 0.003), line("D", -0.031))
     assert account(estimate(0.05), estimate(0.05), (), held)[1:] == (
         "Without D, long war would stand at 8%.",

@@ -153,7 +153,7 @@ def test_show_is_as_wide_as_the_terminal(issued: Path, columns: int | None) -> N
     rows = [line for line in lines[:rests] if line.startswith(("  on the day", "  newly by then", "  given "))]
     assert len(rows) == 2 * 5 + 4
     assert all(line.count("%") in {4, 5} for line in rows)
-    rules = [line.split()[3:] for line in lines if line.startswith("  rule met by ")]
+    rules = [line.split()[4:] for line in lines if line.startswith("  rule met by then ")]
     assert [line[:2] for line in rules[:4]] == [["not", "met"]] * 4
     assert rules[4][0] == "met"
     archived = strict_json(call("show", "--json", cwd=issued).out)["rules"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,20 @@ def test_the_schema_lies_where_the_first_line_points(tmp_path: Path) -> None:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         schema = path.parent / first.removeprefix("#:schema ")
         assert schema.read_bytes() == (MODELS / "model.schema.json").read_bytes()
+
+
+def test_an_outcome_that_was_frozen_in_the_future_is_a_fault(tmp_path: Path) -> None:
+    """Its forecasts would never count as skill; the fault has its line and its remedy, and doctor names it too."""
+    assert call(*WAVE, cwd=tmp_path).code == 0
+    root = tmp_path / "Winter wave"
+    path = root / "models" / "winter_wave.toml"
+    text = re.sub(r"(?m)^frozen = .*$", "frozen = 2999-01-01", path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8")
+    line = text[: text.index("frozen = 2999")].count("\n") + 1
+    done = call("check", cwd=root)
+    assert done.code == 2
+    assert re.search(rf"winter_wave\.toml:{line}: outcomes\.\w+\.frozen: 2999-01-01 is in the future; give", done.err)
+    assert "is in the future" in call("doctor", cwd=root).out
 
 
 @pytest.mark.parametrize(

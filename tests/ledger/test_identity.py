@@ -10,6 +10,7 @@ from entries import NOW, day, sighting
 
 from forecast.base.errors import LedgerError
 from forecast.ledger.check import Reading, Row, Vocabulary, check_entries
+from forecast.ledger.files import import_file
 from forecast.ledger.keys import clean_key
 from forecast.ledger.rows import make_id
 from forecast.ledger.sqlite import SqliteLedger
@@ -157,3 +158,37 @@ def test_at_most_fifty_faults_are_printed(count: int, more: str) -> None:
     assert len(caught.value.faults) == count
     assert str(caught.value).count("grade: 'Z9'") == 50
     assert more in str(caught.value)
+
+
+@pytest.mark.parametrize("renamed", ["note", "url", "coded_by", "story"])
+def test_a_row_whose_file_has_lost_a_column_is_already_there(
+    ledger: SqliteLedger, tmp_path: Path, renamed: str
+) -> None:
+    """A column that is not read any more, for its name has changed, makes no second row; the column is named."""
+    header = "indicator,state,date,source,url,grade,story,note,coded_by"
+    rows = ["cyberattack,,2025-02-20,APA,https://x.org/1,B2,a,first,GDELT",
+            "cyberattack,,2025-02-21,APA,https://x.org/2,B2,b,second,GDELT"]  # fmt: skip
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    first = import_file(ledger, "d", path, VOCABULARY, NOW)
+    assert len(first.new) == 2
+    names = ["remarks" if name == renamed else name for name in header.split(",")]
+    more = "cyberattack,,2025-02-22,APA,https://x.org/3,B2,c,third,GDELT"
+    path.write_text("\n".join([",".join(names), *rows, more]), encoding="utf-8")
+    again = import_file(ledger, "d", path, VOCABULARY, NOW)
+    assert (again.unchanged, len(again.new), again.superseded) == (first.new, 1, ())
+    said = [line for line in again.notices if "already there" in line]
+    assert len(said) == 1
+    assert said[0].startswith("rows.csv: 2 rows are on record with columns that this file lacks (")
+    assert renamed in said[0]
+
+
+def test_a_row_that_could_be_either_of_two_on_record_is_new(ledger: SqliteLedger) -> None:
+    """Two that only their notes tell apart are two events; a row without a note is neither."""
+    ledger.add("d", [sighting("a", note="one"), sighting("b", note="two", distinct=False)], now=NOW)
+    recorded = ledger.entries("d")
+    cells = {name: cell for name, cell in CELLS.items() if name != "note"} | {"date": str(recorded[0].date)}
+    (found,) = check_entries(
+        [Row(file="rows.csv", line=2, kind="observation", cells=cells)], VOCABULARY, Reading(recorded=lambda: recorded)
+    )
+    assert found.id not in {"a", "b"}

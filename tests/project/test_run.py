@@ -6,11 +6,13 @@ import datetime as dt
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from year import MODEL, START, issued_tiny
+from projects import call
+from year import MODEL, SHORT, START, issued_tiny
 
+from forecast import report
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.inference.fitter import Fitter
 from forecast.inference.model import Model
@@ -21,10 +23,11 @@ from forecast.project.dataset import Snapshot
 from forecast.project.reports import Reports
 from forecast.project.run import run
 from forecast.record.scores import score
+from forecast.report import page
 from forecast.theory.modelfile import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from forecast.project.run import Issue
 
@@ -69,6 +72,51 @@ def test_the_same_evidence_issues_nothing(job: Job) -> None:
     assert not found.new
     assert [found.issued] == list(job.ledger.forecasts())
     assert json.loads((found.folder / "forecast.json").read_bytes()) == found.report == json.loads(found.issued.content)
+
+
+def test_terms_follow_the_numbers_of_a_report_that_is_rendered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run --words` passes them through: the page is not rendered without them first."""
+    root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+    rendered: list[str | None] = []
+
+    def render(data: dict[str, Any], templates: Sequence[Path], words: str | None = None) -> dict[str, bytes]:
+        rendered.append(words)
+        return page.render_files(data, templates, words)
+
+    monkeypatch.setattr(report, "render_files", render)
+    done = call("run", "--as-of", str(START), "--refit", "never", "--accept-bad-fit", "--words", "icd203", cwd=root)
+    assert done.code == 0, done.err
+    assert rendered == ["icd203"]
+    assert "in words of ICD 203" in done.out
+
+
+def test_a_rival_whose_fit_is_at_hand_stands_in_the_matrix(tmp_path: Path) -> None:
+    """Its column says how many times likelier a story was under it; no fit is made, and a faulty file is passed."""
+    root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+    text = (root / MODEL).read_text(encoding="utf-8")
+    (root / "models" / "faulty.toml").write_text("[model]\n", encoding="utf-8")
+    (root / "models" / "rival.toml").write_text(text.replace('name = "tiny"', 'name = "rival"'), encoding="utf-8")
+    again = ("run", "--model", "tiny", "--as-of", str(START), "--refit", "never", "--accept-bad-fit", "--json")
+    row = ("--date", str(START), "--source", "Wire", "--grade", "B2", "--model", "tiny")
+    assert call("observe", "march", *row, cwd=root).code == 0
+    alone = call(*again, cwd=root)
+    assert alone.code == 0, alone.err
+    assert json.loads(alone.out)["matrix"]["rivals"] == []
+    assert call("fit", "--model", "rival", "--as-of", str(START), *SHORT, cwd=root).code == 0
+    assert call("observe", "shot", *row, cwd=root).code == 0
+    fits = sorted((root / "data" / "tiny" / "fits").iterdir())
+    found = call(*again, cwd=root)
+    assert found.code == 0, found.err
+    matrix = json.loads(found.out)["matrix"]
+    assert matrix["rivals"] == ["rival"]
+    told = [row["rivals"]["rival"] for row in matrix["rows"] if row["kind"] == "story" and row["rivals"]]
+    assert told
+    assert all(0.2 < factor < 5 for factor in told)  # it is the same theory under another name, by other draws
+    assert sorted((root / "data" / "tiny" / "fits").iterdir()) == fits
+    page = (root / "reports" / "tiny" / str(START) / "report.html").read_text(encoding="utf-8")
+    assert "A rival theory (rival) has a column of its own" in page
 
 
 def test_new_evidence_is_issued(job: Job) -> None:

@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "hub.md"
+SCHEMA = "v6.0.0"  # of the hubverse, to which the hubs of these tests keep
 RELATIONS = ["confrontation", "cooperation", "truce"]
 
 
@@ -54,11 +56,11 @@ def hub_of(folder: Path, *model_tasks: dict[str, Any], **fields: Any) -> Path:
     """Lay out a hub with one round; ``fields`` are those of its tasks."""
     due = {"relative_to": "reference_date", "start": 0, "end": 2}
     round_ = {"round_id_from_variable": True, "round_id": "reference_date", "model_tasks": model_tasks}
-    version = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0/tasks-schema.json"
-    tasks = {"schema_version": version, "rounds": [{**round_, "submissions_due": due}], **fields}
+    schema = f"https://raw.githubusercontent.com/hubverse-org/schemas/main/{SCHEMA}/tasks-schema.json"
+    tasks = {"schema_version": schema, "rounds": [{**round_, "submissions_due": due}], **fields}
     (folder / "hub-config").mkdir(parents=True)
     (folder / "hub-config" / "tasks.json").write_text(json.dumps(tasks))
-    admin = {"schema_version": version, "name": "A hub", "file_format": ["csv"], "timezone": "UTC"}
+    admin = {"schema_version": schema, "name": "A hub", "file_format": ["csv"], "timezone": "UTC"}
     (folder / "hub-config" / "admin.json").write_text(json.dumps(admin))
     return folder
 
@@ -156,6 +158,13 @@ def test_the_hubverse_reads_the_file(tmp_path: Path) -> None:
     frame = table.to_pandas()
     assert set(frame["model_id"]) == {"us-russia_azerbaijan"}
     assert frame.groupby(["target", "horizon"])["value"].sum().to_list() == pytest.approx([1.0] * 8, abs=1e-12)
+
+
+def test_the_document_says_against_what_the_file_was_checked() -> None:
+    """The version of the schema, and that of the hubverse's reader."""
+    said = " ".join(DOCUMENT.read_text(encoding="utf-8").partition("### Checked against")[2].split())
+    assert said.startswith(f"- **{SCHEMA}**")
+    assert f"`hubdata` {version('hubdata')}," in said
 
 
 def _set(*place: str | int, value: Any) -> Callable[[dict[str, Any]], None]:

@@ -456,6 +456,8 @@ def test_the_table_of_answers_says_which_question(world: World) -> None:
     world.issue(AS_OF, FOUR)
     done = ask(world, "resolve")
     assert f"\tat {later(28)}\t" in done.out
+    assert "\nnext: forecast post-mortem" in done.out
+    assert "post-mortem" not in ask(world, "resolve").out  # nothing is new
     assert f"\tby {later(28)}, since {AS_OF}\t" in done.out
     told = strict_json(
         ask(world, "resolve", "deal", "--date", str(later(28)), "--since", "", *WHY[:1], "no", *WHY[2:], "--json").out
@@ -463,6 +465,7 @@ def test_the_table_of_answers_says_which_question(world: World) -> None:
     assert (told["kind"], told["since"], told["answer"]) == ("at", None, "no")
     shown = ask(world, "resolve", "deal", "--date", str(later(28)), *WHY[:1], "void", *WHY[2:])
     assert f"That is at {later(28)}: on that very day." in shown.out
+    assert "post-mortem" not in shown.out  # void tells nothing
     blank = ask(world, "resolve", "deal", "--date", "", *WHY)
     assert (blank.code, "give --date too" in blank.err) == (2, True)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from projects import archived, call, issued_copy, issued_once, strict_json
 from stix2.confidence import scales
 
 from forecast.ledger.admiralty import CREDIBILITY, machine_tags
+from forecast.ledger.issued import Resolution
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.quantities.likelihood import TERMS, likelihood_of, likelihood_tag
 from forecast.record import stix
@@ -139,6 +142,39 @@ def test_a_forecast_without_evidence_is_a_report_by_its_author(report: dict[str,
     assert stix2.parse(json.dumps(bundle), allow_custom=False)
     (author,) = objects_of(bundle, "identity")
     assert objects_of(bundle, "report")[0]["object_refs"] == [author["id"]]
+
+
+@pytest.mark.parametrize(
+    ("mean", "answer", "opinion"),
+    [
+        (0.9, "yes", "strongly-agree"), (0.6, "yes", "agree"), (0.5, "no", "neutral"), (0.3, "yes", "disagree"),
+        (0.9, "no", "strongly-disagree"), (0.1, "no", "strongly-agree"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_an_opinion_on_the_note(report: dict[str, Any], mean: float, answer: Any, opinion: str) -> None:
+    """It agrees as far as the forecast had given to what came; by whom and why is said, and `stix2` reads it."""
+    report = copy.deepcopy(report)
+    row = next(row for row in report["forecast"]["quantities"] if row["kind"] == "at")
+    row["estimate"] |= {"mean": mean, "low": mean / 2, "high": (1 + mean) / 2}
+    day = dt.date.fromisoformat(row["date"])
+    said = Resolution(
+        model=report["model"]["name"], outcome=row["outcome"], date=day, answer=answer, how="analyst",
+        reason="An observer said so", url="https://example.org/why", as_of=day, frozen=None, model_hash="x",
+        recorded_at=dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+    )  # fmt: skip
+    other = replace(said, since=day - dt.timedelta(days=28))  # of a question by a date, which has no note
+    bundle = stix_bundle(report, "Our desk", [said, other])
+    stix2.parse(json.dumps(bundle), allow_custom=False)
+    (found,) = objects_of(bundle, "opinion")
+    (about,) = [note for note in objects_of(bundle, "note") if note["id"] in found["object_refs"]]
+    assert about["labels"] == [likelihood_tag(mean)]
+    assert (found["opinion"], found["created"]) == (opinion, "2026-03-01T00:00:00.000Z")
+    assert "by an analyst" in found["explanation"]
+    assert "An observer said so" in found["explanation"]
+    assert found["external_references"] == [{"source_name": said.reason, "url": said.url}]
+    without = stix_bundle(report, "Our desk", [replace(said, answer="void")])
+    assert not objects_of(without, "opinion")
+    assert without == stix_bundle(report, "Our desk")
 
 
 # Scales.

@@ -10,11 +10,14 @@ from xml.etree import ElementTree as ET
 
 import altair as alt
 import pytest
+import vl_convert
 from places import REPORT
 
 from forecast.base.prose import chance
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
+from forecast.report.headline import headline
 from forecast.report.sections.all_sections import all_charts as charts
+from forecast.report.sections.drivers import support_table
 
 DATA = REPORT
 NAMES = ["cascade", "known", "reached", "drivers", "support", "watch", "tornado", "covered"]
@@ -152,6 +155,20 @@ def test_the_sentences_agree_with_the_numbers(data: dict[str, Any], drawn: dict[
     assert f"would stand at {without} instead" in drawn["support"].takeaway
 
 
+def test_a_driver_has_one_number_in_chart_table_and_headline(data: dict[str, Any]) -> None:
+    """The difference of what is shown: 20.4 % without a story and 12.6 % with it are 20 % and 13 %, seven points."""
+    drivers = copy.deepcopy(data["drivers"])
+    drivers["after"] |= {"mean": 0.126, "mcse": 0.0001}
+    drivers["held_up"] = [drivers["held_up"][0] | {"difference": 0.126 - 0.204, "mcse": 0.0001}]
+    told = data | {"drivers": drivers}
+    (row,) = support_table(told).rows
+    assert row[1:] == ["−7", "20%"]
+    chart = charts(told)["support"]
+    assert {one["number"] for one in _values(chart) if "number" in one} == {"−7"}
+    assert chart.alt.endswith("−7.")
+    assert any("7 points below where it would be" in line for line in headline(told, None, ())["why"])
+
+
 def test_events_lead_to_their_rows(data: dict[str, Any], drawn: dict[str, Chart]) -> None:
     """Every story has a mark with its name and the address of its first row."""
     marks = {row["event"]: row["href"] for row in _values(drawn["known"]) if "href" in row}
@@ -167,6 +184,40 @@ def test_what_is_missing_has_no_picture(data: dict[str, Any]) -> None:
         assert list(charts(rest)) == [name for name in NAMES if name not in names]
     old = {"format", "model", "issued_at", "forecast", "conditionals", "notes", "path", "learned", "fit", "evidence"}
     assert charts({key: data[key] for key in old}) == {}
+
+
+def test_a_branch_keeps_clear_of_the_name_of_a_case(data: dict[str, Any]) -> None:
+    """On a phone the number of a branch that is level with a name loses its interval; the others keep theirs."""
+    given = {"given_low": 0.02, "given_high": 0.4}
+    part = {
+        "weeks": 26,
+        "date": "2026-07-09",
+        "stages": [
+            {"stage": "terms", "label": "Terms", "states": [_case("open", 0.5), _case("secured", 0.5)]},
+            {"stage": "ties", "label": "Ties", "states": [_case("truce", 0.3), _case("cooperation", 0.7)]},
+        ],
+        "links": [
+            {"from": f"terms.{one}", "to": f"ties.{other}", "probability": p, "given": 2 * p, **given}
+            for one, other, p in (
+                ("open", "truce", 0.2), ("open", "cooperation", 0.3),
+                ("secured", "truce", 0.1), ("secured", "cooperation", 0.4),
+            )
+        ],
+    }  # fmt: skip
+    chart = charts(data | {"cascade": part})["cascade"]
+    branch = "60% (2–40)"  # from open to cooperation: beside the name "cooperation 70%"
+    seen = {
+        width: re.findall(r">(\d+%[^<]*)<", vl_convert.vegalite_to_svg(chart.spec | {"width": width}))
+        for width in (180, 720)
+    }
+    assert branch in seen[720]
+    assert branch not in seen[180]
+    assert "60%" in seen[180]
+    assert "80% (2–40)" in seen[180]
+
+
+def _case(name: str, probability: float) -> dict[str, Any]:
+    return {"state": name, "probability": probability, "low": 0.1, "high": 0.9, "mcse": 0.001}
 
 
 def test_places_are_safe_in_an_address() -> None:

@@ -167,6 +167,11 @@ def test_every_basis_of_the_model_file_is_there(report: dict[str, Any]) -> None:
     assert rate["interval"] == list(move.per_year)
     assert [basis["kind"] for basis in rate["basis"]] == [basis.kind for basis in move.basis]
     assert all(row["basis"] for row in report["assumptions"])
+    labels = {row["key"]: row["label"] for row in report["assumptions"]}
+    assert labels["stages.relations.transitions.truce>confrontation"].endswith("relations: truce to confrontation")
+    assert labels["priors.grades"] == "How much likelier each grade makes an indicator"
+    assert labels["outcomes.deal"] == spec.outcomes["deal"].label
+    assert not any(key in label for key, label in labels.items())
 
 
 @pytest.mark.slow

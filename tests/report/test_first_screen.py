@@ -13,6 +13,7 @@ import places
 import pytest
 
 from forecast.base.prose import term
+from forecast.quantities.likelihood import likelihood_of
 from forecast.record.scores import Against, Group, Part, Score
 from forecast.report.headline import in_words
 from forecast.report.index import index_data, render_index
@@ -257,6 +258,66 @@ def test_numbers_of_a_whole_that_are_rounded_apart_say_so() -> None:
     )
 
 
+def test_outcomes_of_which_exactly_one_holds_have_a_line_of_their_sum() -> None:
+    """Every form says that they add up; where the rounded parts do not add up, the line says that they are rounded."""
+    data = report(rings=False)
+    name = "Exactly one holds of confrontation, cooperation and truce"
+    for form, text in pages(data).items():
+        (told,) = re.findall(rf"{name}\D*((?:100%[ †|]*\s*)+)", text)
+        assert told.count("100%") == 5, form
+    new = {"truce": 0.594, "cooperation": 0.234, "confrontation": 0.172}
+    for row in data["forecast"]["quantities"]:
+        if row["kind"] == "at" and row["horizon_weeks"] == 26 and row["outcome"] in new:
+            row["estimate"]["mean"] = new[row["outcome"]]
+    for form, text in pages(data).items():
+        assert "100% †" in text, form
+        assert "† the parts are rounded one by one" in text, form
+
+
+def test_outcomes_that_leave_a_case_out_have_no_sum() -> None:
+    """Without cooperation the others are not all that can be."""
+    data = report(rings=False)
+    part = data["forecast"]
+    part["quantities"] = [row for row in part["quantities"] if row["outcome"] != "cooperation"]
+    del data["model"]["outcomes"]["cooperation"]
+    data["conditionals"] = []
+    assert "Exactly one" not in render_text(data | {"rests_on": None}, 300)
+
+
+def test_no_key_stands_where_a_label_belongs() -> None:
+    """A row that assesses a state, and an entry of the model file, are told in words; the key follows the entry."""
+    data = report(rings=False)
+    row, entry = data["evidence"]["rows"][0], data["assumptions"][1]
+    row |= {"what": "relations.truce", "name": "relations.truce"}
+    key = entry["key"]
+    assert key.count(".") > 1
+    older = {form: text for form, text in pages(data).items() if form != "terminal"}
+    entry["label"] = "Peace talks: stalled to advancing"
+    for form, text in pages(data).items():
+        if form != "terminal":
+            assert "Russia–Azerbaijan relations: truce" in text, form
+            assert "relations.truce" not in text, form
+            assert "Peace talks: stalled to advancing" in text.partition("Every number of the model")[2], form
+            assert key in text.replace("\\", "").replace("&gt;", ">"), form
+            assert key.replace("_", " ") in older[form].replace("\\", "").replace("&gt;", ">"), form
+
+
+def test_rows_are_counted_alike_everywhere() -> None:
+    """The headline and the caption of the rows count the same; what rows tell of is an event everywhere."""
+    data = report(rings=False)
+    data["evidence"]["rows"][3]["left_out"] = "no news"
+    data |= sum_up(data, None, NO_RECORD)
+    (count,) = re.findall(r"Of the (\d+) rows that count", data["headline"]["trust"][0])
+    known = len(data["evidence"]["rows"])
+    assert int(count) < known
+    data["drivers"]["sentences"] = data["matrix"]["sentences"] = []
+    for form, text in pages(data).items():
+        if form != "terminal":
+            assert f"{known} rows, {count} of which count, the newest of these 7 Jan 2026" in text, form
+            assert "event or sighting to come" in text, form
+            assert not re.search(r"\bstor(y|ies) (or|that|does)|each story|No single story", text), form
+
+
 def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
     """What to trust has no sentence that says how likely an outcome is, and the numbers none on trust."""
     said = report(rings=False)["headline"]
@@ -304,15 +365,16 @@ def test_terms_follow_the_numbers_only_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0.0, "almost no chance"), (0.05, "almost no chance"), (0.051, "very unlikely"), (0.2, "very unlikely"),
-        (0.21, "unlikely"), (0.46, "roughly even chance"), (0.55, "roughly even chance"), (0.56, "likely"),
-        (0.8, "likely"), (0.81, "very likely"), (0.95, "very likely"), (0.96, "almost certain"),
-        (1.0, "almost certain"),
+        (0.0, "almost no chance"), (0.049, "almost no chance"), (0.05, "very unlikely"), (0.199, "very unlikely"),
+        (0.2, "unlikely"), (0.449, "unlikely"), (0.45, "roughly even chance"), (0.549, "roughly even chance"),
+        (0.55, "likely"), (0.799, "likely"), (0.8, "very likely"), (0.949, "very likely"),
+        (0.95, "almost certain"), (1.0, "almost certain"),
     ],
 )  # fmt: skip
 def test_terms_are_those_of_the_directive(value: float, said: str) -> None:
     """Intelligence Community Directive 203: 1-5, 5-20, 20-45, 45-55, 55-80, 80-95, 95-99 percent."""
     assert term(value) == said
+    assert likelihood_of(value) == said.replace(" ", "-")  # the machine tag has the same word, at the ends too
 
 
 def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:
@@ -320,6 +382,23 @@ def test_newly_reached_is_explained_where_it_stands_below_the_day() -> None:
     for form, text in pages(report(rings=False)).items():
         assert ("newly by then" if form == "terminal" else "newly reached by") in text, form
         assert "what holds now is left out" in text, form
+
+
+def test_how_well_a_rule_follows_is_told_apart_from_how_likely_it_is_met() -> None:
+    """No share of simulated worlds stands among the probabilities, and beside the shares stands what they are not."""
+    data = report(rings=False)
+    share = {"mean": 0.82, "mcse": 0.001}
+    for row in data["rules"]:
+        row |= {"sensitivity": share, "false_alarms": None if row["outcome"] == "deal" else share | {"mean": 0.28}}
+    for form, text in pages(data).items():
+        words = "met where it holds" if form == "terminal" else "rule met if it holds on some day by then"
+        at = text.index(words)
+        assert "do not add up to 100 %" in " ".join(text.split()), form
+        assert "too rare" in text[at:], form
+        met = [found.start() for found in re.finditer("rule met (by|on)", text)]
+        assert met, form
+        assert max(met) < at, form
+        assert not re.search("82%|28%", text[met[0] : met[-1]]), form
 
 
 def test_one_number_is_rounded_alike_in_headline_and_tables() -> None:

@@ -14,6 +14,7 @@ from forecast.report.sections.outcomes import (
     changes_table,
     conditionals_table,
     outcomes_table,
+    rules_follow_table,
     rules_table,
     what_if_table,
 )
@@ -42,7 +43,8 @@ def all_charts(data: Mapping[str, Any]) -> dict[str, Chart]:
 def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
     """Give the tables of a report by name; what the data lack, as in reports of older issues, has none."""
     makers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
-        "outcomes": outcomes_table, "rules": rules_table, "changes": changes_table, "conditionals": conditionals_table,
+        "outcomes": outcomes_table, "rules": rules_table, "rules_follow": rules_follow_table,
+        "changes": changes_table, "conditionals": conditionals_table,
         "cascade": cascade_table, "stages": stages_table,
         "known": known_table, "states": states_table, "reached": reached_table, "drivers": drivers_table,
         "support": support_table,
@@ -52,7 +54,7 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
         "sources": sources_table,
         "track": track_table,
     }  # fmt: skip
-    needs = {"outcomes": "forecast", "states": "path", "support": "drivers"}
+    needs = {"outcomes": "forecast", "rules_follow": "rules", "states": "path", "support": "drivers"}
     made = {name: make(data) for name, make in makers.items() if data.get(needs.get(name, name))}
     if data.get("matrix"):
         made |= {f"matrix_{stage}": table for stage, table in matrix_tables(data["matrix"]).items()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from forecast.base.prose import chance, listed, on_day, spoken, spread
+from forecast.base.prose import chance, figure, listed, on_day, spoken, spread
 from forecast.report.chart_marks import (
     MUTED,
     NEUTRAL,
@@ -34,6 +34,10 @@ THIN = 0.035  # bands of less are not labelled
 _GAP = 0.085  # of probability, between the bars of two states: room for a label
 _BAR = 0.05  # half a bar, as a part of the way to the next stage
 _STEPS = 24  # pieces of a band
+# Where there is no room for the interval of a branch its number stands alone; the table has both.
+BRANCH = "width >= datum.wide ? datum.text : width >= datum.narrow ? datum.short : ''"
+_SIGN, _BOLD = 6.2, 7.2  # pixels of a sign of a branch's number, and of a case's label
+_ABOVE, _BELOW = 0.08, 0.02  # of probability: how far around a case's label another text would touch it
 
 
 def cascade_chart(data: Mapping[str, Any]) -> Chart | None:
@@ -81,7 +85,9 @@ def _flow_chart(name: str, data: Mapping[str, Any]) -> Chart | None:
         chart_of(nodes.values())
         .mark_rect()
         .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q", color=colour_by(), tooltip=tooltips("state", "chance")),
-        chart_of(branches).mark_text(align="left", fontSize=11, dx=4).encode(x=x("x"), y=y("y"), text="text:N"),
+        chart_of(branches)
+        .mark_text(align="left", fontSize=11, dx=4, text=alt.ExprRef(BRANCH))
+        .encode(x=x("x"), y=y("y")),
     ]
     for side in ("left", "center", "right"):
         here = [row | {"lx": row["x2"] if side == "right" else row["x"]} for row in nodes.values() if row["at"] == side]
@@ -188,8 +194,20 @@ def _bands(
             y = top + (end - top) * t * t * (3 - 2 * t)
             bands.append(told | {"x": rounded(x + (x2 - x) * t), "y": rounded(y), "y2": rounded(y + p)})
         if p >= THIN and link["given"] is not None:
-            branches.append({"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")})
+            branch: dict[str, Any] = {"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")}
+            branch["short"] = figure(link["given"])
+            before = [row for row in nodes.values() if row["at"] == "right" and x2 == row["x"]]
+            taken = _taken(branch["y"], before)
+            units = max(row["x2"] for row in nodes.values()) + _BAR  # of the whole width, from one column to the next
+            for room, text in (("wide", "text"), ("narrow", "short")):
+                branch[room] = round((_SIGN * len(branch[text]) + taken + 12) * units)
+            branches.append(branch)
     return bands, branches
+
+
+def _taken(y: float, column: Sequence[Mapping[str, Any]]) -> float:
+    """Pixels that a label of the last ``column``, which runs to the left from its bar, takes from a text at ``y``."""
+    return max((_BOLD * len(row["label"]) for row in column if row["y"] - _ABOVE < y < row["y"] + _BELOW), default=0.0)
 
 
 def _total(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:

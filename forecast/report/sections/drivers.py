@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.base.prose import chance, listed, moved, on_day, signed, signed_gap, spoken
 from forecast.report.chart_marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
 from forecast.report.table_cells import Table, ranked
+from forecast.report.views import without_story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,22 +52,23 @@ def support_chart(data: Mapping[str, Any]) -> Chart | None:
     if not largest:
         return None
     rows, name, first = _effects(data, largest), lead_name(data), largest[0]
-    now, without = chance(part["after"]["mean"], part["after"]["mcse"]), chance(*_without(part, first))
+    for drawn, row in zip(rows, largest, strict=True):  # as the table has it: the difference of what is shown
+        drawn |= {"number": _held_up(part, row), "effect": f"without it {chance(*without_story(part, row))}"}
+    now, without = chance(part["after"]["mean"], part["after"]["mcse"]), chance(*without_story(part, first))
     takeaway = f"Without {shortened(first['what'])}, {name} would stand at {without} instead of {now}."
     if now == without:
-        takeaway = f"Without any one of the stories, {name} would stand where it does, at {now}."
+        takeaway = f"Without any one of the events, {name} would stand where it does, at {now}."
     return Chart(
         "support",
         bar_spec(rows, f"percentage points of {name}"),
         takeaway,
-        f"Bars of what each story does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
+        f"Bars of what each event does to {name} on {on_day(part['date'])}, in percentage points: {_listing(rows)}.",
     )
 
 
-def _without(part: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
-    """Where the probability would stand without a story, and the error to which it is known."""
-    after = part["after"]
-    return min(max(after["mean"] - row["difference"], 0.0), 1.0), max(row["mcse"], after["mcse"])
+def _held_up(part: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Points by which a story holds the outcome up: from where it would stand without it to where it stands."""
+    return signed_gap(without_story(part, row), (part["after"]["mean"], part["after"]["mcse"]))
 
 
 def _listing(rows: Rows) -> str:
@@ -87,15 +89,14 @@ def drivers_table(data: Mapping[str, Any]) -> Table:
 def support_table(data: Mapping[str, Any]) -> Table:
     """Table of what each story does to the lead outcome."""
     part = data["drivers"]
-    now = (part["after"]["mean"], part["after"]["mcse"])
     return Table(
         f"What holds {spoken(part['outcome'])} on {on_day(part['date'])} where it is, in percentage points",
         ["what", "points", "without it"],
         [
             [
                 row["what"],
-                signed_gap(_without(part, row), now),
-                chance(*_without(part, row)),
+                _held_up(part, row),
+                chance(*without_story(part, row)),
             ]
             for row in ranked(part.get("held_up", []))
         ],

@@ -33,7 +33,12 @@ def _table(part: Mapping[str, Any], stage: str, states: list[str]) -> Table:
     return Table(
         f"Hypotheses about {spoken(stage)}: how many times likelier a row is under a state than on average over these "
         f"states, each counted alike{against}",
-        ["story or sighting", *(spoken(state) for state in states), *rivals, "what was made of it"],
+        [
+            "event or sighting to come",
+            *(spoken(state) for state in states),
+            *map(spoken, rivals),
+            "what was made of it",
+        ],
         rows,
     )
 

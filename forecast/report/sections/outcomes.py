@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Any
 from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
 from forecast.report.sections.rests_on import TOGETHER, shares_by_condition
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
-from forecast.report.views import begins
+from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, sum_label, sums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 SENSITIVITY = {"at": "rule met if it holds on the day", "by": "rule met if it holds on some day by then"}
 FALSE_ALARMS = {"at": "rule met if it does not hold on the day", "by": "rule met if it never holds by then"}
-
-FOLLOWS = (
-    "; below it how often it is met where the outcome holds (sensitivity) and where it does not (false alarms), in "
-    "worlds simulated under the forecast's draws"
-)
 
 
 def outcomes_table(data: Mapping[str, Any]) -> Table:
@@ -31,9 +26,14 @@ def outcomes_table(data: Mapping[str, Any]) -> Table:
         rows.append([f"{outcome['label'].strip()}, at", spread(by[name, "already", None, None]), *at])
         reached = [spread(by[name, "reached", None, week]) for week in weeks]
         rows.append([f"{outcome['label'].strip()}, newly reached by", "", *reached])
+    together = sums(data)
+    rows += [[f"{sum_label(names)}: together, at", *cells] for names, cells in together.items()]
+    rounded = f"; {PARTS_ROUNDED}" if any(ROUNDED in cells for cells in together.values()) else ""
     return Table(
         "Probability that the outcome holds on the date (at), and that it begins by then although it does not hold now "
-        "(newly reached by: what holds now is left out, so it can be the smaller of the two), with 90 % intervals",
+        "(newly reached by: what holds now is left out, so it can be the smaller of the two; together with now it is "
+        "the chance that the outcome holds at some time up to then, and at is part of neither), with 90 % intervals"
+        f"{rounded}",
         ["outcome", "now", *dated(data)],
         rows,
     )
@@ -49,27 +49,32 @@ def rules_table(data: Mapping[str, Any]) -> Table:
             of = [by.get((name, kind, week), {}) for week in weeks]
             cells = [chance(one["estimate"]["mean"], one["estimate"]["mcse"]) if one else "" for one in of]
             rows.append([f"{outcome['label']}, rule met {when}", now.get(name, "") if kind == "at" else "", *cells])
-            rows += _errors(outcome["label"], kind, of)
-    told = any("sensitivity" in row for row in data["rules"])
     return Table(
         "Probability that the rule of the outcome is met on the date, and on at least one day from tomorrow to it, if "
-        f"nothing that happens is missed{FOLLOWS if told else ''}",
+        "nothing that happens is missed",
         ["rule", "today", *dated(data)],
         rows,
     )
 
 
-def _errors(label: str, kind: str, of: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Say how often a rule is met where the outcome holds and where it does not; older reports do not tell."""
-    if not all("sensitivity" in one for one in of):
-        return []
-    return [
-        [f"{label}, {words}", "", *(chance(one["mean"], one["mcse"]) if one else TOO_RARE for one in shares)]
-        for words, shares in (
-            (SENSITIVITY[kind], [one["sensitivity"] for one in of]),
-            (FALSE_ALARMS[kind], [one["false_alarms"] for one in of]),
-        )
-    ]
+def rules_follow_table(data: Mapping[str, Any]) -> Table:
+    """Table of how well the rules follow their outcomes, apart from what is forecast; older reports do not tell."""
+    by = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in data["rules"]}
+    weeks, rows = horizons(data), list[list[str]]()
+    for name, outcome in data["model"]["outcomes"].items():
+        for kind in ("at", "by"):
+            of = [by.get((name, kind, week), {}) for week in weeks]
+            if all("sensitivity" in one for one in of):
+                for words, key in ((SENSITIVITY[kind], "sensitivity"), (FALSE_ALARMS[kind], "false_alarms")):
+                    cells = [chance(one[key]["mean"], one[key]["mcse"]) if one[key] else TOO_RARE for one in of]
+                    rows.append([f"{outcome['label']}, {words}", *cells])
+    return Table(
+        "How often a rule is met where the outcome holds (sensitivity) and how often where it does not (false alarms), "
+        "in worlds that the model simulates from its start, as if nothing were known of today: shares of two different "
+        "sets of worlds, which do not add up to 100 %, and are no parts of the probabilities of the forecast",
+        ["rule", *(f"{week} weeks" for week in weeks)],
+        rows,
+    )
 
 
 def changes_table(data: Mapping[str, Any]) -> Table:
