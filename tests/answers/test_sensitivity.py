@@ -381,7 +381,7 @@ def test_errors_are_as_large_as_the_scatter() -> None:
         draws = Draws(*(array[part] for array in pool))
         parameters = type(moving)(
             {key: array[part] for key, array in moving.values.items()}, moving.grade[part], moving.departure[part],
-            moving.history, moving.history_log_rate[part],
+            moving.history, moving.history_log_rate[part], moving.counted[part],
         )  # fmt: skip
         anchor = Anchor(space, "prior", lambda draws=draws: draws)
         rows.append(look(anchor, parameters, plain_rows(), START + 37 * DAY, weeks=2))

@@ -165,7 +165,7 @@ def test_there_and_back_is_the_identity(seed: int) -> None:
     moving = moving_of(there.space.spec, values)
     parameters = type(moving)(
         {key: part[turns] for key, part in moving.values.items()}, moving.grade[turns], moving.departure[turns],
-        moving.history, moving.history_log_rate[turns],
+        moving.history, moving.history_log_rate[turns], moving.counted[turns],
     )  # fmt: skip
     anchor = Anchor(there.space, "there", lambda: there.blocks.draws)
     home = {key: interval for key, interval in assumptions(scene.spec).items() if key in intervals}

@@ -125,6 +125,7 @@ class Scene:
             everything.departure[turns],
             everything.history,
             everything.history_log_rate[turns],
+            everything.counted[turns],
         )
 
     @property

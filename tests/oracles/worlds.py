@@ -454,4 +454,11 @@ def moving_of(spec: ModelSpec, values: Sequence[dict[str, np.ndarray | float]]) 
     }
     if spec.priors.diagnosticity is not None:
         by_key["priors.diagnosticity"] = np.log([one["kappa"] for one in values])
-    return Moving(by_key, grade, departure, compile_history(StateSpace(spec)), np.zeros((len(values), 0)))
+    return Moving(
+        by_key,
+        grade,
+        departure,
+        compile_history(StateSpace(spec)),
+        np.zeros((len(values), 0)),
+        np.zeros((len(values), 0)),
+    )

@@ -332,7 +332,9 @@ def parameters(spec: ModelSpec, values: Sequence[dict]) -> Parameters:
     columns[CLASS] = np.array([one["mu"][0] for one in values])
     none = np.zeros((len(values), 4))
     history = compile_history(StateSpace(spec))
-    return Parameters({key: columns[key] for key in keys}, none, none, history, np.zeros((len(values), 0)))
+    return Parameters(
+        {key: columns[key] for key in keys}, none, none, history, np.zeros((len(values), 0)), np.zeros((len(values), 0))
+    )
 
 
 def own(spec: ModelSpec, one: dict, priors: Mapping[str, tuple[float, float]]) -> dict:
