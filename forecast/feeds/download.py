@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 
 TIMEOUT = 30.0  # seconds without a byte
-CHUNK = 1 << 16
 AGENT = "scenario-cascade"
 QUARTER = dt.timedelta(minutes=15)
 MISSING = {403, 404, 410}  # what servers say of a file that is not there, or not yet
@@ -158,7 +157,7 @@ def _write(answer: httpx.Response, part: Path, mode: str, most: int) -> int:
     came = 0
     try:
         with part.open(mode) as file:
-            for chunk in answer.iter_raw(CHUNK):
+            for chunk in answer.iter_raw():
                 came += len(chunk)
                 if came > most:
                     msg = f"{answer.url}: is beyond `most_megabytes` of a pull; allow more, or pull again"
