@@ -69,11 +69,11 @@ def lay(folder: Path, day: dt.date, rng: random.Random) -> None:
             one, other = rng.choice(COUNTRIES), rng.choice(COUNTRIES)
             cells = [
                 str(number + j), f"{happened:%Y%m%d}", f"{happened:%Y%m}", f"{happened:%Y}", f"{happened:%Y}.5",
-                one, "PRESIDENT", one, "", "", "", "", "GOV", "", "", other, "COMPANY", other, "", "", "", "", "", "", "",
-                "1", code, code[:3], code[:2], "3", f"{rng.uniform(-10, 10):.1f}", str(size), "1", str(size),
+                one, "PRESIDENT", one, "", "", "", "", "GOV", "", "", other, "COMPANY", other, "", "", "", "", "", "",
+                "", "1", code, code[:3], code[:2], "3", f"{rng.uniform(-10, 10):.1f}", str(size), "1", str(size),
                 f"{rng.uniform(-9, 9):.13f}", "1", "Russia", "RS", "RS", "", "60", "100", "RS", "1", "Azerbaijan", "AJ",
-                "AJ", "", "40.5", "47.5", "AJ", "4", "Baku, Baki, Azerbaijan", "AJ", "AJ09", "20384", "40.3953", "49.8822",
-                "-2705195", stamp, f"https://example.org/{rng.getrandbits(64):x}/a-made-up-headline-of-some-length",
+                "AJ", "", "40.5", "47.5", "AJ", "4", "Baku, Baki, Azerbaijan", "AJ", "AJ09", "20384", "40.3953",
+                "49.8822", "-2705195", stamp, f"https://example.org/{rng.getrandbits(64):x}/a-made-up-headline-of-some-length",
             ]  # fmt: skip
             lines.append("\t".join(cells))
         with zipfile.ZipFile(packed := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:

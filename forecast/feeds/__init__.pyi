@@ -1,5 +1,4 @@
 from .blank import blank_feed as blank_feed
-from .feed_file import FeedFileError as FeedFileError
 from .feed_file import feed_files as feed_files
 from .feed_file import find_feed as find_feed
 from .feed_file import load_feed as load_feed

@@ -12,7 +12,7 @@ import polars as pl
 
 from forecast.base.errors import InputError
 from forecast.feeds.events import DeliveryError, Fault
-from forecast.feeds.kinds import named_span, read_delivery
+from forecast.feeds.kinds import UNNAMED, named_span, read_delivery
 from forecast.feeds.selection import is_watched, watched
 from forecast.feeds.store import IDS, KEPT, Group, Taken
 
@@ -90,8 +90,7 @@ def _by_group(feed: FeedFile, files: Iterable[Path], refused: list[Refused]) -> 
         elif span := named_span(path.name, feed):
             found[f"day-{span[0]}"].append(path)
         else:
-            why = "bears no moment in its name, such as 20260108001500.export.CSV.zip; give it the name it came with"
-            refused.append(Refused(path.name, why))
+            refused.append(Refused(path.name, UNNAMED))
     return found
 
 

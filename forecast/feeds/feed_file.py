@@ -15,7 +15,7 @@ from forecast.theory.tables import Table
 from forecast.theory.values import Day, Name, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -236,9 +236,7 @@ def load_feed(path: Path) -> FeedFile:
     raise FeedFileError(str(path), faults, [f"{path}:{_line(fault, lines)}" for fault in faults])
 
 
-def require_channels(
-    path: Path, feed: FeedFile, channels: Mapping[str, object], indicators: Mapping[str, object]
-) -> None:
+def require_channels(path: Path, feed: FeedFile, channels: Collection[str], indicators: Collection[str]) -> None:
     """Make sure that models of the dataset know every channel and indicator of a feed; `FeedFileError` if not."""
     faults = [
         f"channels.{name}: no model of this dataset has such a channel; {nearest(name, channels)}"

@@ -24,7 +24,7 @@ COLUMNS = {  # by place, from 0
     0: "id", 1: "day", 7: "source", 17: "target", 26: "code", 33: "size", 53: "place", 59: "added", 60: "link",
 }  # fmt: skip
 ACTORS = (6, 16)  # their names, for people
-STAMP = re.compile(r"(\d{8})(\d{6})")
+STAMP = re.compile(r"(\d{8})(\d{6})\.export\.csv(\.zip|\.gz)?", re.IGNORECASE)  # of the main stream
 
 
 def read(content: bytes, file: str, feed: FeedFile, latest: dt.date) -> Reading:
@@ -54,7 +54,7 @@ def read(content: bytes, file: str, feed: FeedFile, latest: dt.date) -> Reading:
 
 def span(file: str) -> tuple[dt.date, dt.date] | None:
     """Give the day of a file by its name, twice; none if the name bears no stamp."""
-    if found := STAMP.match(file):
+    if found := STAMP.fullmatch(file):
         try:
             day = dt.datetime.strptime(found[1], "%Y%m%d").date()  # noqa: DTZ007 - a day
         except ValueError:
@@ -65,12 +65,13 @@ def span(file: str) -> tuple[dt.date, dt.date] | None:
 
 def _require_stamp(raw: pl.DataFrame, file: str) -> None:
     """Make sure that a file is what its name says: rows of another moment are another file under this name."""
-    found = STAMP.match(file)
+    found = STAMP.fullmatch(file)
     stamps = raw["added"].drop_nulls().value_counts(sort=True)
-    if found and stamps.height and found[0] not in set(stamps["added"]):
+    stamp = file.partition(".")[0]
+    if found and stamps.height and stamp not in set(stamps["added"]):
         other = stamps["added"][0]
         msg = (
-            f"bears the stamp {found[0]}, but its rows were added at {other}: it is another file under this name; get"
+            f"bears the stamp {stamp}, but its rows were added at {other}: it is another file under this name; get"
             " it again, or give it its own name"
         )
         raise DeliveryError(msg)

@@ -28,6 +28,10 @@ READERS: Mapping[str, Reader] = {
 CODERS: Mapping[str, str] = {"gdelt": "GDELT", "ucdp": "UCDP", "acled": "ACLED", "polecat": "POLECAT"}
 DATE = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)")
 MONTH = re.compile(r"(?<!\d)(\d{4})[-_]?(\d{2})(?![-_]?\d)")
+UNNAMED = (
+    "is not named as a quarter of an hour is, such as 20260108001500.export.CSV.zip (translations, mentions and graphs"
+    " are not read); give it the name that it came with, or lay it elsewhere"
+)
 DAYS_OF: Mapping[Every, int] = {"15 minutes": 1, "day": 1, "week": 7}
 
 
@@ -90,8 +94,7 @@ def _month(file: str) -> Span | None:
 def _own_span(reading: Reading, feed: FeedFile) -> Span:
     """Give the first and the last day of what a file tells; whole months of UCDP, which comes in no other way."""
     if feed.every == "15 minutes":
-        msg = "bears no moment in its name, such as 20260108001500.export.CSV.zip; give it the name that it came with"
-        raise DeliveryError(msg)
+        raise DeliveryError(UNNAMED)
     first, last = (getattr(_days(reading, feed), end)() for end in ("min", "max"))
     if not isinstance(first, dt.date) or not isinstance(last, dt.date):
         msg = (

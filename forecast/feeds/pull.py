@@ -191,7 +191,7 @@ def pull_feed(  # noqa: PLR0913 - the ledger's and the clock's part
             store.finish()
             rows: dict[str, Iterable[Sequence[Entry]]] = {
                 "delivery": [delivery_rows(feed, taken)],
-                "count": count_rows(feed, weeks, entries),
+                "count": count_rows(feed, taken, weeks, entries),
                 "coverage": [coverage_rows(feed.name, feed.file, taken, weeks.complete, waiting)],
             }
             gone = {row.id for row in log.log(dataset, sys.maxsize) if row.action == "retract" and not row.superseded}
@@ -255,7 +255,7 @@ def _digest(taken: Iterable[Taken]) -> str:
     return hashlib.sha256("".join(sorted(one.digest for one in taken)).encode()).hexdigest()
 
 
-def count_rows(feed: Feed, weeks: Weeks, entries: Iterable[Entry]) -> list[list[Entry]]:
+def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterable[Entry]) -> list[list[Entry]]:
     """Give the rows of counts that the ledger lacks, in rounds: what was known first, then each revision.
 
     Where the ledger has the state of knowledge before a revision, the revision alone is given; where it has something
@@ -264,7 +264,7 @@ def count_rows(feed: Feed, weeks: Weeks, entries: Iterable[Entry]) -> list[list[
     recorded = {row.id: row for row in entries if isinstance(row, ledger.Count)}
     rounds: defaultdict[int, list[Entry]] = defaultdict(list)
     for states in weeks.counts.values():
-        rows = [_row(feed, state) for state in states]
+        rows = [_row(feed, taken, state) for state in states]
         before = recorded.get(rows[0].id)
         known = next((k for k, row in enumerate(rows) if row == before), -1)
         for k, row in enumerate(rows[known + 1 :]):
@@ -272,9 +272,17 @@ def count_rows(feed: Feed, weeks: Weeks, entries: Iterable[Entry]) -> list[list[
     return [rounds[k] for k in sorted(rounds)]
 
 
-def _row(feed: Feed, state: WeekCount) -> ledger.Count:
+def _row(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> ledger.Count:
     return ledger.Count(
         id=f"{state.channel}-{state.monday}", channel=state.channel, from_=state.monday,
         to=state.monday + dt.timedelta(days=6), count=state.count, exposure=state.exposure,
-        reported_on=state.reported_on, source=feed.file.feed.title, delivery=feed.name,
+        reported_on=state.reported_on, source=feed.file.feed.title, delivery=_rests_on(feed, taken, state),
     )  # fmt: skip
+
+
+def _rests_on(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> str:
+    """Id of the last delivery that a count rests on."""
+    if feed.file.every == "15 minutes":
+        return f"{feed.name}-{state.reported_on}"
+    last = next(one for one in reversed(taken) if one.reported_on <= state.reported_on)
+    return f"{feed.name}-{last.digest[:12]}"

@@ -65,17 +65,16 @@ def mondays(feed: FeedFile, until: dt.date) -> Iterator[dt.date]:
 def days_told(feed: FeedFile, taken: Iterable[Taken]) -> dict[dt.date, dt.date]:
     """Give each day of which enough was delivered, and the day on which that was known."""
     told: dict[dt.date, dt.date] = {}
-    files = Counter[dt.date]()
+    slots: defaultdict[dt.date, set[str]] = defaultdict(set)
     for one in taken:
-        if feed.every == "15 minutes":
-            files[one.first] += 1
+        slots[one.first].add(one.file.partition(".")[0])
         for day in covered(feed, one):
             told[day] = max(told.get(day, one.reported_on), one.reported_on) if feed.kind.adds else min(
                 told.get(day, one.reported_on), one.reported_on
             )  # fmt: skip
     if feed.every == "15 minutes":
         least = math.ceil(SLOTS_A_DAY * (1 - feed.feed.may_lack))
-        return {day: known for day, known in told.items() if files[day] >= least}
+        return {day: known for day, known in told.items() if len(slots[day]) >= least}
     return told
 
 

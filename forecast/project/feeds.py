@@ -12,24 +12,23 @@ from forecast.base.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
     from pathlib import Path
 
     from forecast.feeds.health import FeedAge, Health
     from forecast.feeds.pull import Feed, Pulled
     from forecast.feeds.suggestions import Suggestion, Verdict
+    from forecast.ledger.check import Vocabulary
     from forecast.ledger.issued import Added
     from forecast.project.dataset import Dataset
 
 
 class Feeds:
-    """The feeds in ``data/<dataset>/feeds/``; ``channels`` are those that any model of the dataset has."""
+    """The feeds in ``data/<dataset>/feeds/``."""
 
-    def __init__(self, dataset: Dataset, channels: Mapping[str, object]) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         """Point at the feeds of a dataset."""
         self.dataset = dataset
         self.folder = dataset.folder / "feeds"
-        self._channels = channels
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,11 +39,16 @@ class Feeds:
     def _today(self) -> dt.date:
         return local_day(self.dataset.now)
 
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return self.dataset.vocabulary()
+
     def get(self, name: str) -> Feed:
         """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
         path = feeds.find_feed(self.folder, name)
         file = feeds.load_feed(path)
-        feeds.require_channels(path, file, self._channels, self.dataset.vocabulary().indicators)
+        known = self._vocabulary
+        feeds.require_channels(path, file, known.channels, known.indicators)
         return feeds.Feed(name=name, path=path, file=file)
 
     def chosen(self, name: str | None = None) -> tuple[Feed, ...]:
@@ -68,7 +72,7 @@ class Feeds:
 
     def add(self, kind: str, name: str, where: str) -> Path:
         """Write a new feed file from the template of its kind; `InputError` if there is one of that name."""
-        text = feeds.blank_feed(kind, name, where, self.dataset.vocabulary().start)
+        text = feeds.blank_feed(kind, name, where, self._vocabulary.start)
         path = self.folder / f"{name}.toml"
         if path.exists():
             msg = f"{path}: is there already; choose another name, or edit it"
@@ -107,7 +111,7 @@ class Feeds:
         """Make a row of a suggestion."""
         feed = self.get(name)
         one = feeds.find_suggestion(self.suggestions(name), event, indicator)
-        row = feeds.accept_suggestion(one, feed.file, verdict, self.dataset.vocabulary())
+        row = feeds.accept_suggestion(one, feed.file, verdict, self._vocabulary)
         return self.dataset.ledger.add(self.dataset.name, [row], now=self.dataset.now)
 
     def reject(self, name: str, event: str, indicator: str | None, reason: str) -> Suggestion:

@@ -111,10 +111,6 @@ class Models:
         except (OSError, ValueError):
             return None
 
-    def channels(self, dataset: str) -> dict[str, object]:
-        """Give the channels that any of the models of a dataset defines; errors are those of `vocabulary`."""
-        return {name: row for spec in self._specs(dataset) for name, row in getattr(spec, "channels", {}).items()}
-
     def vocabulary(self, dataset: str, today: dt.date) -> Vocabulary:
         """Name the indicators and states that any of the models of a dataset defines.
 
@@ -126,7 +122,16 @@ class Models:
             If every model that might define something has faults.
 
         """
-        specs = self._specs(dataset)
+        specs, faulty = list[theory.ModelSpec](), list[ModelFileError]()
+        for name in self.names:
+            try:
+                spec = self.get(name).spec
+            except ModelFileError as error:
+                faulty.append(error)
+            else:
+                specs += [spec] * (spec.model.dataset == dataset)
+        if not specs and faulty:
+            raise faulty[0]
         states: dict[str, tuple[str, ...]] = {}
         for spec in specs:
             for name, stage in spec.stages.items():
@@ -138,20 +143,6 @@ class Models:
             today=today,
             channels=sorted({name for spec in specs for name in spec.channels}),
         )
-
-    def _specs(self, dataset: str) -> list[ModelSpec]:
-        """Give the models of a dataset that can be read; `ModelFileError` if none can be."""
-        specs, faulty = list[theory.ModelSpec](), list[ModelFileError]()
-        for name in self.names:
-            try:
-                spec = self.get(name).spec
-            except ModelFileError as error:
-                faulty.append(error)
-            else:
-                specs += [spec] * (spec.model.dataset == dataset)
-        if not specs and faulty:
-            raise faulty[0]
-        return specs
 
 
 def load_with_history(

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from forecast.feeds.deliveries import Intake
 
 STAMP = "20251201001500"
+CANDIDATE = "GEDEvent_v25_0_11.csv"
+WEEKLY = "events-2025-12-01-2025-12-07.txt"
 NAME = f"{STAMP}.export.CSV.zip"
 EVENTS = [Coded(1, "20251201"), Coded(2, "20251201")]
 INNER = gdelt_content(EVENTS, STAMP)
@@ -65,23 +67,24 @@ BAD = {
     "a truncated gzip": (UCDP, "a.csv.gz", gzip.compress(UCDP_ROWS)[:-9], "is truncated or damaged"),
     "a table that breaks off": (GDELT, f"{STAMP}.export.CSV", INNER[:-9], "is truncated: its last line, 2, has no end"),
     "a table with tabs that breaks off": (
-        POLECAT, "events-2025-12-01-2025-12-07.txt", POLECAT_ROWS[:-20], "its last line, 2, breaks off after",
+        POLECAT, WEEKLY, POLECAT_ROWS[:-20], "its last line, 2, breaks off after",
     ),
-    "a CSV file that breaks off in a text": (UCDP, "GEDEvent_v25_0_11.csv", UCDP_ROWS[:-3], "unexpected end of data"),
-    "a CSV file that breaks off at a comma": (UCDP, "GEDEvent_v25_0_11.csv", UCDP_ROWS[:-8], "its last line breaks off"),
+    "a CSV file that breaks off in a text": (UCDP, CANDIDATE, UCDP_ROWS[:-3], "unexpected end of data"),
+    "a CSV file that breaks off at a comma": (UCDP, CANDIDATE, UCDP_ROWS[:-8], "its last line breaks off"),
     "a file that is zipped twice": (GDELT, NAME, zipped(WHOLE, NAME), "is packed twice"),
     "a gzipped zip": (GDELT, NAME, gzip.compress(WHOLE), "is packed twice"),
     "columns of GDELT 1.0": (
-        GDELT, NAME, zipped(b"\t".join([b"1"] * 58) + b"\n", "a"), "it has 58 columns, a GDELT 2.0 table of events has 61",
+        GDELT, NAME, zipped(b"\t".join([b"1"] * 58) + b"\n", "a"), "it has 58 columns, a GDELT 2.0 table of events",
     ),
-    "columns of another source": (UCDP, "GEDEvent_v25_0_11.csv", ACLED_ROWS, "it lacks the columns id, type_of_violence"),
-    "a page of a web site": (POLECAT, "events-2025-12-01-2025-12-07.txt", b"<html>\n", "is not a POLECAT table of events"),
+    "columns of another source": (UCDP, CANDIDATE, ACLED_ROWS, "it lacks the columns id, type_of_violence"),
+    "a page of a web site": (POLECAT, WEEKLY, b"<html>\n", "is not a POLECAT table of events"),
     "rows of another width": (
-        POLECAT, "events-2025-12-01-2025-12-07.txt", POLECAT_ROWS.splitlines()[0] + b"\n1\t2\n3\t4\n", "it has 2 columns",
+        POLECAT, WEEKLY, POLECAT_ROWS.splitlines()[0] + b"\n1\t2\n3\t4\n", "it has 2 columns",
     ),
     "Latin-1": (ACLED, "a.csv", ACLED_ROWS.decode().encode("latin-1"), "is not UTF-8 text (line 2, byte"),
     "UTF-16": (ACLED, "a.csv", ACLED_ROWS.decode().encode("utf-16"), "is UTF-16 text"),
-    "a name without a moment": (GDELT, "export.CSV.zip", WHOLE, "bears no moment in its name"),
+    "a name without a moment": (GDELT, "export.CSV.zip", WHOLE, "is not named as a quarter of an hour is"),
+    "mentions": (GDELT, f"{STAMP}.mentions.CSV.zip", WHOLE, "mentions and graphs are not read"),
     "yesterday's file under today's name": (
         GDELT, "20251202001500.export.CSV.zip", WHOLE, "its rows were added at 20251201001500: it is another file",
     ),

@@ -38,7 +38,7 @@ class Server(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[str, str]]] = []
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server calls it so
+    def do_GET(self) -> None:
         """Answer."""
         name = self.path.rpartition("/")[2]
         asked = self.headers.get("Range", "")

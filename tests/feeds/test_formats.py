@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from coded_events import (
     ACLED,
@@ -26,14 +27,18 @@ from coded_events import (
     ucdp_row,
     zipped,
 )
+from places import ROOT
 
 from forecast.feeds import ucdp
+from forecast.feeds.feed_file import load_feed
 from forecast.feeds.kinds import read_delivery
+from forecast.feeds.selection import is_selected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.feeds.events import Reading
+    from forecast.feeds.feed_file import Selection
 
 STAMP = "20251201001500"
 
@@ -167,3 +172,21 @@ def test_a_plain_table_has_columns_of_its_own(tmp_path: Path) -> None:
     assert found.events["day"].to_list() == [dt.date(2025, 12, 2)] * 2
     assert sorted(found.events["source"]) == ["a", "b"]
     assert found.faults[0].row == "31.02.2025;march;b"
+
+
+@pytest.mark.parametrize("name", ["gdelt", "ucdp"])
+def test_no_event_is_counted_by_two_channels_of_the_reference_feeds(name: str) -> None:
+    """Channels are told apart by actors or codes, for one event would be evidence twice."""
+    feed = load_feed(ROOT / "data" / "russia_azerbaijan" / "feeds" / f"{name}.toml")
+    codes = sorted({code for one in feed.channels.values() for code in one.codes or ()})
+    sides = sorted({side.rstrip("*") for one in feed.channels.values() for side in _sides(one)})
+    rows = [(a, b, code) for a in sides for b in sides for code in codes]
+    events = pl.DataFrame(rows, schema=["source", "target", "code"], orient="row").with_columns(place=pl.lit(""))
+    counted = [events.select(is_selected(one)).to_series().cast(int) for one in feed.channels.values()]
+    assert sum(counted[1:], counted[0]).max() == 1
+    assert all(one.sum() for one in counted)
+
+
+def _sides(one: Selection) -> list[str]:
+    pairs = [side for pair in one.between or () for side in pair]
+    return [*pairs, *(one.source or ()), *(one.target or ())]

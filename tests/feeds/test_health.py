@@ -87,7 +87,9 @@ def test_revisions_are_told_with_the_largest(tmp_path: Path) -> None:
     take_in(feed.store(), feed.file, listed_files(feed.files), later, later.date())
     health = check_feed(feed, later.date())
     assert len(health.revised) == 2
-    assert "2 counts revised; most that of battles in the week from 2025-11-03, 3 → 1, on 2026-01-20." in health.sentences
+    assert (
+        "2 counts revised; most that of battles in the week from 2025-11-03, 3 → 1, on 2026-01-20." in health.sentences
+    )
 
 
 def test_a_feed_without_any_file_is_all_gap(tmp_path: Path) -> None:

@@ -54,9 +54,7 @@ def _taken(text: str, folder: Path) -> tuple[FeedFile, Store]:
 
 
 def _seen(day: dt.date, **other: str) -> Observation:
-    return Observation(
-        id="mine", indicator="entry_ban", date=day, reported_on=day, source="Paper", grade="B2", **other
-    )
+    return Observation(id="mine", indicator="entry_ban", date=day, reported_on=day, source="Paper", grade="B2", **other)
 
 
 def test_what_could_be_a_sighting_is_suggested_with_its_link(gdelt: tuple[FeedFile, Store]) -> None:
@@ -85,7 +83,7 @@ def test_grade_and_story_are_asked_for(verdict: Verdict, gdelt: tuple[FeedFile, 
     """A machine's event gets no grade by itself; the message names stories near it."""
     feed, store = gdelt
     (one,) = suggest_sightings("coded", feed, store, [_seen(MONDAY, story="the_ban")])
-    with pytest.raises(InputError, match="takes its --grade and its --story: .* near it there is the_ban"):
+    with pytest.raises(InputError, match=r"takes its --grade and its --story: .* near it there is the_ban"):
         accept_suggestion(one, feed, verdict, VOCABULARY)
 
 
@@ -105,7 +103,9 @@ def test_a_rejected_one_is_remembered(gdelt: tuple[FeedFile, Store]) -> None:
         reject_suggestion(one, store.folder, "", TODAY)
     assert len(suggest_sightings("coded", feed, store, [])) == 1
     reject_suggestion(one, store.folder, "=an old ban, told again", TODAY)
-    reject_suggestion(Suggestion(**{n: getattr(one, n) for n in one.__dataclass_fields__} | {"event": "9"}), store.folder, "no", TODAY)
+    reject_suggestion(
+        Suggestion(**{n: getattr(one, n) for n in one.__dataclass_fields__} | {"event": "9"}), store.folder, "no", TODAY
+    )
     assert suggest_sightings("coded", feed, store, []) == ()
     assert "'=an old ban, told again" in (store.folder / "rejected.csv").read_text()
 
@@ -122,7 +122,7 @@ def test_an_event_that_does_not_wait_is_named(gdelt: tuple[FeedFile, Store]) -> 
 
 
 def test_a_week_is_covered_when_all_its_suggestions_are_decided(tmp_path: Path) -> None:
-    """UCDP sees every such event: weeks are coverage after the lag, but for one with an event that nobody has judged."""
+    """UCDP sees every such event: weeks are coverage after the lag, but not one with an event nobody has judged."""
     rows = [ucdp_row(1, "2025-11-05", best=40), ucdp_row(2, "2025-11-12", best=3)]
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "GEDEvent_v25_0_11.csv").write_bytes(csv_content(UCDP_COLUMNS, rows))

@@ -63,9 +63,7 @@ def test_a_late_event_goes_to_its_own_week_and_is_told_on_its_own_day(tmp_path: 
         WeekCount("hostility", MONDAY, 2, 7 + 2, SUNDAY),
         WeekCount("hostility", MONDAY, 3, 7 + 3, SUNDAY + WEEK),
     )
-    assert weeks.counts["hostility", MONDAY + WEEK] == (
-        WeekCount("hostility", MONDAY + WEEK, 1, 7 + 1, SUNDAY + WEEK),
-    )
+    assert weeks.counts["hostility", MONDAY + WEEK] == (WeekCount("hostility", MONDAY + WEEK, 1, 7 + 1, SUNDAY + WEEK),)
 
 
 def test_only_what_the_channel_selects_counts(tmp_path: Path) -> None:
@@ -114,14 +112,14 @@ def test_days_come_in_any_order(tmp_path: Path) -> None:
 
 def test_a_release_replaces_what_was_said_of_its_days(tmp_path: Path) -> None:
     """A later release drops an event, adds one and moves one: the week is revised on the day of that release."""
-    lay(tmp_path, **{"GEDEvent_v25_0_11": csv_content(UCDP_COLUMNS, [ucdp_row(k, "2025-11-03") for k in range(3)])})
+    lay(tmp_path, GEDEvent_v25_0_11=csv_content(UCDP_COLUMNS, [ucdp_row(k, "2025-11-03") for k in range(3)]))
     first = weeks_of(UCDP, tmp_path)
     monday = dt.date(2025, 11, 3)
     assert first.complete == tuple(monday + k * WEEK for k in range(4))
     assert first.counts["battles", monday] == (WeekCount("battles", monday, 3, 1, dt.date(2025, 12, 20)),)
     assert first.counts["battles", monday + WEEK] == (WeekCount("battles", monday + WEEK, 0, 1, dt.date(2025, 12, 20)),)
     rows = [ucdp_row(1, "2025-11-03"), ucdp_row(2, "2025-11-10"), ucdp_row(7, "2025-11-10"), ucdp_row(8, "2025-10-30")]
-    lay(tmp_path, **{"GEDEvent_v25_10_25_12": csv_content(UCDP_COLUMNS, rows)})
+    lay(tmp_path, GEDEvent_v25_10_25_12=csv_content(UCDP_COLUMNS, rows))
     later = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
     weeks = weeks_of(UCDP, tmp_path, now=later)
     assert [(row.count, row.reported_on.isoformat()) for row in weeks.counts["battles", monday]] == [
@@ -144,7 +142,7 @@ def test_an_export_counts_after_its_lag(tmp_path: Path) -> None:
 def test_vague_days_count_in_no_week(tmp_path: Path) -> None:
     """An event of which the month is known is no event of the week in the middle of the month."""
     vague = ucdp_row(2, "2025-11-01", date_end="2025-11-30 00:00:00.000", date_prec=4)
-    lay(tmp_path, **{"GEDEvent_v25_0_11": csv_content(UCDP_COLUMNS, [ucdp_row(1, "2025-11-04"), vague])})
+    lay(tmp_path, GEDEvent_v25_0_11=csv_content(UCDP_COLUMNS, [ucdp_row(1, "2025-11-04"), vague]))
     weeks = weeks_of(UCDP, tmp_path)
     assert [rows[-1].count for rows in weeks.counts.values()] == [1, 0, 0, 0]
 
