@@ -13,7 +13,7 @@ import polars as pl
 from forecast.base.errors import InputError
 from forecast.feeds.events import DeliveryError, Fault
 from forecast.feeds.kinds import UNNAMED, named_span, read_delivery
-from forecast.feeds.selection import is_watched, watched
+from forecast.feeds.selection import is_recent, is_watched, watched
 from forecast.feeds.store import IDS, KEPT, Group, Taken
 
 if TYPE_CHECKING:
@@ -174,10 +174,11 @@ def _write(store: Store, feed: FeedFile, name: str, reads: Sequence[_Read]) -> l
         fresh = fresh.join(pl.concat([ids, elsewhere]).select("id"), on="id", how="anti")
     else:
         fresh = events
-    kept = fresh.filter(is_watched(feed))
+    recent = fresh.filter(is_recent(feed))
+    kept = recent.filter(is_watched(feed))
     counts = [dict(frame.group_by("delivery").len().iter_rows()) for frame in (events, fresh, kept)]
     volumes: defaultdict[str, list[tuple[dt.date, dt.date, int]]] = defaultdict(list)
-    dated = fresh.filter(~pl.col("vague")).group_by("delivery", "day", "added").len().sort("delivery", "day", "added")
+    dated = recent.filter(~pl.col("vague")).group_by("delivery", "day", "added").len().sort("delivery", "day", "added")
     for digest, day, added, size in dated.iter_rows():
         volumes[digest].append((day, added, size))
     new = [_counted(read.taken, [count.get(read.taken.digest, 0) for count in counts], volumes) for read in reads]
@@ -189,7 +190,7 @@ def _write(store: Store, feed: FeedFile, name: str, reads: Sequence[_Read]) -> l
         Group(
             tuple(sorted((*stay, *new), key=lambda one: one.file)),
             pl.concat([before, kept]),
-            pl.concat([ids, fresh.select(*IDS)]),
+            pl.concat([ids, fresh.select(*IDS)]) if feed.kind.adds else ids,
             tuple(faults),
         ),
     )

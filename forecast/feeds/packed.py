@@ -99,6 +99,16 @@ def sound_lines(content: bytes, width: int, what: str) -> tuple[list[bytes], lis
     return sound, numbers, faults
 
 
+def _not_utf_8(content: bytes) -> str:
+    """Say where a file is no UTF-8."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"is not UTF-8 text (line {line}, byte {error.start}); save it as UTF-8, which the source offers"
+    return "is not UTF-8 text; save it as UTF-8, which the source offers"
+
+
 def lacks(what: str, lacking: Sequence[str], header: Sequence[str]) -> str:
     """Say that a header lacks columns of a format."""
     have = ", ".join(header[:8])[:200] or "none"
@@ -126,14 +136,9 @@ def csv_rows(content: bytes, needed: Sequence[str], what: str, separator: str = 
     the header's are given as they are.
     """
     _require_text(content)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        msg = f"is not UTF-8 text (line {line}, byte {error.start}); save it as UTF-8, which the source offers"
-        raise DeliveryError(msg) from error
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, delimiter=separator, strict=True)
     try:
         header = [name.strip().casefold() for name in next(reader, [])]
         if lacking := [name for name in needed if name not in header]:
@@ -146,9 +151,11 @@ def csv_rows(content: bytes, needed: Sequence[str], what: str, separator: str = 
                 yield last + 1, row
                 width = len(row)
             last = reader.line_num
+    except UnicodeDecodeError as error:
+        raise DeliveryError(_not_utf_8(content)) from error
     except csv.Error as error:
         msg = f"is truncated or damaged at line {reader.line_num} ({error}); get it again"
         raise DeliveryError(msg) from error
-    if width < len(header) and not text.endswith("\n"):
+    if width < len(header) and not content.endswith(b"\n"):
         msg = f"is truncated: its last line breaks off after {width} of {len(header)} columns; get it again"
         raise DeliveryError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from functools import reduce
 from operator import and_, or_
@@ -30,10 +31,16 @@ def is_watched(feed: FeedFile) -> pl.Expr:
     return reduce(or_, map(_acts, feed.selections))
 
 
+def is_recent(feed: FeedFile) -> pl.Expr:
+    """Condition that holds for the events of the window, and of the week in which it begins."""
+    return pl.col("day") > feed.window.from_ - dt.timedelta(days=7)
+
+
 def watched(feed: FeedFile) -> str:
-    """Fingerprint of the actors and places of a feed: with others, its deliveries have to be read again."""
+    """Fingerprint of actors, places and beginning of a feed: with others, its deliveries have to be read again."""
     named = sorted(repr((one.between, one.source, one.target, one.places)) for one in feed.selections)
-    return hashlib.sha256("\n".join(dict.fromkeys(named)).encode()).hexdigest()[:12]
+    text = "\n".join([feed.window.from_.isoformat(), *dict.fromkeys(named)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _acts(selection: Selection) -> pl.Expr:

@@ -39,7 +39,7 @@ def read(content: bytes, file: str, feed: FeedFile, latest: dt.date) -> Reading:
     middle = (start + pl.duration(days=length // 2)).dt.to_string("%Y-%m-%d")
     raw = table.frame.with_columns(
         day=pl.coalesce(middle, pl.col("date_start")),
-        vague=(length > LONGEST).fill_null(value=False)
+        vague=(~length.is_between(0, LONGEST)).fill_null(value=False)
         | (pl.col("date_prec").cast(pl.Int64, strict=False).fill_null(VAGUE_FROM) >= VAGUE_FROM),
         added=pl.lit(""),
         link=pl.col("source_article").str.extract(r"(https?://[^\s;,\"]+)").fill_null(""),

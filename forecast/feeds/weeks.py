@@ -54,10 +54,10 @@ class Weeks(NamedTuple):
 
 
 def mondays(feed: FeedFile, until: dt.date) -> Iterator[dt.date]:
-    """Give the Mondays of the whole weeks of the feed's window that have passed by ``until``."""
+    """Give the Mondays of the weeks that lie in the feed's window and have passed, on the day ``until``."""
     first = feed.window.from_ + dt.timedelta(days=-feed.window.from_.weekday() % 7)
-    last = min(until, feed.window.until or until)
-    while first + WEEK <= last + dt.timedelta(days=1):
+    end = min(until, feed.window.until + dt.timedelta(days=1)) if feed.window.until else until
+    while first + WEEK <= end:
         yield first
         first += WEEK
 

@@ -82,7 +82,10 @@ class Feeds:
         return path
 
     def pull(self, name: str | None = None, *, dry_run: bool = False) -> tuple[Pulled, ...]:
-        """Bring one feed, or all, up to date; a ``dry_run`` downloads and records nothing."""
+        """Bring one feed, or all, up to date; a ``dry_run`` downloads and records nothing.
+
+        The caller holds the project's lock, unless nothing is recorded.
+        """
         log, dataset, now = self.dataset.ledger, self.dataset.name, self.dataset.now
         return tuple(
             feeds.pull_feed(feed, log, dataset, now=now, today=self._today, dry_run=dry_run)

@@ -92,7 +92,7 @@ def test_a_channel_that_no_model_has_is_a_fault(project: Path) -> None:
     path.write_text(GDELT.replace("channels.hostility", "channels.hostilty"), encoding="utf-8")
     done = call("feed", "pull", cwd=project)
     assert done.code == 2
-    assert "coded.toml:11: channels.hostilty: no model of this dataset has such a channel; did you mean" in done.err
+    assert "coded.toml:10: channels.hostilty: no model of this dataset has such a channel; did you mean" in done.err
     assert not (_feeds(project) / "coded").exists()
 
 

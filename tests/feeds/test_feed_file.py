@@ -46,7 +46,7 @@ FAULTS = {
         GDELT.replace('folder = "files"', 'url = "https://example.org/{stump}.zip"'), 5, "feed.url: {stump} is no",
     ),
     "an address of releases": (
-        ACLED.replace('folder = "files"', 'url = "https://example.org/a.csv"'), 5, "feed.url: releases come under names",
+        ACLED.replace('folder = "files"', 'url = "https://example.org/a.csv"'), 5, "feed.url: releases come under",
     ),
     "a selection of everything": (
         _without(GDELT, 'between = [["RUS", "AZE"]]\n'), 10, "channels.hostility: selects every event there is",
@@ -132,7 +132,8 @@ def test_an_address_is_taken_for_one() -> None:
 
 
 def test_other_codes_need_no_other_reading(tmp_path: Path) -> None:
-    """Files have to be read again for other actors, not for other codes or notes."""
+    """Files have to be read again for other actors or an earlier beginning, not for other codes."""
     feed = feed_of(GDELT, tmp_path)
     assert watched(feed_of(GDELT.replace('["11", "12"]', '["19"]'), tmp_path)) == watched(feed)
-    assert watched(feed_of(GDELT.replace('"AZE"]]', '"GEO"]]'), tmp_path)) != watched(feed)
+    for old, new in (('"AZE"]]', '"GEO"]]'), ("from = 2025-12-01", "from = 2025-11-01")):
+        assert watched(feed_of(GDELT.replace(old, new), tmp_path)) != watched(feed)

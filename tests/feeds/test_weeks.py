@@ -165,8 +165,8 @@ def test_the_window_bounds_what_counts(tmp_path: Path) -> None:
     """Only whole weeks within the window count, and only those that have passed."""
     feed = feed_of(GDELT.replace("from = 2025-12-01", "from = 2025-12-03\nuntil = 2025-12-27"), tmp_path)
     assert list(mondays(feed, TODAY)) == [MONDAY + WEEK, MONDAY + 2 * WEEK]
-    assert list(mondays(feed, MONDAY + WEEK + dt.timedelta(days=5))) == []
-    assert list(mondays(feed, MONDAY + WEEK + dt.timedelta(days=6))) == [MONDAY + WEEK]
+    assert list(mondays(feed, MONDAY + WEEK + dt.timedelta(days=6))) == []
+    assert list(mondays(feed, MONDAY + WEEK + dt.timedelta(days=7))) == [MONDAY + WEEK]
 
 
 def test_a_file_that_comes_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
