@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from forecast import ledger
 from forecast.base import prose
 from forecast.base.shown import Shown, ShownTable
 from forecast.feeds.deliveries import Intake, listed_files, take_in
@@ -25,7 +24,7 @@ from forecast.feeds.selection import watched
 from forecast.feeds.store import Store
 from forecast.feeds.suggestions import coverage_rows, suggest_sightings
 from forecast.feeds.weeks import Weeks, count_weeks, days_told
-from forecast.ledger.rows import with_id
+from forecast.ledger.rows import Count, Delivery, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -231,7 +230,7 @@ def delivery_rows(feed: Feed, taken: Sequence[Taken]) -> list[Entry]:
     """Give a row for each delivery; for each whole day where a file comes every quarter of an hour."""
     if feed.file.every != "15 minutes":
         return [
-            ledger.Delivery(
+            Delivery(
                 feed=feed.name, file=one.file, digest=one.digest, from_=one.first, to=one.last, read=one.read,
                 kept=one.kept, faulty=one.faulty, repeated=one.repeated, reported_on=one.reported_on,
                 note="; ".join(one.notes),
@@ -241,18 +240,17 @@ def delivery_rows(feed: Feed, taken: Sequence[Taken]) -> list[Entry]:
     days: defaultdict[dt.date, list[Taken]] = defaultdict(list)
     for one in taken:
         days[one.first].append(one)
-    return [
-        ledger.Delivery(
-            id=f"{feed.name}-{day}", feed=feed.name, file=f"{len(days[day])} files of {day}", digest=_digest(days[day]),
-            from_=day, to=day, reported_on=day,
-            **{name: sum(getattr(one, name) for one in days[day]) for name in ("read", "kept", "faulty", "repeated")},
-        )
-        for day in sorted(days_told(feed.file, taken))
-    ]  # fmt: skip
+    return [_day_row(feed, day, days[day]) for day in sorted(days_told(feed.file, taken))]
 
 
-def _digest(taken: Iterable[Taken]) -> str:
-    return hashlib.sha256("".join(sorted(one.digest for one in taken)).encode()).hexdigest()
+def _day_row(feed: Feed, day: dt.date, taken: Sequence[Taken]) -> Delivery:
+    digests = "".join(sorted(one.digest for one in taken))
+    return Delivery(
+        id=f"{feed.name}-{day}", feed=feed.name, file=f"{prose.count(len(taken), 'file')} of {day}",
+        digest=hashlib.sha256(digests.encode()).hexdigest(), from_=day, to=day, reported_on=day,
+        read=sum(one.read for one in taken), kept=sum(one.kept for one in taken),
+        faulty=sum(one.faulty for one in taken), repeated=sum(one.repeated for one in taken),
+    )  # fmt: skip
 
 
 def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterable[Entry]) -> list[list[Entry]]:
@@ -261,7 +259,7 @@ def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterab
     Where the ledger has the state of knowledge before a revision, the revision alone is given; where it has something
     else, such as a count by other codes, all states are.
     """
-    recorded = {row.id: row for row in entries if isinstance(row, ledger.Count)}
+    recorded = {row.id: row for row in entries if isinstance(row, Count)}
     rounds: defaultdict[int, list[Entry]] = defaultdict(list)
     for states in weeks.counts.values():
         rows = [_row(feed, taken, state) for state in states]
@@ -272,8 +270,8 @@ def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterab
     return [rounds[k] for k in sorted(rounds)]
 
 
-def _row(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> ledger.Count:
-    return ledger.Count(
+def _row(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> Count:
+    return Count(
         id=f"{state.channel}-{state.monday}", channel=state.channel, from_=state.monday,
         to=state.monday + dt.timedelta(days=6), count=state.count, exposure=state.exposure,
         reported_on=state.reported_on, source=feed.file.feed.title, delivery=_rests_on(feed, taken, state),

@@ -40,7 +40,8 @@ def _note(source: str, reached: list[dt.date], as_of: dt.date) -> str:
     last = reached[-1]
     age = max(0, (as_of - last).days)
     pace = statistics.median((b - a).days for a, b in pairwise(reached)) if len(reached) > 1 else GRACE
-    said = f"Counts of {source} were delivered to {prose.day(last)}, {prose.count(age, 'day')} before the date of the forecast"
+    ago = prose.count(age, "day")
+    said = f"Counts of {source} were delivered to {prose.day(last)}, {ago} before the date of the forecast"
     if age <= 2 * pace + GRACE:
         return f"{said}."
     return f"{said}, which is late: the feed may be dead, and what came since is missing, not quiet."

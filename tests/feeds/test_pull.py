@@ -69,7 +69,7 @@ def test_the_ledger_gets_each_day_and_each_week_once(tmp_path: Path, log: Sqlite
     assert sorted(days) == [MONDAY + dt.timedelta(days=k) for k in range(14)]
     one = days[MONDAY]
     assert (one.id, one.file, one.read, one.kept, one.faulty, one.repeated) == (
-        f"coded-{MONDAY}", f"1 files of {MONDAY}", 2, 1, 0, 0,
+        f"coded-{MONDAY}", f"1 file of {MONDAY}", 2, 1, 0, 0,
     )  # fmt: skip
     (week,) = (row for row in rows if isinstance(row, Count) and row.from_ == MONDAY)
     assert (week.id, week.to, week.exposure, week.source) == (f"hostility-{MONDAY}", SUNDAY, 9, "Made-up GDELT")

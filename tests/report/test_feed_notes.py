@@ -23,7 +23,7 @@ def delivered(until: dt.date, pace: int, channel: str = "talks") -> list[Entry]:
     rows = [
         with_id(
             Delivery(
-                feed="gdelt", file="a", digest=f"{k:064}", from_=day, to=day, read=1, kept=1, faulty=0, repeated=0,
+                feed="gdelt", file="a", digest=f"{k}" * 64, from_=day, to=day, read=1, kept=1, faulty=0, repeated=0,
                 reported_on=day,
             )
         )
