@@ -24,7 +24,7 @@ OPTIONAL = ("Actor Name", "Recipient Name", "Country", "Source", "Publication Da
 
 
 def read(content: bytes, file: str, feed: FeedFile, latest: dt.date) -> Reading:
-    """Read a file; who acts is a country, by its three letters."""
+    """Read a file; who acts is a country, as the file writes it."""
     del file, feed
     table = read_tsv(content, NEEDED, OPTIONAL, "a POLECAT table of events")
     identity = [pl.col(name) for name in ("Event ID", "Actor Country", "Recipient Country", "Event Type", "Event Mode")]

@@ -79,6 +79,7 @@ class Pulled(Shown):
     weeks: Weeks
     suggestions: int
     stale: tuple[str, ...]
+    no_folder: str
     dry_run: bool
     recorded: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
@@ -102,6 +103,8 @@ class Pulled(Shown):
         more = len(self.intake.refused) - SHOWN_REFUSED
         said += [f"{more:,} more files were refused (--json has all)."] * (more > 0)
         said += [f"{one.file}: {note}." for one in new for note in one.notes][:SHOWN_REFUSED]
+        if self.no_folder:
+            said.append(f"{self.no_folder}: is not there; lay the source's files there, or mend `feed.folder`.")
         said += self._of_download()
         if self.stale:
             said.append(
@@ -157,6 +160,7 @@ class Pulled(Shown):
             ],
             "suggestions": self.suggestions,
             "stale": list(self.stale),
+            "no_folder": self.no_folder or None,
             "recorded": {kind: {"rows": rows, "superseding": old} for kind, (rows, old) in self.recorded.items()},
         }  # fmt: skip
 
@@ -167,17 +171,16 @@ class Pulled(Shown):
 
 def pull_feed(  # noqa: PLR0913 - the ledger's and the clock's part
     feed: Feed, log: Ledger, dataset: str, *, now: dt.datetime, today: dt.date, dry_run: bool = False,
-    get: bool = True,
 ) -> Pulled:  # fmt: skip
     """Bring a feed up to date; ``dry_run`` reads and counts, and leaves store and ledger as they are.
 
-    Without ``get``, or in a dry run, nothing is downloaded. `InputError` if the folder or the store cannot be used.
+    A dry run downloads nothing. `InputError` if the folder or the store cannot be used.
     """
     mark = watched(feed.file)
     with tempfile.TemporaryDirectory() as aside:
         store = feed.store(Path(aside) if dry_run else None)
-        got = _download(feed, store, now) if get and not dry_run else None
-        files = listed_files(feed.files) if feed.file.feed.url is None or feed.files.exists() else []
+        got = _download(feed, store, now) if not dry_run else None
+        files = listed_files(feed.files) if feed.files.exists() else []
         intake = take_in(store, feed.file, files, now, today)
         taken = [one for one in store.taken if one.watched == mark]
         stale = [one.file for one in store.taken if one.watched != mark]
@@ -197,7 +200,7 @@ def pull_feed(  # noqa: PLR0913 - the ledger's and the clock's part
             recorded = {kind: _add(log, dataset, rounds, gone, now) for kind, rounds in rows.items()}
     return Pulled(
         feed=feed.name, intake=intake, downloaded=got, weeks=weeks, suggestions=len(waiting), stale=tuple(stale),
-        dry_run=dry_run,
+        no_folder="" if feed.files.exists() or feed.file.feed.url else str(feed.files), dry_run=dry_run,
         recorded={kind: counts for kind, counts in recorded.items() if any(counts)},
     )  # fmt: skip
 

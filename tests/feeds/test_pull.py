@@ -16,6 +16,7 @@ from coded_events import (
     Coded,
     csv_content,
     feed_of,
+    gdelt_day,
     gdelt_week,
     ucdp_row,
 )
@@ -24,6 +25,7 @@ from forecast.base.errors import InputError
 from forecast.feeds import pull as pulling
 from forecast.feeds.deliveries import listed_files, take_in
 from forecast.feeds.pull import Feed, pull_feed
+from forecast.feeds.store import Store
 from forecast.ledger.rows import Count, Coverage, Delivery
 from forecast.ledger.sqlite import SqliteLedger
 
@@ -190,3 +192,29 @@ def test_a_release_is_a_delivery_and_coverage(tmp_path: Path, log: SqliteLedger)
     looks = [row for row in rows if isinstance(row, Coverage)]
     assert {(row.indicator, (row.to - row.from_).days) for row in looks} == {("mass_air_strikes", 6)}
     assert pull(UCDP, tmp_path, log).recorded == {}
+
+
+def test_a_folder_that_is_not_there_is_told_and_stops_no_other_feed(tmp_path: Path, log: SqliteLedger) -> None:
+    """Nothing was delivered then: no week counts, and the message says where files are looked for."""
+    result = pull(GDELT, tmp_path, log)
+    assert result.recorded == {}
+    assert result.weeks.complete == ()
+    assert (
+        f"{tmp_path / 'files'}: is not there; lay the source's files there, or mend `feed.folder`." in result.sentences
+    )
+
+
+def test_a_group_is_written_as_a_whole_or_not_at_all(
+    tmp_path: Path, log: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before its index is written, a revised day is as it was; the next pull revises it."""
+    _lay(tmp_path)
+    pull(GDELT, tmp_path, log)
+    gdelt_day(tmp_path / "files", MONDAY, [Coded(1, "20251201"), Coded(8, "20251201")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_write_index", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pull(GDELT, tmp_path, log)
+    assert sorted(Store(tmp_path / "coded").events()["id"]) == ["1", "2", "3"]
+    assert pull(GDELT, tmp_path, log).recorded["count"][1]
+    assert counts(log) == {MONDAY: 3, MONDAY + WEEK: 1}
