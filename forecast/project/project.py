@@ -132,8 +132,7 @@ class Project:
 
         `UntrustworthyError` if it fails its checks and ``accept_bad`` is false; it is kept, so accepting costs nothing.
         """
-        how["settings"] = settings
-        given = self._given(model, as_of, how)
+        given = self._given(model, as_of, {**how, "settings": settings})
         evidence = given.evidence()
         return given.fitter.fit(evidence), evidence
 
