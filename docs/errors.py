@@ -42,7 +42,54 @@ OBSERVE = ("forecast", "observe", "presidents_meeting", "--date", "2026-01-07", 
 RUN = ("forecast", "run", "--as-of", "2026-01-08")
 
 
+FEED = """\
+[feed]
+kind = "plain"
+title = "Border incidents"
+url = "http://example.org/{date}.csv"
+licence = "none"
+
+[window]
+from = 2025-12-01
+
+[columns]
+day = "date"
+
+[sightings.force_shown]
+codes = ["shots"]
+"""
+SOUND_FEED = """\
+[feed]
+kind = "plain"
+title = "Border incidents"
+folder = "files"
+license = "none"
+[window]
+from = 2025-12-01
+[columns]
+id = "id"
+day = "date"
+code = "what"
+place = "where"
+[sightings.force_shown]
+places = ["Dagestan"]
+"""
+
+
 # Ways to go wrong.
+
+
+def _fed(root: Path) -> None:
+    """Pull a feed with one event that may be a sighting."""
+    folder = root / "data" / "russia_azerbaijan" / "feeds"
+    for path in folder.glob("*.toml"):
+        path.unlink()
+    _write("data/russia_azerbaijan/feeds/borders.toml", SOUND_FEED)(root)
+    _write(
+        "data/russia_azerbaijan/feeds/files/day-2025-12-02.csv", "id,date,what,where\n1,2025-12-02,drill,Dagestan\n"
+    )(root)
+    project, model = opened(root)
+    project.feeds(model, now=NOW).pull("borders")
 
 
 def _write(name: str, content: str | bytes) -> Callable[[Path], object]:
@@ -429,6 +476,18 @@ CASES = (
     ),
     Case("Correcting a row that is not there", (*OBSERVE, "--grade", "A1", "--id", "dushanbe-meting")),
     Case("A file that is not there", ("forecast", "import", "sightings.csv")),
+    Case(
+        "A feed file with faults",
+        ("forecast", "feed", "pull", "borders"),
+        _write("data/russia_azerbaijan/feeds/borders.toml", FEED),
+    ),
+    Case("A feed that is not there", ("forecast", "feed", "pull", "gdlt")),
+    Case(
+        "A sighting without a grade",
+        ("forecast", "feed", "suggest", "borders", "--accept", "1"),
+        _fed,
+        "What a machine proposes has no grade and no story of its own.",
+    ),
     Case("A forecast as of a day before the model's start", (*RUN[:3], "2024-06-01")),
     Case("A forecast as of a day to come", (*RUN[:3], "2999-01-01")),
     Case("A day that is no date", (*RUN[:3], "8.1.2026")),

@@ -70,10 +70,10 @@ def test_what_is_exported_is_described() -> None:
     assert all(inspect.getdoc(getattr(forecast, name)) for name in forecast.__all__)
 
 
-RESULTS = ("quantities", "answers", "record", "project")  # packages that hold what a program is given
+RESULTS = ("quantities", "answers", "record", "feeds", "project")  # packages that hold what a program is given
 NO_RESULTS = {
     "Added", "Observation", "Coverage", "Resolution",  # rows of the ledger, whose content is their `repr`
-    "Anchor", "Dataset", "Fits", "Known", "Ledger", "Model", "Posterior", "TrackRecord",  # to work with, not to look at
+    "Anchor", "Dataset", "Feeds", "Fits", "Known", "Ledger", "Model", "Posterior", "TrackRecord",  # to work with
     "Path", "WeekPath",  # of a file, and what a picture is drawn from
 }  # fmt: skip
 

@@ -88,6 +88,7 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
         ROOT / "forecast.toml",
         *ROOT.glob("models/*.*"),
         *ROOT.glob("reports/templates/*"),
+        *ROOT.glob("data/russia_azerbaijan/feeds/*.toml"),
         ROOT / "data" / "russia_azerbaijan" / "history.csv",
         ROOT / "data" / "russia_azerbaijan" / "observations.csv",
     ]

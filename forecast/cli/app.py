@@ -16,6 +16,7 @@ from forecast.base.sanitise import visible
 from forecast.cli import (
     archive,
     evidence,
+    feeds,
     fits,
     forecasts,
     history,
@@ -58,6 +59,7 @@ for part in (models, history, evidence, forecasts, questions, rivals, archive, t
     app.add_typer(part.app)
 
 app.add_typer(fits.app, name="fits")
+app.add_typer(feeds.app, name="feed")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from forecast import ledger, record
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
+from forecast.project.feeds import Feeds
 from forecast.project.fits import Fits
 from forecast.project.given import fill_in, replay, rivals_at_hand
 from forecast.project.models import Models
@@ -102,6 +103,10 @@ class Project:
         """Ledger entries of the model's dataset in force, as public on ``as_of``."""
         return self.dataset(model, now=now).entries(as_of)
 
+    def feeds(self, model: Model, *, now: dt.datetime) -> Feeds:
+        """Give the feeds of the model's dataset."""
+        return Feeds(self.dataset(model, now=now))
+
     def observe(self, model: Model, cells: dict[str, str], kind: str, *, now: dt.datetime) -> Added:
         """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``."""
         return self.dataset(model, now=now).observe(cells, kind)
@@ -112,8 +117,6 @@ class Project:
     ) -> Added:  # fmt: skip
         """Take the rows of a CSV or Excel file into the ledger, all or none; see `Dataset.import_rows`."""
         return self.dataset(model, now=now).import_rows(path, sheet=sheet, dates=dates, same=same)
-
-    # Forecasts.
 
     @property
     def fits(self) -> Fits:
@@ -129,8 +132,7 @@ class Project:
 
         `UntrustworthyError` if it fails its checks and ``accept_bad`` is false; it is kept, so accepting costs nothing.
         """
-        how["settings"] = settings
-        given = self._given(model, as_of, how)
+        given = self._given(model, as_of, {**how, "settings": settings})
         evidence = given.evidence()
         return given.fitter.fit(evidence), evidence
 
@@ -237,8 +239,6 @@ class Project:
     def score(self, model: str | None = None) -> Score:
         """Score every probability that was issued of ``model`` and whose question is resolved."""
         return self.track_record.score(model)
-
-    # Reports, one writer at a time.
 
     def write_report(self, report: dict[str, Any], words: str | None = None) -> Path:
         """Write a report to ``reports/<model>/<as-of>/``, as `Reports.write` does, under the project's lock."""

@@ -119,8 +119,7 @@ def shown(model: Model, entries: tuple[Entry, ...], fits: Path, forecast: LiveFo
     anchor = forecast.trust.anchor
     learned = () if anchor == inference.PRIOR else inference.load_record(fits / f"{anchor}.nc").learned
     evidence = model.evidence(entries, forecast.as_of)
-    watched = any(isinstance(row, ledgers.Coverage) for row in entries)
-    data = reporting.forecast_data(model.spec, evidence, learned, forecast, watched=watched)
+    data = reporting.forecast_data(model.spec, evidence, learned, forecast, entries=entries)
     return data | {"alarm": reporting.alarm_part(forecast, "never")}
 
 

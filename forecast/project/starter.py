@@ -34,6 +34,7 @@ def init(path: str | Path) -> list[Path]:
         source / SCHEMA,
         *sorted((source / "models").glob("*.toml")),
         *sorted((source / "data").glob("*/*.csv")),
+        *sorted((source / "data").glob("*/feeds/*.toml")),
         *sorted((source / "reports" / "templates").glob("*")),
     ]
     return _write(Path(path).resolve(), {file.relative_to(source): file.read_bytes() for file in wanted})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Coverage, Observation
 from forecast.quantities.estimate import LEARNED_LITTLE
+from forecast.report.feed_notes import feed_notes
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,9 +28,11 @@ STALE_WEEKS = 4
 
 
 def forecast_data(
-    spec: ModelSpec, evidence: Evidence, learned: Iterable[Learned], forecast: Forecast, *, watched: bool
+    spec: ModelSpec, evidence: Evidence, learned: Iterable[Learned], forecast: Forecast, *, entries: Iterable[Entry]
 ) -> dict[str, Any]:
     """Gather what the terminal shows of a forecast, issued or not, as plain JSON types."""
+    entries = tuple(entries)
+    watched = any(isinstance(row, Coverage) and row.from_ <= evidence.as_of for row in entries)
     return {
         "format": FORMAT,
         "model": {
@@ -53,7 +56,10 @@ def forecast_data(
         "issued_at": None,
         "forecast": forecast.to_dict(),
         "conditionals": [_conditional(spec, row, {one.name: one for one in learned}) for row in spec.conditionals],
-        "notes": _notes(spec, evidence, forecast, watched=watched),
+        "notes": [
+            *_notes(spec, evidence, forecast, watched=watched),
+            *feed_notes(spec, entries, evidence.as_of),
+        ],
     }
 
 
@@ -68,7 +74,7 @@ def report_data(  # noqa: PLR0913, PLR0917 - everything a report shows
     rows = [row for row in entries if isinstance(row, Observation) and row.id in used | set(left_out)]
     coverage = [row for row in entries if isinstance(row, Coverage) and row.from_ <= evidence.as_of]
     return {
-        **forecast_data(spec, evidence, fit.learned, forecast, watched=bool(coverage)),
+        **forecast_data(spec, evidence, fit.learned, forecast, entries=entries),
         "issued_at": issued_at.isoformat(timespec="seconds"),
         "path": path.to_dict(),
         "learned": [asdict(row) for row in fit.learned],

@@ -1,0 +1,15 @@
+from .blank import blank_feed as blank_feed
+from .feed_file import feed_files as feed_files
+from .feed_file import find_feed as find_feed
+from .feed_file import load_feed as load_feed
+from .feed_file import require_channels as require_channels
+from .feed_file import require_own_channels as require_own_channels
+from .health import check_feed as check_feed
+from .health import feed_ages as feed_ages
+from .pull import Feed as Feed
+from .pull import pull_feed as pull_feed
+from .suggestions import Verdict as Verdict
+from .suggestions import accept_suggestion as accept_suggestion
+from .suggestions import find_suggestion as find_suggestion
+from .suggestions import reject_suggestion as reject_suggestion
+from .suggestions import suggest_sightings as suggest_sightings

@@ -1,0 +1,124 @@
+"""Feeds of a dataset: its feed files, and their ways into the ledger."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from forecast import feeds
+from forecast.base.clock import local_day
+from forecast.base.errors import InputError
+from forecast.base.files import make_folder, replace_file
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from forecast.feeds.health import FeedAge, Health
+    from forecast.feeds.pull import Feed, Pulled
+    from forecast.feeds.suggestions import Suggestion, Verdict
+    from forecast.ledger.check import Vocabulary
+    from forecast.ledger.issued import Added
+    from forecast.project.dataset import Dataset
+
+
+class Feeds:
+    """The feeds in ``data/<dataset>/feeds/``."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        """Point at the feeds of a dataset."""
+        self.dataset = dataset
+        self.folder = dataset.folder / "feeds"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feed files, sorted."""
+        return tuple(feeds.feed_files(self.folder))
+
+    @cached_property
+    def _today(self) -> dt.date:
+        return local_day(self.dataset.now)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return self.dataset.vocabulary()
+
+    def get(self, name: str) -> Feed:
+        """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
+        path = feeds.find_feed(self.folder, name)
+        file = feeds.load_feed(path)
+        known = self._vocabulary
+        feeds.require_channels(path, file, known.channels, known.indicators)
+        return feeds.Feed(name=name, path=path, file=file)
+
+    def chosen(self, name: str | None = None) -> tuple[Feed, ...]:
+        """Read one feed, or all; errors are those of `get`, and two feeds that count one channel are one."""
+        if name is None and not self.names:
+            msg = f"{self.folder}: there is no feed; `forecast feed add` writes the file of one"
+            raise InputError(msg)
+        found = {one: self.get(one) for one in ([name] if name else self.names)}
+        feeds.require_own_channels({one: feed.file for one, feed in found.items()})
+        return tuple(found.values())
+
+    def listed(self) -> dict[str, Feed | InputError]:
+        """Every feed, or the fault of its file."""
+        found: dict[str, Feed | InputError] = {}
+        for name in self.names:
+            try:
+                found[name] = self.get(name)
+            except InputError as error:
+                found[name] = error
+        return found
+
+    def add(self, kind: str, name: str, where: str) -> Path:
+        """Write a new feed file from the template of its kind; `InputError` if there is one of that name."""
+        text = feeds.blank_feed(kind, name, where, self._vocabulary.start)
+        path = self.folder / f"{name}.toml"
+        if path.exists():
+            msg = f"{path}: is there already; choose another name, or edit it"
+            raise InputError(msg)
+        make_folder(self.folder)
+        replace_file(path, text.encode())
+        return path
+
+    def pull(self, name: str | None = None, *, dry_run: bool = False) -> tuple[Pulled, ...]:
+        """Bring one feed, or all, up to date; a ``dry_run`` downloads and records nothing.
+
+        The caller holds the project's lock, unless nothing is recorded.
+        """
+        log, dataset, now = self.dataset.ledger, self.dataset.name, self.dataset.now
+        return tuple(
+            feeds.pull_feed(feed, log, dataset, now=now, today=self._today, dry_run=dry_run)
+            for feed in self.chosen(name)
+        )
+
+    def verify(self, name: str | None = None) -> tuple[Health, ...]:
+        """Say how one feed, or each, does."""
+        return tuple(feeds.check_feed(feed, self._today) for feed in self.chosen(name))
+
+    def ages(self, as_of: dt.date | None = None) -> tuple[FeedAge, ...]:
+        """Say how old each feed was on a day, today by default."""
+        return feeds.feed_ages(self.chosen(), as_of or self._today) if self.names else ()
+
+    def suggestions(self, name: str | None = None) -> tuple[Suggestion, ...]:
+        """List the events of one feed, or of all, that wait for a decision, the newest first."""
+        entries = self.dataset.entries()
+        found = [
+            one
+            for feed in self.chosen(name)
+            for one in feeds.suggest_sightings(feed.name, feed.file, feed.store(), entries)
+        ]
+        return tuple(sorted(found, key=lambda one: one.day, reverse=True))
+
+    def accept(self, name: str, event: str, indicator: str | None, verdict: Verdict) -> Added:
+        """Make a row of a suggestion."""
+        feed = self.get(name)
+        one = feeds.find_suggestion(self.suggestions(name), event, indicator)
+        row = feeds.accept_suggestion(one, feed.file, verdict, self._vocabulary)
+        return self.dataset.ledger.add(self.dataset.name, [row], now=self.dataset.now)
+
+    def reject(self, name: str, event: str, indicator: str | None, reason: str) -> Suggestion:
+        """Remember that a suggestion is no sighting."""
+        one = feeds.find_suggestion(self.suggestions(name), event, indicator)
+        feeds.reject_suggestion(one, self.get(name).folder, reason, self._today)
+        return one
