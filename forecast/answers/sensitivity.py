@@ -21,7 +21,7 @@ from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
 from forecast.base.shown import Shown
-from forecast.engine.arrays import without_cells
+from forecast.engine.arrays import COUNTED, without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
@@ -30,7 +30,7 @@ from forecast.inference.shifted_prior import grades_moved, moved
 from forecast.ledger.rows import Coverage, Delivery, Observation, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
-from forecast.theory.assumptions import DIAGNOSTICITY, assumptions
+from forecast.theory.assumptions import CHANNELS, CONTRAST, DIAGNOSTICITY, assumptions
 from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
 
@@ -276,9 +276,15 @@ class _Look:
 
 
 def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -> Iterator[tuple[str, str, str, Moved]]:
-    """Move each assumption down and up by a prior standard deviation, the draws with it."""
+    """Move each assumption down and up by a prior standard deviation, the draws with it.
+
+    Those about channels matter only where something was counted.
+    """
     spec = found.space.spec
+    counted = (found.evidence.cells.what[:, 1] == COUNTED).any()
     for key, (low, high) in assumptions(spec).items():
+        if key.startswith(CHANNELS) and not counted:
+            continue
         factor = math.exp(log_normal((low, high))[1])
         kind = _kind(key)
         for by in (1 / factor, factor):
@@ -304,6 +310,9 @@ def _what(key: str) -> str:
     parts = key.split(".")
     if key == DIAGNOSTICITY:
         return "the scale of all grades"
+    if key.startswith(CHANNELS):
+        name = prose.spoken(parts[2])
+        return f"how far grades hold in {name} counts" if key.endswith(CONTRAST) else f"what {name} channels count"
     if parts[0] == "priors":
         return f"indicators of the {prose.spoken(parts[-1])} class"
     if parts[2] == "effects":

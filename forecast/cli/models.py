@@ -145,6 +145,7 @@ def check(
         print(f"{file}: good, version {spec.hash}")
         sizes = {"stage": len(spec.stages), "transition": moves, "effect": effects}
         sizes |= {"indicator": len(spec.indicators), "outcome": len(spec.outcomes)}
+        sizes |= {"channel": len(spec.channels)} if spec.channels else {}
         print(f"  {', '.join(prose.count(size, what) for what, size in sizes.items())}")
         print_lines(f"  {prose.spoken(name)} has one indicator: {ALONE}" for name in _lonely(spec))
         if bare := theory.without_reason(spec):

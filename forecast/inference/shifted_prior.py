@@ -15,7 +15,7 @@ from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.from_draws import possible
-from forecast.theory.assumptions import CONTRAST, DIAGNOSTICITY, assumptions, with_grades, with_intervals
+from forecast.theory.assumptions import CHANNELS, CONTRAST, DIAGNOSTICITY, assumptions, with_grades, with_intervals
 from forecast.theory.indicators import GRADES
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
@@ -80,7 +80,7 @@ def parameters_of(arrays: Mapping[str, Floats], space: StateSpace, history: Hist
         parts = key.split(".", 3)
         if key == DIAGNOSTICITY:
             values[key] = np.log(flat("diagnosticity")[:, 0])
-        elif key.startswith("priors.channels."):
+        elif key.startswith(CHANNELS):
             name = "channel_class_log_contrast" if key.endswith(CONTRAST) else "channel_class_log_rate"
             values[key] = flat(name)[:, space.channel_classes.index(parts[2])]
         elif parts[0] == "priors":
@@ -137,7 +137,7 @@ def moved(
         if key == DIAGNOSTICITY:
             lift = np.expm1(shift) * parameters.grade[:, space.indicator_grade] * parameters.departure
             log_lambda = log_lambda + _of_indicators(space, lift[:, space.emission_indicator] * space.emission_points)
-        elif key.startswith("priors.channels."):
+        elif key.startswith(CHANNELS):
             channel, points, dispersion = space.channel_emissions
             inside = (space.channel_class == space.channel_classes.index(parts[2]))[channel]
             if key.endswith(CONTRAST):

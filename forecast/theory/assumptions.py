@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 DIAGNOSTICITY = "priors.diagnosticity"
-CONTRAST = ".contrast"
+CHANNELS, CONTRAST = "priors.channels.", ".contrast"
 PRIORS = {  # entries that have no name of their own
     "priors.grades": "How much likelier each grade makes an indicator",
     "priors.departure": "How far an indicator lies from its grade",
@@ -75,7 +75,7 @@ def assumption_label(spec: ModelSpec, key: str) -> str:  # noqa: PLR0911 - one f
         return spec.indicators[rest].label
     if table == "channels":
         return spec.channels[rest].label
-    if key.startswith("priors.channels."):
+    if key.startswith(CHANNELS):
         if key.endswith(CONTRAST):
             return f"How far the grades of channels of the class “{spoken(entry.removesuffix(CONTRAST))}” are right"
         return f"How much channels of the class “{spoken(entry)}” count, for each unit of volume"
@@ -110,7 +110,7 @@ def assumptions(spec: ModelSpec) -> dict[str, Interval]:
     if scale is not None:
         found[DIAGNOSTICITY] = scale.times
     for name, row in spec.priors.channels.items() if spec.channels else ():
-        found |= {f"priors.channels.{name}": row.per_volume, f"priors.channels.{name}{CONTRAST}": row.contrast}
+        found |= {f"{CHANNELS}{name}": row.per_volume, f"{CHANNELS}{name}{CONTRAST}": row.contrast}
     return found
 
 
@@ -139,7 +139,7 @@ def with_intervals(spec: ModelSpec, intervals: Mapping[str, tuple[float, float]]
         scale = scale.model_copy(update={"times": new[DIAGNOSTICITY]})
     channels = {
         name: row.model_copy(
-            update={"per_volume": new[f"priors.channels.{name}"], "contrast": new[f"priors.channels.{name}{CONTRAST}"]}
+            update={"per_volume": new[f"{CHANNELS}{name}"], "contrast": new[f"{CHANNELS}{name}{CONTRAST}"]}
         )
         for name, row in (spec.priors.channels.items() if spec.channels else ())
     }
