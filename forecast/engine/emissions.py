@@ -16,9 +16,9 @@ from forecast.engine.arrays import (
     COVERED,
     OBSERVABLE,
     SELECTIVE,
-    count_constant,
     counted,
     judged,
+    log_gamma,
     seen,
     stage_offsets,
     told,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Cells, Chain, Floats, Ints
 
 
-SERIES = 8.0  # from here on six terms of the series of ψ are exact to 1e-13
 FOLD = 1e-10  # products of likelihoods below it move to the log scale
 
 
@@ -97,32 +96,33 @@ def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats
                 for s in range(chain.sizes[cells.what[k, 2]]):
                     found[d, k, s] = np.exp(-rates[d, chain.emission_offset[cells.what[k, 3]] + s] * cells.value[k, 1])
             elif cells.what[k, 1] == COUNTED:
-                logs = count_logs(chain, cells, rates[d], k)
+                logs = np.zeros(chain.sizes[cells.what[k, 2]])
+                add_count(chain, cells, rates[d], dispersion_gammas(chain, cells, rates[d]), k, logs)
                 found[d, k, : logs.size] = np.exp(logs - logs.max())
     return found
 
 
 @kernel
-def digamma(x: float) -> float:
-    """ψ(x), the derivative of log Γ, for x > 0: by recurrence up to where its asymptotic series is exact."""
-    found = 0.0
-    while x < SERIES:
-        found -= 1.0 / x
-        x += 1.0
-    square = 1.0 / (x * x)
-    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132))))
-    return found + np.log(x) - 0.5 / x - series
+def dispersion_gammas(chain: Chain, cells: Cells, rate: Floats) -> Floats:
+    """(I + C,) log Γ of the dispersion of each channel; 0 for indicators."""
+    found = np.zeros(chain.emission_offset.size - 1)
+    for channel in range(cells.available.shape[1], found.size):
+        found[channel] = log_gamma(float(rate[chain.emission_offset[channel + 1] - 1]))
+    return found
 
 
 @kernel
-def count_logs(chain: Chain, cells: Cells, rate: Floats, k: int) -> Floats:
-    """(n,) log-likelihood of the count in cell ``k`` in every state of its stage."""
+def add_count(chain: Chain, cells: Cells, rate: Floats, gammas: Floats, k: int, logs: Floats) -> None:
+    """Add the log-likelihood of the count in cell ``k`` to ``logs`` (n,), one for every state of its stage."""
     first, n = chain.emission_offset[cells.what[k, 3]], chain.sizes[cells.what[k, 2]]
-    dispersion, count = float(rate[first + n]), float(cells.observed[k])
-    logs = np.full(n, count_constant(count, dispersion))
+    dispersion, count, exposure = float(rate[first + n]), float(cells.observed[k]), float(cells.value[k, 1])
+    common = log_gamma(count + dispersion) - gammas[cells.what[k, 3]] - log_gamma(count + 1.0)
+    last, value = -1.0, 0.0
     for s in range(n):
-        logs[s] += counted(count, float(cells.value[k, 1] * rate[first + s]) / dispersion, dispersion)
-    return logs
+        here = float(rate[first + s])
+        if here != last:  # most states have the same
+            last, value = here, common + counted(count, exposure * here / dispersion, dispersion)
+        logs[s] += value
 
 
 @kernel
@@ -142,6 +142,7 @@ def emissions(
     logs = np.zeros((steps, stage_offset[-1]))
     touched = np.zeros((steps, sizes.size), np.bool_)
     logged = np.zeros((steps, sizes.size), np.bool_)
+    gammas = dispersion_gammas(chain, cells, rate)
     for k in range(what.shape[0]):
         t, stage = what[k, 0], what[k, 2]
         first = stage_offset[stage]
@@ -152,7 +153,7 @@ def emissions(
                 logs[t, first + s] -= rate[offset[what[k, 3]] + s] * value[k, 1]
         elif what[k, 1] == COUNTED:
             logged[t, stage] = True
-            logs[t, first : first + sizes[stage]] += count_logs(chain, cells, rate, k)
+            add_count(chain, cells, rate, gammas, k, logs[t, first : first + sizes[stage]])
         else:
             for s in range(sizes[stage]):
                 emission[t, first + s] *= density[k, s]
@@ -183,11 +184,12 @@ def log_emissions(chain: Chain, cells: Cells, rate: Floats, density: Floats, sta
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed = cells.what, cells.value, cells.observed
     logs = np.zeros((cells.years.size, stage_offset[-1]))
+    gammas = dispersion_gammas(chain, cells, rate)
     for k in range(what.shape[0]):
         t, stage = what[k, 0], what[k, 2]
         first = stage_offset[stage]
         if what[k, 1] == COUNTED:
-            logs[t, first : first + sizes[stage]] += count_logs(chain, cells, rate, k)
+            add_count(chain, cells, rate, gammas, k, logs[t, first : first + sizes[stage]])
             continue
         for s in range(sizes[stage]):
             if what[k, 1] == COVERED and observed[k] == 0.0:

@@ -17,9 +17,9 @@ from forecast.engine.arrays import (
     COVERED,
     OBSERVABLE,
     SELECTIVE,
-    count_constant,
     counted,
     judged,
+    log_gamma,
     seen,
     stage_offsets,
     table_offsets,
@@ -336,11 +336,16 @@ def _emit(
 def _count(count: float, exposure: float, emission: Floats, logs: Floats) -> None:
     """Add a count to ``logs`` (n_max, BLOCK); ``emission`` (n + 1, BLOCK) holds its rates, then its dispersion."""
     n = emission.shape[0] - 1
+    own = log_gamma(count + 1.0)
     for b in range(BLOCK):
-        dispersion = emission[n, b]
-        common = count_constant(count, dispersion)
+        dispersion = float(emission[n, b])
+        common = log_gamma(count + dispersion) - log_gamma(dispersion) - own
+        last, value = -1.0, 0.0
         for s in range(n):
-            logs[s, b] += common + counted(count, exposure * emission[s, b] / dispersion, dispersion)
+            here = float(emission[s, b])
+            if here != last:
+                last, value = here, common + counted(count, exposure * here / dispersion, dispersion)
+            logs[s, b] += value
 
 
 @kernel

@@ -21,11 +21,12 @@ from forecast.engine.arrays import (
     COUNTED,
     COVERED,
     SELECTIVE,
+    digamma,
     stage_offsets,
     stay_and_move,
     table_offsets,
 )
-from forecast.engine.emissions import apply_emission, cell_densities, digamma, emissions, log_emissions, told_sums
+from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
 from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
@@ -396,6 +397,7 @@ def _emission_gradient(
     sizes, offset = chain.sizes, chain.emission_offset
     what, value, observed, available = cells.what, cells.value, cells.observed, cells.available
     shared = np.zeros(sums.shape)
+    psi = np.zeros(offset.size)  # of each channel's dispersion, once it is known
     for k in range(what.shape[0]):
         kind, stage = what[k, 1], what[k, 2]
         column = stage_offset[stage]
@@ -420,13 +422,18 @@ def _emission_gradient(
         elif kind == COUNTED:
             first, last = offset[what[k, 3]], offset[what[k, 3]] + sizes[stage]
             count, dispersion = float(observed[k]), float(rate[last])
-            common = digamma(count + dispersion) - digamma(dispersion)
+            if psi[what[k, 3]] == 0.0:
+                psi[what[k, 3]] = digamma(dispersion)
+            common = digamma(count + dispersion) - psi[what[k, 3]]
+            before, over, spread = -1.0, 0.0, 0.0
             for s in range(sizes[stage]):
-                weight = posterior[what[k, 0], column + s]
-                mean = value[k, 1] * rate[first + s]
-                over = (count - mean) / (dispersion + mean)
-                d_lambda[first + s] += weight * dispersion * over
-                d_lambda[last] += weight * dispersion * (common - np.log1p(mean / dispersion) - over)
+                weight, here = dispersion * posterior[what[k, 0], column + s], float(rate[first + s])
+                if here != before:
+                    before, mean = here, float(value[k, 1]) * here
+                    over = (count - mean) / (dispersion + mean)
+                    spread = common - np.log1p(mean / dispersion) - over
+                d_lambda[first + s] += weight * over
+                d_lambda[last] += weight * spread
     for g in range(sums.shape[0]):
         for i in range(available.shape[1]):
             if available[g, i]:

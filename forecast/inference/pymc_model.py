@@ -9,9 +9,9 @@ Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_ti
 ``class_log_rate``, ``class_log_spread``, ``indicator_offset``, ``grade_increment``, ``departure_scale``,
 ``indicator_departure``, and ``diagnosticity`` where the model has it; the derived ``grade_log_times``, ``log_rate``,
 ``log_lambda`` and ``start``; and ``reports``, the observed evidence, whose hidden path is summed out. Channels add
-``channel_class_log_rate``, ``channel_class_log_spread``, ``channel_class_log_contrast``, ``channel_offset``,
-``channel_scale``, ``channel_departure``, ``channel_log_dispersion`` and the derived ``channel_log_times``. A history
-adds ``unit_log_spread``, ``unit_offset`` and the potential ``history``, the log-likelihood of its spells.
+``channel_class_log_rate``, ``channel_class_log_spread``, ``channel_class_log_contrast``, ``channel_log_level``,
+``channel_departure``, ``channel_log_dispersion`` and the derived ``channel_log_times`` and ``channel_log_rate``. A
+history adds ``unit_log_spread``, ``unit_offset`` and the potential ``history``, the log-likelihood of its spells.
 """
 
 from __future__ import annotations
@@ -247,16 +247,19 @@ def _log_counted(space: StateSpace) -> TensorVariable:
     class_log_rate = _log_normal("channel_class_log_rate", [row.per_volume for row in classes], "channel_class")
     class_log_spread = _log_normal("channel_class_log_spread", [row.spread for row in classes], "channel_class")
     contrast = _log_normal("channel_class_log_contrast", [row.contrast for row in classes], "channel_class")
-    offset = pm.Normal("channel_offset", 0.0, 1.0, dims="channel")
-    scale = pm.HalfNormal("channel_scale", _number(space.spec.priors.departure.scale))
+    scale = _number(space.spec.priors.departure.scale)  # too few channels share a class to tell how far they differ
     departure = pm.Normal("channel_departure", 0.0, 1.0, dims="channel")
     dispersions = [row.dispersion for row in space.spec.channels.values()]
     dispersion = _log_normal("channel_log_dispersion", dispersions, "channel")
     of_class = space.channel_class
-    base = class_log_rate[of_class] + pt.exp(class_log_spread[of_class]) * offset
     times = pm.Deterministic(
         "channel_log_times", space.channel_log_grade * pt.exp(contrast[of_class] + scale * departure), dims="channel"
     )
+    # a year of counts tells a channel's rate where the world has been, which hangs little on class and contrast
+    where = space.channel_start
+    middle, spread = class_log_rate[of_class] + where * times, pt.exp(class_log_spread[of_class])
+    level = pm.Normal("channel_log_level", middle, spread, dims="channel")
+    base = pm.Deterministic("channel_log_rate", level - where * times, dims="channel")
     channel, points, is_dispersion = space.channel_emissions
     rate = base[channel] + points * times[channel]
     return rate * (1.0 - is_dispersion) + dispersion[channel] * is_dispersion

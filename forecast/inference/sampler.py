@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
-OWN_COUNTS = ("channel_offset", "channel_departure", "channel_log_dispersion")  # of each channel
+OWN_COUNTS = ("channel_departure", "channel_log_dispersion")  # of each channel; its rate hangs on those of its class
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
 STATS = {  # nutpie's names of what it says of each draw, and ArviZ's

@@ -86,10 +86,9 @@ class Truth:
         """Give the rate for each unit of exposure at which a channel counts in a phase, and its dispersion."""
         row, values = self.spec.channels[channel], self.values
         k, c = list(self.spec.channels).index(channel), list(self.spec.priors.channels).index(row.class_)
-        log_rate = values["channel_class_log_rate"][c]
-        log_rate += math.exp(values["channel_class_log_spread"][c]) * values["channel_offset"][k]
+        log_rate = float(values["channel_log_rate"][k])
         if is_among(self.spec, row.stage, phase, row.points_to):
-            departure = values["channel_scale"][0] * values["channel_departure"][k]
+            departure = self.spec.priors.departure.scale * values["channel_departure"][k]
             contrast = math.exp(values["channel_class_log_contrast"][c] + departure)
             log_rate += math.log(getattr(self.spec.priors.grades, row.grade)) * contrast
         return math.exp(log_rate), math.exp(values["channel_log_dispersion"][k])
@@ -140,8 +139,9 @@ def draw_truth(spec: ModelSpec, rng: np.random.Generator) -> Truth:
         values["channel_class_log_rate"] = normal([row.per_volume for row in counted])
         values["channel_class_log_spread"] = normal([row.spread for row in counted])
         values["channel_class_log_contrast"] = normal([row.contrast for row in counted])
-        values["channel_offset"] = rng.standard_normal(count)
-        values["channel_scale"] = np.abs(rng.normal(0.0, spec.priors.departure.scale, 1))
+        of_class = [list(spec.priors.channels).index(row.class_) for row in spec.channels.values()]
+        spread = np.exp(values["channel_class_log_spread"][of_class])
+        values["channel_log_rate"] = rng.normal(values["channel_class_log_rate"][of_class], spread)
         values["channel_departure"] = rng.standard_normal(count)
         values["channel_log_dispersion"] = normal([row.dispersion for row in spec.channels.values()])
     for name, stage in spec.stages.items():

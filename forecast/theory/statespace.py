@@ -246,6 +246,14 @@ class StateSpace:
         return np.array([medians[GRADES.index(row.grade)] for row in self.spec.channels.values()], dtype=np.float64)
 
     @cached_property
+    def channel_start(self) -> NDArray[np.float64]:
+        """(C,): how much of the start of its stage, by the file's weights, lies where each channel points."""
+        channel, points, dispersion = self.channel_emissions
+        weights = [self.start_weights(int(stage)) for stage in self.channel_stage]
+        shares = [points[(channel == k) & (dispersion == 0)] @ row / row.sum() for k, row in enumerate(weights)]
+        return np.array(shares, dtype=np.float64)
+
+    @cached_property
     def channel_emissions(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """(emissions of channels,) three times: the channel; 1 where it points to the state; 1 for a dispersion."""
         rows: list[tuple[float, float, float]] = []

@@ -7,12 +7,13 @@ import pytest
 from counts import counted_world, log_likelihood
 from kernels import filter_draws
 from scipy.special import digamma as scipy_digamma
+from scipy.special import gammaln
 from scipy.stats import nbinom
 from worlds import SEEDS
 
-from forecast.engine.arrays import COUNTED, count_constant, counted
+from forecast.engine.arrays import COUNTED, counted, digamma, log_gamma
 from forecast.engine.blocks import Draws
-from forecast.engine.emissions import cell_densities_of_draws, digamma
+from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.gradient import log_likelihood_and_gradient
 from forecast.engine.simulate import simulate_reports
 from forecast.theory.statespace import chain_of
@@ -23,14 +24,16 @@ from forecast.theory.statespace import chain_of
 @pytest.mark.parametrize("dispersion", [0.05, 1.0, 20.0, 1e5])
 def test_the_likelihood_of_a_count_is_negative_binomial(count: int, mean: float, dispersion: float) -> None:
     """Mean and dispersion are those of scipy's n = φ, p = φ/(φ + μ)."""
-    found = count_constant(count, dispersion) + counted(count, mean / dispersion, dispersion)
+    common = log_gamma(count + dispersion) - log_gamma(dispersion) - log_gamma(count + 1.0)
+    found = common + counted(count, mean / dispersion, dispersion)
     expected = nbinom.logpmf(count, dispersion, dispersion / (dispersion + mean))
     assert found == pytest.approx(expected, rel=1e-8, abs=1e-7)
 
 
-def test_digamma_is_exact() -> None:
-    """ψ agrees with scipy from tiny to huge arguments."""
+def test_log_gamma_and_digamma_are_exact() -> None:
+    """They agree with scipy from tiny to huge arguments."""
     at = np.geomspace(1e-4, 1e7, 400)
+    np.testing.assert_allclose([log_gamma(float(x)) for x in at], gammaln(at), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose([digamma(float(x)) for x in at], scipy_digamma(at), rtol=1e-11, atol=1e-11)
 
 

@@ -51,7 +51,7 @@ def test_a_world_is_placed_whole_and_again_the_same() -> None:
     """One world gives a place for every parameter and forecast, the same each time; another world gives others."""
     one, again, other = (sbc_world(compiled(), SHORT, 1, world) for world in (4, 4, 5))
     names = one["name"].tolist()
-    assert len(set(names)) == len(names) == 38 + 13 + 1 + 2 * 7 + 3 + 1
+    assert len(set(names)) == len(names) == 38 + 12 + 1 + 2 * 7 + 3 + 1
     assert ((one["place"] > 0) & (one["place"] < 1)).all()
     assert one["place"].tolist() == again["place"].tolist() != other["place"].tolist()
 
