@@ -24,6 +24,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pymc.distributions.shape_utils import change_dist_size
 from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.traversal import ancestors
 
 from forecast.engine.arrays import Cells, Chain
 from forecast.engine.blocks import chains_joined
@@ -114,7 +115,10 @@ def log_prior(model: pm.Model, posterior: xr.Dataset) -> dict[str, NDArray[np.fl
 
 def prior_draws(model: pm.Model, names: Iterable[str], count: int, seed: int) -> list[NDArray[Any]]:
     """Draw variables of a model ``count`` times from the prior, all draws of a variable at once; compiles nothing."""
-    many = {variable: change_dist_size(variable, (count,), expand=True) for variable in model.free_RVs}
+    many: dict[Variable, Variable] = {}
+    for variable in model.free_RVs:
+        hangs = any(parent in many for parent in ancestors([variable]))
+        many[variable] = vectorize_graph(variable, many) if hangs else change_dist_size(variable, (count,), expand=True)
     wanted = vectorize_graph([model[name] for name in names], many)
     return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
 
