@@ -46,6 +46,7 @@ def model_page() -> str:
         ),
         f"```mermaid\n{mermaid(spec)}\n```\n",
         *(_stage_section(spec, name) for name in spec.stages),
+        *_channel_section(spec),
         "## Outcomes\n",
         _outcome_tables(spec),
         "## Priors shared by all indicators\n",
@@ -206,6 +207,31 @@ def _diagnosticity(spec: ModelSpec) -> list[str]:
             f"{interval(scale.times)}.",
         ),
         f"Basis: {basis(scale.basis)}\n",
+    ]
+
+
+def _channel_section(spec: ModelSpec) -> list[str]:
+    """Weekly counts and what their classes share; nothing for a model without any."""
+    if not spec.channels:
+        return []
+    rows = [
+        [code(key), plain(row.label), code(row.stage), names(row.points_to), row.grade, row.class_,
+         interval(row.dispersion), basis(row.basis)]
+        for key, row in spec.channels.items()
+    ]  # fmt: skip
+    classes = [
+        [code(key), interval(row.per_volume), interval(row.spread), interval(row.contrast), basis(row.basis)]
+        for key, row in spec.priors.channels.items()
+    ]
+    return [
+        "## Channels\n",
+        para(
+            "Weekly counts of what machines code, by [feeds](feeds.md). *Rate*: how many events one counts for a unit",
+            "of volume in a state that it does not point to. *Contrast*: a factor on the logarithm of what its grade",
+            "multiplies that by. *Dispersion*: φ of the variance μ + μ²/φ.",
+        ),
+        table(["channel", "label", "stage", "points to", "grade", "class", "dispersion", "basis"], rows),
+        table(["class of channels", "rate, 90 % interval", "spread", "contrast", "basis"], classes),
     ]
 
 

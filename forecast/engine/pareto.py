@@ -64,7 +64,7 @@ def smooth_weights(log_ratios: Floats, efficiency: float = 1.0) -> Weights:
     k_hat, scale = _fit_pareto(np.exp(log_weights[largest]) - cutoff)
     if np.isfinite(k_hat):
         quantiles = (np.arange(tail) + 0.5) / tail
-        with np.errstate(divide="ignore"):  # where even the tail's beginning weighs nothing
+        with np.errstate(divide="ignore", over="ignore"):  # where the tail weighs nothing, or has no end
             log_weights[largest] = np.log(_pareto_quantile(quantiles, k_hat, scale) + cutoff)
     weights = np.exp(np.minimum(log_weights, 0.0))
     return Weights(weights / weights.sum(), float(k_hat))

@@ -106,6 +106,15 @@ def test_too_few_draws_are_refused() -> None:
         smooth_weights(np.arange(20.0))
 
 
+@pytest.mark.parametrize(("seed", "spread"), [(0, 500.0), (3, 350.0), (5, 500.0)])
+def test_ratios_beyond_a_float_are_out_of_reach(seed: int, spread: float) -> None:
+    """Draws that evidence rules out by hundreds of nats give weights, and a k-hat that says what they are worth."""
+    found = smooth_weights(np.random.default_rng(seed).normal(0.0, spread, 4000))
+    assert found.values.sum() == pytest.approx(1)
+    assert found.k_hat is not None
+    assert found.k_hat > 50
+
+
 @given(st.floats(0.2, 3.0), st.integers(0, 2**32 - 1))
 def test_weights_sum_to_one_and_keep_their_order(spread: float, seed: int) -> None:
     """Weights are positive, sum to one, and a larger ratio never weighs less."""
