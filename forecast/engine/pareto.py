@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONSTANT = 1e-11  # log ratios that differ by less are all the same
 SMALL = 225  # effective draws; of fewer, a fifth is the tail
+LEAST_WEIGHT = 1e-300  # of the largest: whose inverse a float can hold
 FEWEST_TAIL = 5
 
 
@@ -73,11 +74,12 @@ def smooth_weights(log_ratios: Floats, efficiency: float = 1.0) -> Weights:
 def _fit_pareto(excess: Floats) -> tuple[float, float]:
     """Shape and scale of a generalised Pareto distribution, given ascending ``excess``; the shape drawn to 0.5.
 
-    The shape is infinite where nothing of the kind fits: a quarter of the tail is no larger than its beginning.
+    The shape is infinite where nothing of the kind fits: a quarter of the tail is no larger than its beginning, or
+    nothing to a float.
     """
     size = excess.size
     quartile = excess[int(size / 4 + 0.5) - 1]
-    if quartile <= excess[0]:
+    if quartile <= max(excess[0], LEAST_WEIGHT):
         return np.inf, np.nan
     grid = 30 + int(np.sqrt(size))
     b = 1.0 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
