@@ -278,7 +278,7 @@ def _counts(found: Posterior, likelihood: Floats) -> list[MatrixRow]:
         rows = tuple(row for cell in np.flatnonzero(here) for row in evidence.rows[cell])
         factors = _factors(found, space.stages.index(channel.stage), likelihood[:, here].prod(axis=1))
         notes = ("tells the states hardly apart",) if _apart(factors) < SAYS_NOTHING else ()
-        label = f"Counts of “{channel.label}”, last {SILENT} weeks"
+        label = f"“{channel.label}”, counted in the last {SILENT} weeks"
         lines.append(MatrixRow(STORY, label, channel.stage, date, rows, factors, {}, notes))
     return lines
 

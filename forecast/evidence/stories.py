@@ -56,8 +56,8 @@ def story_name(space: StateSpace, rows: Sequence[Told]) -> tuple[str, dt.date]:
     if isinstance(first, Count):
         what = f"“{space.spec.channels[first.channel].label}”"
         last = max(row.to for row in rows if isinstance(row, Count))
-        counted = f"{first.count:,} of {first.exposure:,g}, " if len(rows) == 1 else ""
-        return f"Counts of {what} ({counted}{prose.day(first.from_)} to {prose.day(last)})", first.from_
+        counted = f" ({first.count:,} of {first.exposure:,g})" if len(rows) == 1 else ""
+        return f"{what}, counted {prose.day(first.from_)} to {prose.day(last)}{counted}", first.from_
     if isinstance(first, Coverage):
         what = "everything" if first.indicator == "*" else f"“{space.spec.indicators[first.indicator].label}”"
         return f"Watching for {what} ({prose.day(first.from_)} to {prose.day(first.to)})", first.from_
