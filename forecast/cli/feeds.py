@@ -121,6 +121,7 @@ def pull(
     else:
         with found.locked():
             results = of.pull(name)
+    warn([] if name else of.faults())
     if as_json:
         print_json([one.to_dict() for one in results])
         return
@@ -151,7 +152,9 @@ def verify(
 
     Example: `forecast feed verify`
     """
-    results = _open(project, model)[1].verify(name)
+    of = _open(project, model)[1]
+    results = of.verify(name)
+    warn([] if name else of.faults())
     if as_json:
         print_json([one.to_dict() for one in results])
         return
@@ -186,6 +189,7 @@ def suggest(
     """
     found, of = _open(project, model)
     if not accept and not reject:
+        warn([] if name else of.faults())
         _list_suggestions(of.suggestions(name), limit, as_json=as_json)
         return
     if (accept and reject) or name is None:

@@ -52,13 +52,23 @@ class Feeds:
         return feeds.Feed(name=name, path=path, file=file)
 
     def chosen(self, name: str | None = None) -> tuple[Feed, ...]:
-        """Read one feed, or all; errors are those of `get`, and two feeds that count one channel are one."""
+        """Read one feed, or all whose files are good; errors are those of `get` where there is none such.
+
+        Two feeds that count one channel are an error too.
+        """
         if name is None and not self.names:
             msg = f"{self.folder}: there is no feed; `forecast feed add` writes the file of one"
             raise InputError(msg)
-        found = {one: self.get(one) for one in ([name] if name else self.names)}
-        feeds.require_own_channels({one: feed.file for one, feed in found.items()})
+        listed = {name: self.get(name)} if name else self.listed()
+        found = {key: feed for key, feed in listed.items() if not isinstance(feed, InputError)}
+        if not found:
+            raise next(one for one in listed.values() if isinstance(one, InputError))
+        feeds.require_own_channels({key: feed.file for key, feed in found.items()})
         return tuple(found.values())
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with the files of feeds; they stop no other feed."""
+        return [str(one) for one in self.listed().values() if isinstance(one, InputError)]
 
     def listed(self) -> dict[str, Feed | InputError]:
         """Every feed, or the fault of its file."""

@@ -16,6 +16,7 @@ CHANNEL = """
 label = "Made-up hostility"
 stage = "relations"
 points_to = ["confrontation"]
+class = "news"
 """
 
 
@@ -82,7 +83,10 @@ def test_a_feed_is_added_and_its_faults_are_told(project: Path) -> None:
     assert listed.code == 0
     assert "coded\t" in listed.out
     assert "[channels] or [sightings]: without either, nothing would be read" in listed.err
-    assert call("feed", "pull", cwd=project).code == 2
+    pulled = call("feed", "pull", cwd=project)
+    assert (pulled.code, "coded: 7 new files" in pulled.out) == (0, True)
+    assert "without either, nothing would be read" in pulled.err
+    assert call("feed", "pull", "mine", cwd=project).code == 2
     assert "there is no feed 'codet'; did you mean 'coded'?" in call("feed", "pull", "codet", cwd=project).err
 
 
