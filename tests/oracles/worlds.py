@@ -370,10 +370,13 @@ def compile_rows(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) ->
 
 
 def draws_of(space: StateSpace, parameters: Sequence[Parameters]) -> Draws:
-    """Lay draws by name out on the engine's axes, going by the names of the axes alone."""
+    """Lay draws by name out on the engine's axes, going by the names of the axes alone; channels stand at one."""
+    told, rest = np.split(np.array(space.emission_names), [space.emission_indicator.size])
     return Draws(
         np.array([[_log_rate(space, p, name) for name in space.rate_names] for p in parameters]),
-        np.array([[p.log_lambda[tuple(name.split("|"))] for name in space.emission_names] for p in parameters]),
+        np.array(
+            [[*(p.log_lambda[tuple(name.split("|"))] for name in told), *(0.0 for _ in rest)] for p in parameters]
+        ),
         np.array([[p.start[stage][s] for stage, s in _split(space.stage_phases)] for p in parameters]),
     )
 
