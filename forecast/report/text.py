@@ -22,7 +22,7 @@ NEWLY = (
     "Newly by then: what holds now is left out; it begins by then, even if it is over again on the day. Now and newly "
     "by then together are the chance that it holds at some time up to then; on the day is part of neither."
 )
-RULE = "Rule met by then: on at least one day from tomorrow. A rule counts what is on record, not what is so."
+RULE = "Rule met by: on at least one day from tomorrow to then. A rule counts what is on record, not what is so."
 QUALITY = (
     "How often a rule is met where its outcome holds at some time up to then, and how often where it never does, in "
     "worlds that the model simulates from its start, as if nothing were known of today. These are shares of two "
@@ -65,7 +65,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
         for name, outcome in model["outcomes"].items()
     ]
     together = sums(data)
-    groups += [(sum_label(names), [("together on the day", cells)]) for names, cells in together.items()]
+    groups += [(sum_label(names), [("together", cells)]) for names, cells in together.items()]
     heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
     lines += ["", *_grid(heads, groups, width)]
     if any(ROUNDED in cells for cells in together.values()):
@@ -156,7 +156,7 @@ def _rule(rules: Sequence[Mapping[str, Any]], outcome: str, weeks: Sequence[int]
     if rows:
         now = "met" if next(iter(rows.values()))["met_now"] else "not met"
         estimates = [rows[week]["estimate"] for week in weeks]
-        yield "rule met by then", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
+        yield "rule met by", [now, *(figure(one["mean"], one["mcse"]) for one in estimates)]
 
 
 def _by_then(rules: Sequence[Mapping[str, Any]], outcome: str) -> dict[int, Mapping[str, Any]]:

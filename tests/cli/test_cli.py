@@ -153,7 +153,7 @@ def test_show_is_as_wide_as_the_terminal(issued: Path, columns: int | None) -> N
     rows = [line for line in lines[:rests] if line.startswith(("  on the day", "  newly by then", "  given "))]
     assert len(rows) == 2 * 5 + 4
     assert all(line.count("%") in {4, 5} for line in rows)
-    rules = [line.split()[4:] for line in lines if line.startswith("  rule met by then ")]
+    rules = [line.split()[3:] for line in lines if line.startswith("  rule met by ")]
     assert [line[:2] for line in rules[:4]] == [["not", "met"]] * 4
     assert rules[4][0] == "met"
     archived = strict_json(call("show", "--json", cwd=issued).out)["rules"]
@@ -239,7 +239,7 @@ def test_every_command_gives_json(tmp_path: Path) -> None:
         done = call(*arguments, "--json", cwd=root)
         assert (done.code, done.err) == (0, ""), arguments
         given[arguments[0]] = strict_json(done.out)
-    assert len(given["init"]["files"]) == 11
+    assert len(given["init"]["files"]) == 13
     assert [row["model"] for row in given["check"]] == ["baku_hedges", "base_rate_sceptic", "russia_azerbaijan"]
     assert len(given["observe"]["new"]) == len(given["cover"]["new"]) == 1
     assert given["export"] == {"files": ["rows.xlsx"], "rows": 38}
