@@ -17,15 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import (
-    COUNTED,
-    COVERED,
-    SELECTIVE,
-    digamma,
-    stage_offsets,
-    stay_and_move,
-    table_offsets,
-)
+from forecast.engine.arrays import COUNTED, COVERED, SELECTIVE, digamma, stage_offsets, stay_and_move, table_offsets
 from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
 from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum

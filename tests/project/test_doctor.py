@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from forecast.project.doctor import Finding
 
-NOW = dt.datetime(2026, 1, 8, 12, tzinfo=dt.UTC)
+NOW = dt.datetime(2026, 1, 9, 12, tzinfo=dt.UTC)
 
 
 @pytest.fixture
