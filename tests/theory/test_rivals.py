@@ -401,7 +401,7 @@ def test_weights_are_shares() -> None:
 
 
 def test_assumptions_are_every_interval_of_the_file(parent: ModelSpec) -> None:
-    """The assumptions are the rates of transitions, effects, classes and the scale of grades, in the file's order."""
+    """Rates of transitions, effects, classes, the scale of grades, and the same of channels, in the file's order."""
     expected: dict[str, tuple[float, ...]] = {}
     for name, stage in RAW["stages"].items():
         for row in stage["transitions"]:
@@ -410,6 +410,9 @@ def test_assumptions_are_every_interval_of_the_file(parent: ModelSpec) -> None:
             expected[f"stages.{name}.effects.{label}"] = tuple(row["times"])
     expected |= {f"priors.classes.{name}": tuple(row["per_year"]) for name, row in RAW["priors"]["classes"].items()}
     expected["priors.diagnosticity"] = tuple(RAW["priors"]["diagnosticity"]["times"])
+    for name, row in RAW["priors"]["channels"].items():
+        expected[f"priors.channels.{name}"] = tuple(row["per_volume"])
+        expected[f"priors.channels.{name}.contrast"] = tuple(row["contrast"])
     assert list(assumptions(parent).items()) == list(expected.items())
     assert len(expected) > 30
 
