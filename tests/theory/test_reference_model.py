@@ -231,13 +231,17 @@ def table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+TABLES = ("stages", "indicators", "channels", "outcomes")
+
+
 def entries_of(spec: ModelSpec) -> set[str]:
     """Dotted keys of everything a claim can stand in."""
-    found = {f"{table}.{name}" for table in ("stages", "indicators", "outcomes") for name in getattr(spec, table)}
+    found = {f"{table}.{name}" for table in TABLES for name in getattr(spec, table)}
     for name, stage in spec.stages.items():
         found |= {f"stages.{name}.transitions.{move.from_}>{move.to}" for move in stage.transitions}
         found |= {f"stages.{name}.effects.{label}" for label in stage.effects}
     found |= {f"priors.classes.{name}" for name in spec.priors.classes}
+    found |= {f"priors.channels.{name}" for name in spec.priors.channels}
     found |= {f"experts.{expert.name}" for expert in spec.experts}
     return found | {"priors.grades", "priors.departure", "priors.diagnosticity"}
 
