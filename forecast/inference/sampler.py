@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 
 OWN = ("indicator_offset", "indicator_departure")  # of each indicator, and of nothing else
+CHANNELS = "channel_"  # how the names of all parameters of channels begin
 OWN_COUNTS = ("channel_departure", "channel_log_dispersion")  # of each channel; its rate hangs on those of its class
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
@@ -112,7 +113,7 @@ class Sampler:
         self._own = {
             value.name: np.arange(end - np.size(point[value.name]), end)
             for value, end in zip(model.value_vars, ends, strict=True)
-            if value.name in OWN + OWN_COUNTS
+            if value.name in OWN or value.name.startswith(CHANNELS)
         }
         self._model = model
         shown = [*model.free_RVs, *model.deterministics]
@@ -158,7 +159,7 @@ class Sampler:
         """Draw from the posterior under ``evidence``; ``on_draw(done, total)`` is told of the progress.
 
         What belongs to an indicator or channel that the evidence never speaks of has its prior for its posterior, so
-        NUTS leaves it out and it is drawn from there.
+        NUTS leaves it out and it is drawn from there; so is all that concerns channels where nothing was counted.
 
         Returns the posterior (chain, draw, …) with named dims, and of each draw what the sampler did (`STATS`).
         """
@@ -195,7 +196,7 @@ class Sampler:
         counted[what[what[:, 1] == COUNTED, 3] - spoken_of.size] = True
         moving = np.ones(self._start.size, dtype=np.bool_)
         for name, places in self._own.items():
-            moving[places] = spoken_of if name in OWN else counted
+            moving[places] = spoken_of if name in OWN else counted if name in OWN_COUNTS else counted.any()
         return np.flatnonzero(moving)
 
     def _whole(self, points: np.ndarray, moving: NDArray[np.int64], seed: int) -> np.ndarray:

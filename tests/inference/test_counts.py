@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from counts import counted_world
-from worlds import SEEDS
+from worlds import SEEDS, compile_rows
 
 from forecast.inference.pymc_model import build_model, prior_draws
 from forecast.inference.sampler import Sampler
 from forecast.studies.truth import Truth
 from forecast.theory.assumptions import assumptions, with_intervals
 
+LEVELS = ("channel_log_level", "channel_class_log_rate")
 NAMES = (
     "channel_class_log_rate", "channel_class_log_spread", "channel_class_log_contrast", "channel_log_rate",
     "channel_departure", "channel_log_dispersion", "channel_log_times", "log_lambda",
@@ -45,12 +46,18 @@ def test_a_model_without_channels_is_the_same_as_before() -> None:
 
 
 def test_nuts_moves_only_channels_that_were_counted() -> None:
-    """A channel without a count keeps its prior: its own parameters do not move."""
+    """A channel without a count keeps its prior, and where nothing was counted nothing about channels moves."""
     found = counted_world(SEEDS[0])
     sampler = Sampler(found.space, found.evidence)
     everything = sampler.moving(found.evidence).size
     nothing = sampler.moving(found.world.evidence).size
-    assert everything - nothing == 2 * len(found.space.channels)
+    assert everything - nothing == 3 * len(found.space.channels) + 3 * len(found.space.channel_classes)
+    first = [row for row in found.counts if row.channel == "first_count"]
+    one = compile_rows(found.space, [*found.world.rows, *found.world.coverage, *first], found.world.as_of)
+    assert everything - sampler.moving(one).size == 2 * (len(found.space.channels) - 1)
+    whole = sampler._whole(np.zeros((2, 200, nothing)), sampler.moving(found.world.evidence), 1)
+    levels, classes = (whole[..., sampler._own[name]].reshape(400, -1) for name in LEVELS)
+    assert np.corrcoef(levels[:, 0], classes[:, 0])[0, 1] > 0.5  # drawn together
 
 
 def test_assumptions_of_channels_can_be_exchanged() -> None:
