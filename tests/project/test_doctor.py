@@ -48,12 +48,12 @@ def test_a_healthy_project(project: Path) -> None:
     assert "1 issued forecast; the last is of russia_azerbaijan as of 2026-01-08" in _of(found, "ledger")
     assert "no run is under way" in _of(found, "schedule")
     assert "with code 0" in _of(found, "schedule")
-    assert "nothing is due" in _of(found, "schedule")
+    assert "nothing is due" in _of(examine(project, None, NOW - dt.timedelta(days=1)), "schedule")
 
 
 def test_what_a_run_would_do(project: Path) -> None:
     """The fit of that run failed its checks, so a run would make another; on a later day an issue is due."""
-    found = _of(examine(project, None, NOW + dt.timedelta(days=30)), "schedule")
+    found = _of(examine(project, None, NOW + dt.timedelta(days=29)), "schedule")
     assert "due: russia_azerbaijan was not issued as of 2026-02-07" in found
     assert "a run would make a fit" in found
 
