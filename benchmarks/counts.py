@@ -38,9 +38,8 @@ def main() -> None:
     ]  # fmt: skip
     counted = compile_evidence(space, [*entries, *counts], evidence.as_of)
     chain = chain_of(space)
-    middle = np.log(np.full(len(space.emission_names), 1.0))
-    middle[space.emission_indicator.size :] = np.log(1e-4)
-    middle[[k for k, name in enumerate(space.emission_names) if name.endswith("|dispersion")]] = np.log(5.0)
+    *_, dispersion = space.channel_emissions
+    middle = np.concatenate([np.zeros(space.emission_indicator.size), np.where(dispersion, np.log(5.0), np.log(1e-4))])
     draws = Draws(
         rng.normal(0.0, 0.5, (DRAWS, len(space.rate_names))),
         middle + rng.normal(0.0, 0.3, (DRAWS, middle.size)),

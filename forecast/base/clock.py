@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
 
 
 DAYS_PER_YEAR = 365.25
+
+
+def month_end(day: dt.date) -> dt.date:
+    """Last day of the month of a day."""
+    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
 
 
 def local_day(now: dt.datetime) -> dt.date:

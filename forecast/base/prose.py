@@ -51,9 +51,15 @@ def on_day(text: str) -> str:
     return day(dt.date.fromisoformat(text))
 
 
+VOWELS = tuple("aeiou")
+
+
 def count(number: int, word: str) -> str:
-    """``1 week``, ``3 weeks``, ``1,000 weeks``."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    """``1 week``, ``3 weeks``, ``1,000 weeks``, ``2 deliveries``."""
+    if number == 1:
+        return f"1 {word}"
+    ends_in_y = word.endswith("y") and word[-2:-1] not in VOWELS
+    return f"{number:,} {word[:-1]}ies" if ends_in_y else f"{number:,} {word}s"
 
 
 def listed(parts: Sequence[str]) -> str:

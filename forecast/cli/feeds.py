@@ -17,6 +17,9 @@ from forecast.cli.printing import print_json, print_lines, shown
 from forecast.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from forecast.feeds.health import Health
     from forecast.feeds.pull import Pulled
     from forecast.feeds.suggestions import Suggestion
     from forecast.project.feeds import Feeds
@@ -122,13 +125,20 @@ def pull(
         with found.locked():
             results = of.pull(name)
     warn([] if name else of.faults())
+    _print_each(results, _print_pulled, as_json=as_json)
+
+
+def _print_each[Told: (Pulled, Health)](
+    results: Sequence[Told], show: Callable[[Told], None], *, as_json: bool
+) -> None:  # fmt: skip
+    """Print what was found of each feed, with a blank line between, or all of it as JSON."""
     if as_json:
         print_json([one.to_dict() for one in results])
         return
     for k, one in enumerate(results):
         if k:
             print()
-        _print_pulled(one)
+        show(one)
 
 
 def _print_pulled(one: Pulled) -> None:
@@ -155,13 +165,7 @@ def verify(
     of = _open(project, model)[1]
     results = of.verify(name)
     warn([] if name else of.faults())
-    if as_json:
-        print_json([one.to_dict() for one in results])
-        return
-    for k, one in enumerate(results):
-        if k:
-            print()
-        print_lines(one.sentences)
+    _print_each(results, lambda one: print_lines(one.sentences), as_json=as_json)
 
 
 @app.command()

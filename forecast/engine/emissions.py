@@ -91,13 +91,14 @@ def cell_densities_of_draws(chain: Chain, cells: Cells, rates: Floats) -> Floats
     found = np.ones((rates.shape[0], cells.what.shape[0], chain.sizes.max()))
     for d in range(rates.shape[0]):
         found[d] = cell_densities(chain, cells, rates[d], told_sums(chain, cells, rates[d]), offsets)
+        gammas = dispersion_gammas(chain, cells, rates[d])
         for k in range(cells.what.shape[0]):
             if cells.what[k, 1] == COVERED and cells.observed[k] == 0.0:
                 for s in range(chain.sizes[cells.what[k, 2]]):
                     found[d, k, s] = np.exp(-rates[d, chain.emission_offset[cells.what[k, 3]] + s] * cells.value[k, 1])
             elif cells.what[k, 1] == COUNTED:
                 logs = np.zeros(chain.sizes[cells.what[k, 2]])
-                add_count(chain, cells, rates[d], dispersion_gammas(chain, cells, rates[d]), k, logs)
+                add_count(chain, cells, rates[d], gammas, k, logs)
                 found[d, k, : logs.size] = np.exp(logs - logs.max())
     return found
 

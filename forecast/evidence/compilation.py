@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base import prose
-from forecast.base.clock import DAYS_PER_YEAR
+from forecast.base.clock import DAYS_PER_YEAR, month_end
 from forecast.base.shown import Shown, ShownTable, cell_shown
 from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, OBSERVABLE, SELECTIVE, Cells
 from forecast.evidence.counts import count_cells
@@ -22,6 +21,7 @@ from forecast.ledger.admiralty import CREDIBLE, credibility
 from forecast.ledger.rows import Count, Coverage, Entry, Observation, last_day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
@@ -287,8 +287,7 @@ def _blank_months(space: StateSpace, tellings: Sequence[Telling], open_steps: ND
     for telling in tellings:
         if not telling.month or telling.indicator < 0:
             continue
-        first = telling.date.replace(day=1)
-        last = (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+        first, last = telling.date.replace(day=1), month_end(telling.date)
         steps = range(
             grid.step(max((first - start).days, 0)), grid.step(min((last - start).days, grid.elapsed - 1)) + 1
         )

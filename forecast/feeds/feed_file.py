@@ -232,8 +232,7 @@ def load_feed(path: Path) -> FeedFile:
         return FeedFile.model_validate(tables)
     except ValidationError as error:
         faults = list(dict.fromkeys(_fault(item) for item in error.errors()))
-    lines = {".".join(place): line for place, line in key_lines(text).items()}
-    raise FeedFileError(str(path), faults, [f"{path}:{_line(fault, lines)}" for fault in faults])
+    raise _faulty(path, text, faults)
 
 
 def require_channels(path: Path, feed: FeedFile, channels: Collection[str], indicators: Collection[str]) -> None:
@@ -249,8 +248,7 @@ def require_channels(path: Path, feed: FeedFile, channels: Collection[str], indi
         if name not in indicators
     ]
     if faults:
-        lines = {".".join(place): line for place, line in key_lines(read_bounded(path)).items()}
-        raise FeedFileError(str(path), faults, [f"{path}:{_line(fault, lines)}" for fault in faults])
+        raise _faulty(path, read_bounded(path), faults)
 
 
 def require_own_channels(feeds: Mapping[str, FeedFile]) -> None:
@@ -278,6 +276,12 @@ def find_feed(folder: Path, name: str) -> Path:
         msg = f"{folder}: there is no feed {name!r}; {nearest(name, files)}"
         raise InputError(msg)
     return files[name]
+
+
+def _faulty(path: Path, text: str, faults: list[str]) -> FeedFileError:
+    """Give the faults of a file that holds ``text``, each with its line."""
+    lines = {".".join(place): line for place, line in key_lines(text).items()}
+    return FeedFileError(str(path), faults, [f"{path}:{_line(fault, lines)}" for fault in faults])
 
 
 def _line(fault: str, lines: Mapping[str, int]) -> int:

@@ -90,7 +90,7 @@ class Health(Shown):
         """What to tell."""
         name = self.age.feed
         said = [*self.age.sentences]
-        said.append(f"{prose.count(self.deliveries, 'delivery').replace('deliverys', 'deliveries')},"
+        said.append(f"{prose.count(self.deliveries, 'delivery')},"
                     f" {prose.count(self.complete, 'whole week')}.")  # fmt: skip
         days = sum((last - first).days + 1 for first, last in self.gaps)
         if self.gaps:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from forecast.base.clock import month_end
 from forecast.feeds import acled, gdelt, plain_table, polecat, ucdp
 from forecast.feeds.events import DeliveryError, Reading
 from forecast.feeds.packed import unpacked
@@ -87,8 +87,8 @@ def _month(file: str) -> Span | None:
     found = MONTH.search(file)
     if found is None or not 1 <= int(found[2]) <= 12:  # noqa: PLR2004 - months
         return None
-    year, month = int(found[1]), int(found[2])
-    return dt.date(year, month, 1), dt.date(year, month, calendar.monthrange(year, month)[1])
+    first = dt.date(int(found[1]), int(found[2]), 1)
+    return first, month_end(first)
 
 
 def _own_span(reading: Reading, feed: FeedFile) -> Span:
@@ -103,7 +103,7 @@ def _own_span(reading: Reading, feed: FeedFile) -> Span:
         )
         raise DeliveryError(msg)
     if feed.feed.kind == "ucdp":
-        return first.replace(day=1), last.replace(day=calendar.monthrange(last.year, last.month)[1])
+        return first.replace(day=1), month_end(last)
     return first, last
 
 

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from forecast.feeds.events import DeliveryError, Fault
+from forecast.feeds.events import LONGEST_ROW, DeliveryError, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def sound_lines(content: bytes, width: int, what: str) -> tuple[list[bytes], lis
             sound.append(line)
             numbers.append(number)
             continue
-        faults.append(Fault(number, why, line.decode(errors="backslashreplace")[:2000]))
+        faults.append(Fault(number, why, line.decode(errors="backslashreplace")[:LONGEST_ROW]))
     if len(faults) > len(sound):
         first = faults[0]
         msg = (

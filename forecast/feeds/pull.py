@@ -24,7 +24,7 @@ from forecast.feeds.selection import watched
 from forecast.feeds.store import Store
 from forecast.feeds.suggestions import coverage_rows, suggest_sightings
 from forecast.feeds.weeks import Weeks, count_weeks, days_told
-from forecast.ledger.rows import Count, Delivery, with_id
+from forecast.ledger.rows import Count, Delivery, delivery_id, with_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -249,11 +249,15 @@ def delivery_rows(feed: Feed, taken: Sequence[Taken]) -> list[Entry]:
 def _day_row(feed: Feed, day: dt.date, taken: Sequence[Taken]) -> Delivery:
     digests = "".join(sorted(one.digest for one in taken))
     return Delivery(
-        id=f"{feed.name}-{day}", feed=feed.name, file=f"{prose.count(len(taken), 'file')} of {day}",
+        id=_day_id(feed, day), feed=feed.name, file=f"{prose.count(len(taken), 'file')} of {day}",
         digest=hashlib.sha256(digests.encode()).hexdigest(), from_=day, to=day, reported_on=day,
         read=sum(one.read for one in taken), kept=sum(one.kept for one in taken),
         faulty=sum(one.faulty for one in taken), repeated=sum(one.repeated for one in taken),
     )  # fmt: skip
+
+
+def _day_id(feed: Feed, day: dt.date) -> str:
+    return f"{feed.name}-{day}"
 
 
 def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterable[Entry]) -> list[list[Entry]]:
@@ -274,16 +278,18 @@ def count_rows(feed: Feed, taken: Sequence[Taken], weeks: Weeks, entries: Iterab
 
 
 def _row(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> Count:
-    return Count(
-        id=f"{state.channel}-{state.monday}", channel=state.channel, from_=state.monday,
-        to=state.monday + dt.timedelta(days=6), count=state.count, exposure=state.exposure,
-        reported_on=state.reported_on, source=feed.file.feed.title, delivery=_rests_on(feed, taken, state),
+    return with_id(
+        Count(
+            channel=state.channel, from_=state.monday, to=state.monday + dt.timedelta(days=6), count=state.count,
+            exposure=state.exposure, reported_on=state.reported_on, source=feed.file.feed.title,
+            delivery=_rests_on(feed, taken, state),
+        )
     )  # fmt: skip
 
 
 def _rests_on(feed: Feed, taken: Sequence[Taken], state: WeekCount) -> str:
     """Id of the last delivery that a count rests on."""
     if feed.file.every == "15 minutes":
-        return f"{feed.name}-{state.reported_on}"
+        return _day_id(feed, state.reported_on)
     last = next(one for one in reversed(taken) if one.reported_on <= state.reported_on)
-    return f"{feed.name}-{last.digest[:12]}"
+    return delivery_id(feed.name, last.digest)

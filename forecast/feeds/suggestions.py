@@ -23,7 +23,7 @@ from forecast.base.sanitise import bare_text, csv_text, inert, is_web
 from forecast.base.shown import Shown, ShownTable
 from forecast.feeds.kinds import CODERS
 from forecast.feeds.selection import is_selected
-from forecast.feeds.weeks import days_told, week
+from forecast.feeds.weeks import days_told, monday_of, week
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -184,7 +184,7 @@ def coverage_rows(
     if feed.coverage is None:
         return []
     told: Mapping[dt.date, dt.date] = days_told(feed, taken)
-    open_weeks = {(one.indicator, one.day - dt.timedelta(days=one.day.weekday())) for one in waiting}
+    open_weeks = {(one.indicator, monday_of(one.day)) for one in waiting}
     return [
         ledger.Coverage(
             id=f"coverage-{indicator}-{name}-{monday}", indicator=indicator, from_=monday,

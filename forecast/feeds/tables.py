@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from forecast.feeds.events import DeliveryError, Fault
+from forecast.feeds.events import LONGEST_ROW, DeliveryError, Fault
 from forecast.feeds.packed import csv_rows, lacks, sound_lines
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def read_csv(
     for line, row in rows:
         count += 1
         if len(row) != width:
-            faults.append(Fault(line, f"it has {len(row)} columns, the header has {width}", separator.join(row)[:2000]))
+            faults.append(
+                Fault(line, f"it has {len(row)} columns, the header has {width}", separator.join(row)[:LONGEST_ROW])
+            )
             continue
         lines.append(line)
         for column, place in zip(cells, places.values(), strict=True):

@@ -6,13 +6,13 @@ kind of violence is its code: 1 state-based, 2 non-state, 3 one-sided.
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from forecast.base.clock import month_end
 from forecast.feeds.events import Reading, settle
 from forecast.feeds.tables import read_csv
 
@@ -64,9 +64,9 @@ def span(file: str) -> tuple[dt.date, dt.date] | None:
     year += 2000
     months = range(1, 13)
     if fourth and second in months and fourth in months:
-        return dt.date(year, second, 1), _last(2000 + third, fourth)
+        return dt.date(year, second, 1), month_end(dt.date(2000 + third, fourth, 1))
     if second == 0 and third in months:
-        return dt.date(year, third, 1), _last(year, third)
+        return (first := dt.date(year, third, 1)), month_end(first)
     if second and not third:
         return FIRST, dt.date(year - 1, 12, 31)
     return None
@@ -77,7 +77,3 @@ def told_on(file: str, last: dt.date, lag_days: int) -> dt.date:
     found = span(file)
     yearly = found is not None and found[0] == FIRST
     return last + dt.timedelta(days=max(lag_days, YEARLY_LAG) if yearly else lag_days)
-
-
-def _last(year: int, month: int) -> dt.date:
-    return dt.date(year, month, calendar.monthrange(year, month)[1])

@@ -106,6 +106,11 @@ def count_weeks(feed: FeedFile, taken: Sequence[Taken], events: pl.DataFrame, to
     )
 
 
+def monday_of(day: dt.date) -> dt.date:
+    """Give the Monday of the week of a day."""
+    return day - dt.timedelta(days=day.weekday())
+
+
 def week(monday: dt.date) -> list[dt.date]:
     """Give the seven days of a week."""
     return [monday + dt.timedelta(days=k) for k in range(7)]
@@ -120,7 +125,7 @@ def _added(
     volume: defaultdict[dt.date, Counter[dt.date]] = defaultdict(Counter)
     for one in taken:
         for day, added, size in one.volume:
-            volume[day - dt.timedelta(days=day.weekday())][added] += size
+            volume[monday_of(day)][added] += size
     known = {monday: _Known(volume[monday]) for monday in complete}
     found: dict[tuple[str, dt.date], tuple[WeekCount, ...]] = {}
     for name, selection in feed.channels.items():

@@ -100,13 +100,19 @@ class Delivery:
 
 
 Entry = Observation | Coverage | Count | Delivery
-KINDS: dict[str, type[Entry]] = {
+type Kind = Literal["observation", "coverage", "count", "delivery"]
+KINDS: dict[Kind, type[Entry]] = {
     "observation": Observation,
     "coverage": Coverage,
     "count": Count,
     "delivery": Delivery,
 }
-type Kind = Literal["observation", "coverage", "count", "delivery"]
+_NAMES: dict[type[Entry], Kind] = {kind: name for name, kind in KINDS.items()}
+
+
+def delivery_id(feed: str, digest: str) -> str:
+    """Id of the row of a delivery that has none of its own."""
+    return f"{feed}-{digest[:12]}"
 
 
 def make_id(entry: Entry, digits: int = 6) -> str:
@@ -118,7 +124,7 @@ def make_id(entry: Entry, digits: int = 6) -> str:
     if isinstance(entry, Count):
         return f"{entry.channel}-{entry.from_}"
     if isinstance(entry, Delivery):
-        return f"{entry.feed}-{entry.digest[:12]}"
+        return delivery_id(entry.feed, entry.digest)
     values = columns_of(dataclasses.replace(entry, id=""))
     name = values["indicator"] or values["state"]
     prefix = name if isinstance(entry, Observation) else f"coverage-{'all' if name == '*' else name}"
@@ -137,15 +143,7 @@ LATER = frozenset({"coded_by", "language"})  # texts that came later: a blank on
 
 def kind_of(entry: Entry) -> Kind:
     """Say which kind of row an entry is."""
-    match entry:
-        case Observation():
-            return "observation"
-        case Coverage():
-            return "coverage"
-        case Count():
-            return "count"
-        case Delivery():
-            return "delivery"
+    return _NAMES[type(entry)]
 
 
 def first_day(entry: Entry) -> dt.date:

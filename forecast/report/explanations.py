@@ -64,7 +64,6 @@ def brief(
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
     watched = asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks))
-    covered = _covered(asked)  # before the sensitivity, which looks for draws among the fits
     alarm = alarm_part(asked, "never" if refit == "never" else "auto")
     rules = asked.rules().to_dict()
     return {
@@ -81,7 +80,7 @@ def brief(
         "what_if": _what_ifs(asked, weeks),
         "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
         "rests_on": asked.rests_on(refit="never").to_dict(),
-        "covered": covered,
+        "covered": _covered(asked),
         "alarm": alarm,
         "assumptions": _assumptions(spec),
         "rules": rules["rows"],

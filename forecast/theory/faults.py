@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from forecast.theory.channels import Channel
+    from forecast.theory.indicators import Indicator
     from forecast.theory.outcomes import Outcome, Rule
     from forecast.theory.spec import ModelSpec
     from forecast.theory.stages import Stage
@@ -215,18 +217,12 @@ def _reachable_faults(at: str, stage: Stage, edges: set[tuple[str, str]]) -> Ite
 def _indicator_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
     for name, indicator in spec.indicators.items():
         at = f"indicators.{name}"
-        stage = spec.stages.get(indicator.stage)
-        if stage is None:
-            yield _unknown(f"{at}.stage", "stage", indicator.stage, spec.stages)
-        else:
-            yield from _states_faults(f"{at}.points_to", indicator.points_to, indicator.stage, _names(stage))
-            if _every_phase(stage, indicator.points_to):
-                yield f"{at}.points_to: points to every state of {indicator.stage!r}, so it points nowhere"
-        if indicator.class_ not in spec.priors.classes and f"priors.classes.{indicator.class_}" not in dropped:
+        yield from _pointing_faults(spec, at, indicator)
+        fault = _class_fault(at, indicator, "classes", spec.priors.classes, dropped)
+        if fault:
+            yield fault
             if "class_" not in indicator.model_fields_set:
-                yield f"{at}.class: is missing; choose one of [priors.classes]: {', '.join(spec.priors.classes)}"
                 continue
-            yield _unknown(f"{at}.class", "class in [priors.classes]", indicator.class_, spec.priors.classes)
         if indicator.reset_by is not None:
             if indicator.repeats:
                 yield f"{at}.reset_by: only an indicator with `repeats = false` needs a reset"
@@ -239,19 +235,31 @@ def _channel_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
         at = f"channels.{name}"
         if name in spec.indicators:
             yield f"{at}: is the name of an indicator; give it another"
-        stage = spec.stages.get(channel.stage)
-        if stage is None:
-            yield _unknown(f"{at}.stage", "stage", channel.stage, spec.stages)
-        else:
-            yield from _states_faults(f"{at}.points_to", channel.points_to, channel.stage, _names(stage))
-            if _every_phase(stage, channel.points_to):
-                yield f"{at}.points_to: points to every state of {channel.stage!r}, so it points nowhere"
-        classes = spec.priors.channels
-        if channel.class_ not in classes and f"priors.channels.{channel.class_}" not in dropped:
-            if "class_" not in channel.model_fields_set:
-                yield f"{at}.class: is missing; choose one of [priors.channels]: {', '.join(classes)}"
-                continue
-            yield _unknown(f"{at}.class", "class in [priors.channels]", channel.class_, classes)
+        yield from _pointing_faults(spec, at, channel)
+        if fault := _class_fault(at, channel, "channels", spec.priors.channels, dropped):
+            yield fault
+
+
+def _pointing_faults(spec: ModelSpec, at: str, row: Indicator | Channel) -> Iterator[str]:
+    """List what is wrong with the stage of a row and the states that it points to."""
+    stage = spec.stages.get(row.stage)
+    if stage is None:
+        yield _unknown(f"{at}.stage", "stage", row.stage, spec.stages)
+        return
+    yield from _states_faults(f"{at}.points_to", row.points_to, row.stage, _names(stage))
+    if _every_phase(stage, row.points_to):
+        yield f"{at}.points_to: points to every state of {row.stage!r}, so it points nowhere"
+
+
+def _class_fault(
+    at: str, row: Indicator | Channel, table: str, classes: Mapping[str, Any], dropped: set[str]
+) -> str | None:  # fmt: skip
+    """Say that the class of a row is missing or unknown; ``table`` of the priors holds them."""
+    if row.class_ in classes or f"priors.{table}.{row.class_}" in dropped:
+        return None
+    if "class_" not in row.model_fields_set:
+        return f"{at}.class: is missing; choose one of [priors.{table}]: {', '.join(classes)}"
+    return _unknown(f"{at}.class", f"class in [priors.{table}]", row.class_, classes)
 
 
 def _outcome_faults(spec: ModelSpec, dropped: set[str]) -> Iterator[str]:
