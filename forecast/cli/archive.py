@@ -13,9 +13,8 @@ from forecast import record
 from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
 from forecast.base.sanitise import one_line
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, utc_now
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, open_project
 from forecast.cli.printing import print_json, shown
-from forecast.project.project import Project
 
 app = typer.Typer()
 
@@ -41,7 +40,7 @@ def export_hub(
     Example: `forecast export-hub hub --team my_team`
     """
     start = date_of(since, "--since") if since else None
-    issues = record.last_issues(Project(project, utc_now).ledger.forecasts(), model, start)
+    issues = record.last_issues(open_project(project).ledger.forecasts(), model, start)
     files = record.write_hub(issues, directory, team=team, location=location, hub=hub)
     if as_json:
         print_json(
@@ -71,7 +70,7 @@ def export_archive(
 
     Example: `forecast export-archive archive.csv`
     """
-    table = Project(project, utc_now).archive()
+    table = open_project(project).archive()
     record.write_archive(table, file)
     issues = len(set(table["issue"].to_list()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     if as_json:
@@ -101,7 +100,7 @@ def export_stix(
     if not author.strip():
         msg = "--author is empty; name who vouches for the forecast"
         raise InputError(msg)
-    store = Project(project, utc_now).ledger
+    store = open_project(project).ledger
     issued = record.issue_as_of(store.forecasts(), model, day)
     bundle = record.stix_bundle(json.loads(issued.content), author, store.resolutions(issued.model))
     record.write_bundle(bundle, file)
@@ -124,7 +123,7 @@ def verify(project: ProjectOption = HERE, as_json: JsonOption = False) -> None:
 
     Example: `forecast verify`
     """
-    found = Project(project, utc_now).verify()
+    found = open_project(project).verify()
     if as_json:
         print_json(found.to_dict())
     if found.faults:
@@ -152,7 +151,7 @@ def backup(
 
     Example: `forecast backup ledger-2026-01-08.db`
     """
-    Project(project, utc_now).backup(file)
+    open_project(project).backup(file)
     if as_json:
         print_json({"file": shown(file), "bytes": file.stat().st_size})
     else:

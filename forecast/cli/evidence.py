@@ -243,7 +243,7 @@ def log(
                 {
                     "seq": row.seq, "recorded_at": row.recorded_at.isoformat(), "action": row.action, "id": row.id,
                     "summary": row.summary, "tags": ledger.machine_tags(row.grade) if row.grade else (),
-                    "superseded": row.superseded,
+                    "superseded": row.superseded, "by": row.by,
                 }
                 for row in rows
             ]
@@ -276,7 +276,8 @@ def _log_lines(rows: Sequence[LogRecord], width: int) -> Generator[str]:
 
 
 def _about(row: LogRecord) -> str:
-    return f"{row.summary} (superseded)" if row.superseded else row.summary
+    by = f"; by {row.by}" if row.by else ""
+    return f"{row.summary}{by}{' (superseded)' if row.superseded else ''}"
 
 
 @app.command()

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from forecast.base import prose
-from forecast.cli.options import HERE, JsonOption, ProjectOption, utc_now, warn
+from forecast.cli.options import HERE, JsonOption, ProjectOption, open_project, warn
 from forecast.cli.printing import print_json, shown
 from forecast.cli.tables import print_table
-from forecast.project.project import Project
 
 app = typer.Typer(help="Fits that the project keeps: list, prune, export.", no_args_is_help=True)
 
@@ -22,7 +21,7 @@ def list_fits(project: ProjectOption = HERE, as_json: JsonOption = False) -> Non
 
     Example: `forecast fits list`
     """
-    fits = Project(project, utc_now).fits.kept()
+    fits = open_project(project).fits.kept()
     if as_json:
         print_json([one.to_dict() for one in fits])
         return
@@ -53,7 +52,7 @@ def prune(
 
     Example: `forecast fits prune --keep 5 --dry-run`
     """
-    gone, stay = Project(project, utc_now).fits.prune(keep, dry_run=dry_run)
+    gone, stay = open_project(project).fits.prune(keep, dry_run=dry_run)
     if as_json:
         kept = [one.to_dict() | {"why": why} for one, why in stay]
         print_json({"dry_run": dry_run, "gone": [one.to_dict() for one in gone], "kept": kept})
@@ -77,7 +76,7 @@ def export(
 
     Example: `forecast fits export b4e420aee6ee fit.nc`
     """
-    present = Project(project, utc_now).fits.export(name, file)
+    present = open_project(project).fits.export(name, file)
     if not present:
         warn([f"{name} was drawn from another version of its model, so that prior, densities and history are left out"])
     if as_json:

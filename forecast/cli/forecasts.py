@@ -27,6 +27,7 @@ from forecast.cli.options import (
     as_of_date,
     date_of,
     open_model,
+    open_project,
     settings_of,
     tell_of_starter,
     today,
@@ -34,7 +35,6 @@ from forecast.cli.options import (
 )
 from forecast.cli.printing import made_from, print_json, progress, shown, stop_unless_trusted, terminal_width
 from forecast.cli.schedules import NotifyOption, TimeoutOption, unattended
-from forecast.project.project import Project
 from forecast.project.run import shown as shown_data
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(
 
     Example: `forecast run --as-of 2026-01-08`
     """
-    found, about = Project(project, utc_now), {"model": model, "as_of": as_of or str(today())}
+    found, about = open_project(project), {"model": model, "as_of": as_of or str(today())}
     with unattended(found, about, timeout) as work:
         of = found.model(model)
         about["model"] = of.spec.name
@@ -197,7 +197,7 @@ def show(
 
     Example: `forecast show`
     """
-    report = Project(project, utc_now).track_record.latest(model)
+    report = open_project(project).track_record.latest(model)
     if as_json:
         print_json(report)
     else:

@@ -14,11 +14,20 @@ import typer
 from forecast import evidence, ledger, theory
 from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, today, utc_now, warn
+from forecast.cli.options import (
+    HERE,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    open_model,
+    open_project,
+    today,
+    utc_now,
+    warn,
+)
 from forecast.cli.printing import print_json, print_lines, shown, terminal_width
 from forecast.project.doctor import examine
 from forecast.project.models import load_with_history
-from forecast.project.project import Project
 from forecast.project.starter import init as lay_out
 from forecast.project.starter import init_blank
 
@@ -119,7 +128,7 @@ def check(
     """
     files = [_model_file(model, project) for model in models or ()]
     if not files:
-        folder = Project(project, utc_now).root / "models"
+        folder = open_project(project).root / "models"
         files = sorted(folder.glob("*.toml"))
         if not files:
             msg = f"{shown(folder)}: there is no model file (*.toml) to check; see `forecast init`"
@@ -166,7 +175,7 @@ def _model_file(model: str, project: Path) -> Path:
     path = Path(model)
     if path.suffix == ".toml" or path.exists():
         return path
-    found = Project(project, utc_now).models
+    found = open_project(project).models
     found.require(model)
     return found.folder / f"{model}.toml"
 

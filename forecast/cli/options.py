@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
+import os
 import sys
 from contextlib import suppress
 from enum import StrEnum
@@ -79,9 +81,18 @@ def as_of_date(text: str | None) -> dt.date:
     return date
 
 
+def open_project(path: Path) -> Project:
+    """Open a project for whoever calls: the variable FORECAST_USER names them, or else the system does."""
+    by = os.environ.get("FORECAST_USER", "").strip()
+    if not by:
+        with suppress(OSError, KeyError, ImportError):  # a system that knows no name for the caller
+            by = getpass.getuser()
+    return Project(path, utc_now, by)
+
+
 def open_model(project: Path, model: str | None, *, starter: bool = True) -> tuple[Project, Model]:
     """Open the project and one of its models, and say if its ``starter`` files have rows that the ledger has not."""
-    found = Project(project, utc_now)
+    found = open_project(project)
     of = found.model(model)
     if starter:
         tell_of_starter(found, of)

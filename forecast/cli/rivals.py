@@ -26,6 +26,7 @@ from forecast.cli.options import (
     TuneOption,
     as_of_date,
     open_model,
+    open_project,
     settings_of,
     utc_now,
 )
@@ -38,7 +39,6 @@ from forecast.cli.printing import (
     stop_unless_trusted,
 )
 from forecast.cli.tables import print_table
-from forecast.project.project import Project
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -123,7 +123,7 @@ def compare(
     """
     day = as_of_date(as_of)
     with progress() as callbacks:
-        found = Project(project, utc_now).compare(models, as_of=day, refit=refit.value, now=utc_now(), **callbacks)
+        found = open_project(project).compare(models, as_of=day, refit=refit.value, now=utc_now(), **callbacks)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -173,7 +173,7 @@ def backtest(
 
     Example: `forecast backtest --as-of 2026-01-08`
     """
-    day, now, where = as_of_date(as_of), utc_now(), Project(project, utc_now)
+    day, now, where = as_of_date(as_of), utc_now(), open_project(project)
     if workers or scheduler:
         first = where.model(model)
         record.require_comparable([first.space, *(where.model(name).space for name in rivals or ())])
@@ -200,4 +200,4 @@ def backtest(
 
 def _tested(root: Path, name: str, day: dt.date, refit: Policy, now: dt.datetime) -> Backtest:
     """Test one model, in a process of its own."""
-    return Project(root, utc_now).backtest(name, as_of=day, refit=refit, now=now)
+    return open_project(root).backtest(name, as_of=day, refit=refit, now=now)

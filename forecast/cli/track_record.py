@@ -13,15 +13,24 @@ from forecast import record, report
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.files import replace_file
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, date_of, open_model, utc_now
+from forecast.cli.options import (
+    HERE,
+    JsonOption,
+    ModelOption,
+    ProjectOption,
+    date_of,
+    open_model,
+    open_project,
+    utc_now,
+)
 from forecast.cli.printing import print_json, print_lines, shown
 from forecast.cli.tables import print_table
-from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from forecast.ledger.issued import Resolution
+    from forecast.project.project import Project
     from forecast.record.scores import Group, Part, Score
 
 
@@ -97,7 +106,7 @@ def _look_back(found: Project, rows: Sequence[Resolution]) -> Iterator[str]:
 
 
 def _by_rule(project: Path, model: str | None, as_of: str | None, *, as_json: bool) -> None:
-    found = Project(project, utc_now)
+    found = open_project(project)
     result = found.resolve(model, as_of=date_of(as_of, "--as-of"))
     if as_json:
         print_json(result.to_dict())
@@ -145,7 +154,7 @@ def post_mortem(
 
     Example: `forecast post-mortem deal`
     """
-    where = Project(project, utc_now)
+    where = open_project(project)
     day = date_of(date, "--date") if date else None
     found = where.track_record.post_mortems(model, outcome, day)
     with where.locked():
@@ -179,7 +188,7 @@ def score_(
 
     Example: `forecast score`
     """
-    result = Project(project, utc_now).score(model)
+    result = open_project(project).score(model)
     if output is not None:
         _write(result, output)
     if as_json:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
 from forecast.base.errors import LedgerError
 from forecast.ledger.chain import GENESIS, Head, Link, digest_of, text_digest
-from forecast.ledger.tables import CHAIN, ISSUED, METADATA, RESOLVED, ROWS
+from forecast.ledger.tables import CHAIN, ISSUED, JUDGED, METADATA, RESOLVED, ROWS, TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
-_KEPT = (ROWS, ISSUED, RESOLVED)
+KEPT = (ROWS, ISSUED, RESOLVED, JUDGED, TOKENS)
 _LONG = "content"  # the column that is too long to be read where it is not needed; the chain holds its digest
 FOUND = "found"  # the kind of the link that says how many rows there were before there was a chain
 DAMAGED = "restore the ledger from a backup; `forecast verify` lists everything that is wrong"
@@ -35,6 +36,7 @@ class ChainedStore(ABC):
     """
 
     where: str  # names the store in messages
+    by = ""  # who writes, as every row says
     chained = True  # false for the store of an earlier version that may only be read
 
     @abstractmethod
@@ -51,6 +53,25 @@ class ChainedStore(ABC):
     @abstractmethod
     def witness(self, head: Head) -> None:
         """Keep the head of the chain outside the database, where an older copy of it is noticed."""
+
+    @contextmanager
+    def working(self) -> Generator[sa.Connection]:
+        """Give a `transaction` that writes to no table on the chain."""
+        with self.transaction() as connection:
+            head = head_of(connection)
+            yield connection
+        self.witness(head)
+
+    def signed(self, by: str) -> Self:
+        """Give the same store for ``by``, whom every row that is written through it names."""
+        other = copy.copy(self)
+        other.by = by
+        return other
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """Who writes, as the column that says so; nothing where nobody was named."""
+        return {"recorded_by": self.by} if self.by else {}
 
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
@@ -75,8 +96,10 @@ class ChainedStore(ABC):
         """Read a table in the order of writing, without long texts; `LedgerError` for the first row not as written.
 
         A row is as written if its link has its digest. The last row is followed by no link. A column that a store of an
-        earlier version lacks has no value.
+        earlier version lacks has no value, and a table no row.
         """
+        if table not in self._kept(connection):
+            return
         there = connection.execute(sa.select(sa.literal_column("*")).select_from(table).limit(0)).keys()
         columns = [
             column if column.name in there else sa.null().label(column.name)
@@ -103,6 +126,16 @@ class ChainedStore(ABC):
         if self.chained and next(links, None) is not None:
             raise self._broken(table, seq + 1)
 
+    @staticmethod
+    def _kept(connection: sa.Connection) -> list[sa.Table]:
+        """List the tables on the chain; a store of an earlier version lacks some."""
+        there = sa.inspect(connection).get_table_names()
+        return [table for table in KEPT if table.name in there]
+
+    def checked(self, connection: sa.Connection, table: sa.Table) -> Iterator[Mapping[str, Any]]:
+        """Read a table without long texts in the order of writing; `LedgerError` for the first row not as written."""
+        return (row for row, _ in self._checked(connection, table))
+
     def _broken(self, table: sa.Table, seq: int) -> LedgerError:
         return LedgerError(self.where, [f"row {seq} of {table.name} is not what was written; {DAMAGED}"])
 
@@ -115,19 +148,19 @@ class ChainedStore(ABC):
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
-        counts = sum(connection.execute(_count(table)).scalar_one() for table in _KEPT)
+        counts = sum(connection.execute(_count(table)).scalar_one() for table in KEPT)
         links = connection.execute(_count(CHAIN).where(CHAIN.c.kind != FOUND)).scalar_one()
         if counts != links:
             fault = (
                 f"holds {counts:,} rows, but its chain has {links:,}: another program wrote or deleted some; {DAMAGED}"
             )
             raise LedgerError(self.where, [fault])
-        return {table.name: connection.execute(_last(table)).scalar() or 0 for table in _KEPT}
+        return {table.name: connection.execute(_last(table)).scalar() or 0 for table in KEPT}
 
     def _seal(self, connection: sa.Connection, last: dict[str, int]) -> Head:
         """Put the rows after the ``last`` of each table on the chain, and give its end."""
         head = head_of(connection)
-        for table in _KEPT:
+        for table in KEPT:
             rows = connection.execute(
                 sa.select(table).where(table.c.seq > last[table.name]).order_by(table.c.seq)
             ).mappings()
@@ -143,7 +176,7 @@ class ChainedStore(ABC):
 
     def begin_chain(self, connection: sa.Connection) -> Head:
         """Put the rows of a store that had no chain on one, as they are, and say on it how many they were."""
-        head = self._seal(connection, dict.fromkeys((table.name for table in _KEPT), 0))
+        head = self._seal(connection, dict.fromkeys((table.name for table in KEPT), 0))
         if head.links:
             values = {"kind": FOUND, "row": head.links, "content": ""}
             head = Head(head.links + 1, digest_of(head.digest, FOUND, {"row": head.links}, ""))
@@ -152,7 +185,7 @@ class ChainedStore(ABC):
 
     def chain_faults(self, connection: sa.Connection, *, quick: bool) -> Iterator[str]:
         """List what is not as written: links, rows, gaps; and long texts unless it has to be ``quick``."""
-        counts = dict.fromkeys((table.name for table in _KEPT), 0)
+        counts = dict.fromkeys((table.name for table in KEPT), 0)
         for number, link in enumerate(self._links(connection), 1):
             if link.kind == FOUND:
                 good = link.row == link.seq - 1 and link.digest == digest_of(link.before, FOUND, {"row": link.row}, "")
@@ -162,7 +195,7 @@ class ChainedStore(ABC):
             if link.seq != number or not good:
                 yield f"link {number} of the chain is not what was written; {DAMAGED}"
                 return
-        for table in _KEPT:
+        for table in self._kept(connection):
             try:
                 for row, link in self._checked(connection, table):
                     if link and link.content and not quick:

@@ -23,6 +23,7 @@ class LogRecord:
     """One row as `Ledger.log` lists it; ``superseded`` when a later row has the same id.
 
     The action is "correct" where the row takes the place of one in force. Coverage and retractions have no ``grade``.
+    ``by`` is who recorded it, blank where nobody said.
     """
 
     seq: int
@@ -32,11 +33,15 @@ class LogRecord:
     summary: str
     grade: str | None
     superseded: bool
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """An issued forecast: ``content`` is its whole report data as JSON text; ``seq`` is 0 until it is archived."""
+    """An issued forecast: ``content`` is its whole report data as JSON text; ``seq`` is 0 until it is archived.
+
+    ``recorded_by`` is for the ledger to say, as for a `Resolution`.
+    """
 
     seq: int = 0
     model: str
@@ -47,6 +52,7 @@ class Issued:
     fit: str
     watermark: int
     content: str = field(repr=False)
+    recorded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,7 @@ class Resolution:
     frozen: dt.date | None
     model_hash: str
     recorded_at: dt.datetime
+    recorded_by: str = ""
 
     @property
     def question(self) -> tuple[str, str, dt.date | None, dt.date]:

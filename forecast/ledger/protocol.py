@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from forecast.ledger.chain import Head
     from forecast.ledger.issued import Added, Issued, LogRecord, Resolution
+    from forecast.ledger.jobs import Jobs
+    from forecast.ledger.judgements import Judgements
     from forecast.ledger.rows import Entry
+    from forecast.ledger.tokens import Tokens
 
 
 class Ledger(Protocol):
@@ -21,6 +24,25 @@ class Ledger(Protocol):
     `LedgerError` when the store cannot be used, and `BusyError` when others write for too long. The contract is the
     test suite ``tests/ledger/contract.py``, which takes any implementation.
     """
+
+    @property
+    def judgements(self) -> Judgements:
+        """Analysts' own forecasts."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may do what through a service."""
+        ...
+
+    @property
+    def jobs(self) -> Jobs:
+        """Runs that were asked for; nothing rests on them, so that they alone are changed."""
+        ...
+
+    def signed(self, by: str) -> Self:
+        """Give the same ledger for ``by``, whom every row that is written through it names."""
+        ...
 
     def add(self, dataset: str, entries: Sequence[Entry], *, now: dt.datetime) -> Added:
         """Record entries, all or none; an entry without an id gets `make_id`'s.

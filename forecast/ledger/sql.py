@@ -12,10 +12,14 @@ import sqlalchemy as sa
 from forecast.base.errors import InputError, nearest
 from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import BATCH, ChainedStore
+from forecast.ledger.clock import utc
 from forecast.ledger.doubles import notices
 from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
+from forecast.ledger.jobs import Jobs
+from forecast.ledger.judgements import Judgements
 from forecast.ledger.rows import KINDS, LATER, RENAMED, columns_of, first_day, with_id
 from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
+from forecast.ledger.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,14 +38,6 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     for name in LATER & values.keys():
         values[name] = values[name] or ""
     return kind(**values)
-
-
-def _utc(now: dt.datetime) -> str:
-    """Write a moment as ISO 8601 text, which reads and sorts in any tool."""
-    if now.utcoffset() != dt.timedelta(0):
-        msg = f"the moment of recording must be in UTC and say so, got {now}; pass datetime.now(datetime.UTC)"
-        raise InputError(msg)
-    return now.isoformat(timespec="microseconds")
 
 
 def _summary(row: Mapping[str, Any]) -> str:
@@ -118,7 +114,7 @@ class SqlLedger(ChainedStore):
                 raise _cannot_retract(row_id, dataset, rows)
             since = reported_on or min(row["reported_on"] for row in life)
             common = {"dataset": dataset, "id": row_id, "action": "retract", "kind": life[-1]["kind"]}
-            values = {**common, "reported_on": since, "recorded_at": _utc(now), "reason": reason}
+            values = {**common, "reported_on": since, "recorded_at": utc(now), "reason": reason, **self.stamp}
             connection.execute(sa.insert(ROWS).values(values))
 
     def entries(self, dataset: str, *, as_of: dt.date | None = None, watermark: int | None = None) -> tuple[Entry, ...]:
@@ -159,17 +155,17 @@ class SqlLedger(ChainedStore):
                 summary=_summary(row),
                 grade=row["grade"],
                 superseded=row["seq"] < last[row["id"]],
+                by=row["recorded_by"] or "",
             )
             for row in rows[: -limit - 1 : -1]
         )
 
     def archive(self, issued: Issued) -> Issued:
         """Keep an issued forecast for good and give it back with its ``seq``."""
-        values = {f.name: getattr(issued, f.name) for f in dataclasses.fields(issued) if f.name != "seq"}
-        values["issued_at"] = _utc(issued.issued_at)
+        values = _values(issued) | {"issued_at": utc(issued.issued_at)} | self.stamp
         with self.writing() as connection:
             key = connection.execute(sa.insert(ISSUED).values(values)).inserted_primary_key
-            return dataclasses.replace(issued, seq=key[0] if key else 0)
+            return dataclasses.replace(issued, seq=key[0] if key else 0, recorded_by=self.by)
 
     def latest_forecast(self, model: str | None = None) -> Issued | None:
         """Give the forecast of ``model`` (of any, without one) that was issued last, or None."""
@@ -192,10 +188,10 @@ class SqlLedger(ChainedStore):
                 before = current.get(answer.question)
                 if before is not None and (before.content == answer.content or not supersedes(answer, before)):
                     continue
-                values = {f.name: getattr(answer, f.name) for f in dataclasses.fields(answer) if f.name != "seq"}
-                values["recorded_at"] = _utc(answer.recorded_at)
+                values = _values(answer) | {"recorded_at": utc(answer.recorded_at)} | self.stamp
                 key = connection.execute(sa.insert(RESOLVED).values(values)).inserted_primary_key
-                current[answer.question] = dataclasses.replace(answer, seq=key[0] if key else 0)
+                seq = key[0] if key else 0
+                current[answer.question] = dataclasses.replace(answer, seq=seq, recorded_by=self.by)
                 recorded.append(current[answer.question])
             return tuple(recorded)
 
@@ -204,6 +200,21 @@ class SqlLedger(ChainedStore):
         with self.reading() as connection:
             found = self._answers(connection, model)
         return tuple(sorted(found.values(), key=lambda row: row.seq))
+
+    @property
+    def judgements(self) -> Judgements:
+        """Analysts' own forecasts."""
+        return Judgements(self)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may do what through a service."""
+        return Tokens(self)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Runs that were asked for."""
+        return Jobs(self)
 
     def _issued(self, model: str | None, which: slice) -> tuple[Issued, ...]:
         """Read some of the issued forecasts of a model, each content checked against its digest."""
@@ -233,7 +244,7 @@ class SqlLedger(ChainedStore):
         return (row for row, _ in self._checked(connection, ROWS) if row["dataset"] == dataset)
 
     def _add(self, connection: sa.Connection, dataset: str, entries: Sequence[Entry], now: dt.datetime) -> Added:
-        recorded_at = _utc(now)
+        recorded_at = utc(now)
         current = _fold(self._history(connection, dataset))
         given: dict[str, Entry] = {}
         for entry in map(with_id, entries):
@@ -241,7 +252,7 @@ class SqlLedger(ChainedStore):
                 msg = f"two rows have the id {entry.id!r} and different content; give one of them another id"
                 raise InputError(msg)
         changed = [entry for entry in given.values() if current.get(entry.id) != entry]
-        common = {**_BLANK, "dataset": dataset, "action": "add", "recorded_at": recorded_at}
+        common = {**_BLANK, "dataset": dataset, "action": "add", "recorded_at": recorded_at, **self.stamp}
         for part in batched(changed, BATCH):
             connection.execute(sa.insert(ROWS), [{**common, **columns_of(entry)} for entry in part])
         fresh = {entry.id for entry in changed}
@@ -253,9 +264,15 @@ class SqlLedger(ChainedStore):
         )
 
 
+def _values(row: Issued | Resolution) -> dict[str, Any]:
+    """Give the columns of a row whose number and writer are for the store to say."""
+    own = {"seq", "recorded_by"}
+    return {f.name: getattr(row, f.name) for f in dataclasses.fields(row) if f.name not in own}
+
+
 def _timed(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Read the moment ``name`` of a row."""
-    return {**row, name: dt.datetime.fromisoformat(row[name])}
+    return {**row, name: dt.datetime.fromisoformat(row[name]), "recorded_by": row["recorded_by"] or ""}
 
 
 def _cannot_retract(row_id: str, dataset: str, rows: Sequence[Mapping[str, Any]]) -> InputError:

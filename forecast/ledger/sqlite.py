@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from forecast.base.errors import BusyError, InputError, LedgerError
 from forecast.ledger.chained import DAMAGED, digest_at, head_of
 from forecast.ledger.sql import SqlLedger
-from forecast.ledger.tables import CHAIN, METADATA, ROWS
+from forecast.ledger.tables import CHAIN, ISSUED, METADATA, RESOLVED, ROWS
 from forecast.ledger.witness import checksum, read_witness, witness_of, write_witness
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 APPLICATION_ID = 0x53434C47  # "SCLG", in the header of the file: how a ledger is told from any other database
-SCHEMA_VERSION = 4  # 1 had no chain, 2 neither `coded_by` nor `language`, 3 no counts and deliveries
+SCHEMA_VERSION = 5  # 1 had no chain, 2 neither `coded_by` nor `language`, 3 no counts and deliveries, 4 no people
 CHAINED_SINCE = 2
 WAIT_SECONDS = 30
 
@@ -176,6 +176,9 @@ class SqliteLedger(SqlLedger):
         if ROWS.name in there:
             _renew_rows(connection)
             there.remove(ROWS.name)
+        for table in (ISSUED, RESOLVED):
+            if table.name in there:
+                _add_columns(connection, table)
         METADATA.create_all(connection)
         for table, text in _guards().values():
             if table not in there:
@@ -254,7 +257,8 @@ def _version(path: Path, connection: sa.Connection) -> int:
     application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if application == APPLICATION_ID and 1 <= version <= SCHEMA_VERSION:
-        missing = set(METADATA.tables) - set(sa.inspect(connection).get_table_names())
+        made = {name for name, table in METADATA.tables.items() if table.info.get("since", 0) <= version}
+        missing = made - set(sa.inspect(connection).get_table_names())
         if version >= CHAINED_SINCE and missing:
             raise LedgerError(str(path), [f"lacks its table {min(missing)}; {DAMAGED}"])
         return version
@@ -283,11 +287,20 @@ def _renew_rows(connection: sa.Connection) -> None:
     connection.exec_driver_sql("DROP TABLE earlier")
 
 
+def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Give a table the columns that it lacks, all of which may be without a value."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in known:
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}")
+
+
 def _guards() -> dict[str, tuple[str, str]]:
     """Give the table and the statement of each trigger."""
     return {
         f"{table}_no_{name}": (table, _NEVER.format(table, name, event.format(table), remedy))
-        for table in METADATA.tables
+        for table, kept in METADATA.tables.items()
+        if not kept.info.get("working")
         for name, event, remedy in _TRIGGERS
     }
 

@@ -1,4 +1,8 @@
-"""Tables of a ledger in a SQL database; none has an index, for one that is damaged would hide rows."""
+"""Tables of a ledger in a SQL database; none has an index, for one that is damaged would hide rows.
+
+``since`` in a table's ``info`` is the schema that brought it. All are append-only and on the chain but `CHAIN` itself
+and `JOBS`, where workers note how far they are: that one is ``working``, and nothing rests on it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ ROWS = sa.Table(
     *(sa.Column(name, sa.String) for name in ("channel", "delivery", "feed", "file", "digest")),
     *(sa.Column(name, sa.Integer) for name in ("count", "read", "kept", "faulty", "repeated")),
     sa.Column("exposure", sa.Float),
+    sa.Column("recorded_by", sa.String),
     sa.CheckConstraint("action IN ('add', 'retract') AND kind IN ('observation', 'coverage', 'count', 'delivery')"),
     sqlite_autoincrement=True,
 )
@@ -30,6 +35,7 @@ ISSUED = sa.Table(
     *(sa.Column(name, sa.String, nullable=False) for name in ("fit", "content")),
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("watermark", sa.Integer, nullable=False),
+    sa.Column("recorded_by", sa.String),
     sqlite_autoincrement=True,
 )
 RESOLVED = sa.Table(
@@ -40,8 +46,45 @@ RESOLVED = sa.Table(
     *(sa.Column(name, sa.String, nullable=False) for name in ("model_hash", "recorded_at")),
     *(sa.Column(name, sa.Date, nullable=False) for name in ("date", "as_of")),
     *(sa.Column(name, sa.Date) for name in ("since", "frozen")),
+    sa.Column("recorded_by", sa.String),
     sa.CheckConstraint("answer IN ('yes', 'no', 'void') AND how IN ('rule', 'analyst')"),
     sqlite_autoincrement=True,
+)
+JUDGED = sa.Table(
+    "judgements",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("analyst", "model", "outcome", "recorded_at")),
+    sa.Column("date", sa.Date, nullable=False),
+    sa.Column("since", sa.Date),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.Column("blind", sa.Boolean, nullable=False),
+    *(sa.Column(name, sa.String) for name in ("note", "recorded_by")),
+    sa.CheckConstraint("probability >= 0 AND probability <= 1"),
+    sqlite_autoincrement=True,
+    info={"since": 5},
+)
+TOKENS = sa.Table(
+    "tokens",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("id", "action", "recorded_at")),
+    *(sa.Column(name, sa.String) for name in ("person", "scope", "digest", "recorded_by")),
+    sa.CheckConstraint("action IN ('new', 'revoke') AND scope IN ('read', 'write', 'admin')"),
+    sqlite_autoincrement=True,
+    info={"since": 5},
+)
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.String, nullable=False) for name in ("model", "state", "asked_by", "asked_at", "settings")),
+    sa.Column("as_of", sa.Date, nullable=False),
+    *(sa.Column(name, sa.String) for name in ("worker", "started_at", "seen_at", "ended_at", "stage", "message")),
+    *(sa.Column(name, sa.Integer) for name in ("done", "total", "issue")),
+    sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed')"),
+    sqlite_autoincrement=True,
+    info={"since": 5, "working": True},
 )
 CHAIN = sa.Table(
     "chain",

@@ -48,16 +48,16 @@ if TYPE_CHECKING:
 class Project:
     """A folder with ``models/``, ``data/`` and ``reports/``: its `models`, `ledger`, `reports` and `track_record`.
 
-    Methods that write take ``now`` (aware, UTC); those that need not be told ask ``clock``.
+    Methods that write take ``now`` (aware, UTC), others ask ``clock``; rows name who writes, ``by``.
     """
 
-    def __init__(self, path: str | Path, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, path: str | Path, clock: Callable[[], dt.datetime], by: str = "") -> None:
         """Open the project folder at ``path``; `InputError` if it is none, for a project has a ``models`` folder."""
         self.root = root = Path(path).resolve()
         if not (root / "models").is_dir():
             msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
             raise InputError(msg)
-        self._clock = clock
+        self._clock, self._by = clock, by
         self.models = Models(root, clock)
         self.reports = Reports(root, lambda: self.ledger)
 
@@ -65,7 +65,7 @@ class Project:
     def ledger(self) -> Ledger:
         """The ledger, created on first use."""
         require_begun(self.root)
-        return ledger.SqliteLedger.open(self.root / "data" / "ledger.db")
+        return ledger.SqliteLedger.open(self.root / "data" / "ledger.db").signed(self._by)
 
     def verify(self) -> Verified:
         """Look at all that the project holds; `LedgerError` if its ledger is not as it was written."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from contract import PROLOGUE, LedgerContract, ids
+from contract_people import PeopleContract
 from entries import NOW, answer, issued, refusal, sighting
 from places import TESTS
 
@@ -33,7 +34,7 @@ ledger = SqliteLedger.open(place / "ledger.db")
 """
 
 
-class TestSqlite(LedgerContract):
+class TestSqlite(PeopleContract, LedgerContract):
     """SQLite keeps the contract."""
 
     OPENING: ClassVar[str] = OPENING
@@ -143,14 +144,14 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     _database(other, "CREATE TABLE entries (seq)")
     _database(marked, "PRAGMA user_version = 1")
     SqliteLedger.open(newer)
-    _database(newer, "PRAGMA user_version = 5")
+    _database(newer, "PRAGMA user_version = 6")
     for path, reason in (
         (junk, "is not a database; choose another path"),
         (tmp_path, "is a folder; give the path of a file"),
         (junk / "ledger.db", "its folder cannot be used"),
         (other, "is a database of another program; choose another path"),
         (marked, "is a database of another program"),
-        (newer, "has schema 5, this program knows 4; install the version that wrote it"),
+        (newer, "has schema 6, this program knows 5; install the version that wrote it"),
     ):
         message = refusal(lambda path=path: SqliteLedger.open(path), LedgerError)
         assert message.startswith(f"{path}: 1 fault\n  {reason}")
@@ -253,7 +254,7 @@ def test_an_answer_is_one_of_three(ledger: SqliteLedger) -> None:
     ledger.resolve([answer()])
     with closing(sqlite3.connect(ledger.path)) as raw, pytest.raises(sqlite3.IntegrityError, match="CHECK"):
         raw.execute("INSERT INTO resolutions SELECT 9, model, outcome, 'maybe', how, reason, url, model_hash, "
-                    "recorded_at, date, as_of, since, frozen FROM resolutions WHERE seq = 1")  # fmt: skip
+                    "recorded_at, date, as_of, since, frozen, recorded_by FROM resolutions WHERE seq = 1")  # fmt: skip
 
 
 # Killed.
