@@ -24,6 +24,7 @@ from forecast.cli import (
     questions,
     rivals,
     schedules,
+    service,
     signs,
     studies,
     track_record,
@@ -55,7 +56,19 @@ def _options(
     pass
 
 
-for part in (models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
+for part in (
+    models,
+    history,
+    evidence,
+    forecasts,
+    questions,
+    rivals,
+    archive,
+    track_record,
+    schedules,
+    studies,
+    service,
+):
     app.add_typer(part.app)
 
 app.add_typer(fits.app, name="fits")

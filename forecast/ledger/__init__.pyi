@@ -12,6 +12,8 @@ from .history import read_history as read_history
 from .issued import Issued as Issued
 from .rows import Coverage as Coverage
 from .rows import Observation as Observation
+from .rows import kind_of as kind_of
 from .sources import by_source as by_source
 from .sources import tally as tally
 from .sqlite import SqliteLedger as SqliteLedger
+from .tokens import SCOPES as SCOPES

@@ -84,8 +84,9 @@ class Jobs:
     def tell(
         self, job: Job, now: dt.datetime, *, stage: str | None = None, done: int | None = None, total: int | None = None
     ) -> None:
-        """Note how far a job is; nothing is noted of one that another worker has taken since."""
-        self._change(job, {"stage": stage, "done": done, "total": total, "seen_at": utc(now)})
+        """Note that a job is alive, and how far it is; nothing is noted of one that another worker has taken since."""
+        far = {"stage": stage, "done": done, "total": total} if stage else {}
+        self._change(job, {**far, "seen_at": utc(now)})
 
     def end(self, job: Job, now: dt.datetime, *, issue: int | None = None, message: str | None = None) -> None:
         """Note that a job has ended: with the forecast ``issue``, or without one and why."""

@@ -77,12 +77,12 @@ class Tokens:
         return tuple(one for one, _ in self._read().values())
 
     def find(self, text: str) -> Token | None:
-        """Give the token of which this is the text, if it is good; it takes as long for one that is not."""
-        _, _, rest = text.partition("_")
-        name, _, secret = rest.partition("_")
-        token, digest = self._read().get(name, (None, NOBODY))
-        same = hmac.compare_digest(_digest(secret), digest)
-        return token if same and token is not None and not token.revoked_at else None
+        """Give the token of which this is the text, if it is good; see `TokenBook.find`."""
+        return self.book().find(text)
+
+    def book(self) -> TokenBook:
+        """Give the tokens as they are now."""
+        return TokenBook(self._read())
 
     def _read(self) -> dict[str, tuple[Token, str]]:
         known: dict[str, tuple[Token, str]] = {}
@@ -90,6 +90,22 @@ class Tokens:
             for row in self._store.checked(connection, TOKENS):
                 known[row["id"]] = _after(known.get(row["id"]), row)
         return known
+
+
+class TokenBook:
+    """The tokens of a ledger at a moment, to look texts up."""
+
+    def __init__(self, known: Mapping[str, tuple[Token, str]]) -> None:
+        """Take tokens with the digests of their secrets, by id."""
+        self._known = known
+
+    def find(self, text: str) -> Token | None:
+        """Give the token of which this is the text, if it is good; it takes as long for one that is not."""
+        _, _, rest = text.partition("_")
+        name, _, secret = rest.partition("_")
+        token, digest = self._known.get(name, (None, NOBODY))
+        same = hmac.compare_digest(_digest(secret), digest)
+        return token if same and token is not None and not token.revoked_at else None
 
 
 def _after(before: tuple[Token, str] | None, row: Mapping[str, Any]) -> tuple[Token, str]:

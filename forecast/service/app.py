@@ -1,0 +1,141 @@
+"""The service put together: addresses under limits, who may ask them, and a server with its worker."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import multiprocessing
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from fastapi import FastAPI, HTTPException
+
+from forecast.base.errors import ForecastError, InputError
+from forecast.service import api_evidence, api_forecasts, api_runs
+from forecast.service.answers import Json, tell_errors, told
+from forecast.service.desk import Desk
+from forecast.service.limits import Limits
+from forecast.service.news import News
+from forecast.service.page import Page, routes
+from forecast.service.people import LOOPBACK, Gate, Proxy
+from forecast.service.worker import work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+ROOT = "/api/v1"
+ABOUT = (
+    "Forecasts of a project, what moves them, and the evidence they rest on. Every answer says what it rests on. "
+    "No fit is made in a request: ask for a run, and follow its job."
+)
+
+
+@dataclass(frozen=True)
+class Door:
+    """How a service is reached: its address, whether it is ``open`` to readers without a token, and a proxy before it.
+
+    By default it is open where nobody but this machine can reach it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    proxy: Proxy | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether whoever asks may read without a token."""
+        return self.host in LOOPBACK and self.proxy is None
+
+
+def application(desk: Desk, door: Door) -> FastAPI:
+    """Give the application that answers for a desk."""
+    app = FastAPI(
+        title="scenario-cascade", version="1", description=ABOUT, openapi_url=f"{ROOT}/openapi.json",
+        docs_url=None, redoc_url=None, default_response_class=Json,
+    )  # fmt: skip
+    app.state.desk, app.state.gate = desk, Gate(desk, open_=door.open, proxy=door.proxy)
+    app.state.page, app.state.news = Page(desk, app.state.gate), News(desk)
+
+    @app.get(f"{ROOT}/health", tags=["health"])
+    def health() -> Json:
+        """Say that the service is there."""
+        return Json({"status": "ok"})
+
+    @app.get(f"{ROOT}/ready", tags=["health"], responses={503: {"description": "The ledger cannot be used"}})
+    def ready() -> Json:
+        """Say whether the ledger can be read, and how far it is."""
+        try:
+            return Json({"status": "ready", "links": desk.head().links})
+        except ForecastError as error:
+            raise HTTPException(503, told(error, desk.root)) from error
+
+    for api in (api_forecasts.api, api_evidence.api, api_runs.api):
+        app.include_router(api, prefix=ROOT)
+    app.include_router(routes)
+    app.add_middleware(Limits)
+    tell_errors(app, desk.root)
+    return app
+
+
+def serve(
+    root: Path, clock: Callable[[], dt.datetime], door: Door, *, worker: bool, on_ready: Callable[[str], object]
+) -> None:
+    """Serve a project until a signal says to stop; with a ``worker`` as a process of its own.
+
+    Raises
+    ------
+    InputError
+        If the project cannot be read, or the address is taken.
+
+    """
+    desk = Desk(root, clock)
+    desk.head()
+    threading.Thread(target=_warm, args=(desk,), daemon=True).start()
+    settings = uvicorn.Config(
+        application(desk, door), host=door.host, port=door.port, log_level="warning", server_header=False,
+        proxy_headers=False, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024, limit_concurrency=1000,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = uvicorn.Server(settings)
+    try:
+        socket = settings.bind_socket()
+    except SystemExit:
+        msg = f"{door.host}:{door.port} cannot be listened on; choose another --port or --host"
+        raise InputError(msg) from None
+    with _worker(root) if worker else contextlib.nullcontext():
+        host, port = socket.getsockname()[:2]
+        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        server.run(sockets=[socket])
+
+
+def _warm(desk: Desk) -> None:
+    """Make the present forecast of the project's own model, so that the first who asks need not wait for it."""
+    with contextlib.suppress(ForecastError):
+        desk.standing(None, desk.today())
+
+
+@contextlib.contextmanager
+def _worker(root: Path) -> Generator[None]:
+    """Have a worker as a process of its own, which ends with this one."""
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(root,), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+
+
+def _work(root: Path) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    work(root, lambda: dt.datetime.now(dt.UTC), stop=stop, on_job=logging.getLogger("forecast.worker").info)

@@ -1,0 +1,181 @@
+"""Present forecasts of a project, each kept until the ledger, the day or a model file changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from forecast import quantities, report
+from forecast.base.clock import local_day
+from forecast.base.errors import InputError, read_date
+from forecast.project.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from forecast.answers.forecast import LiveForecast
+    from forecast.inference.model import Model
+    from forecast.ledger.chain import Head
+    from forecast.ledger.issued import Issued
+    from forecast.ledger.tokens import Token
+    from forecast.project.dataset import Dataset
+    from forecast.quantities.estimate import Change
+
+
+KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
+QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A present forecast, and all that a reader has to know of it: see `stamp`."""
+
+    model: Model
+    forecast: LiveForecast
+    issue: Issued | None
+    newest: dt.date | None
+    rows: int
+    alarm: Future[dict[str, Any] | None]
+
+    @property
+    def alarm_said(self) -> dict[str, Any]:
+        """Whether the alarm rings, in words; it takes some seconds, until which it is pending."""
+        if not self.alarm.done() or self.alarm.exception() is not None:
+            return {"state": "pending", "sentences": []}
+        found = self.alarm.result()
+        if found is None:
+            return {"state": "early", "sentences": []}
+        return {"state": "rings" if found["rings"] else "silent", "sentences": found["sentences"]}
+
+    @property
+    def stamp(self) -> dict[str, Any]:
+        """What every answer says of what it rests on: day, age of the evidence, trust, alarm, last issue."""
+        said = self.forecast
+        return {
+            "model": said.model,
+            "as_of": said.as_of.isoformat(),
+            "newest_evidence": self.newest.isoformat() if self.newest else None,
+            "evidence_age_days": (said.as_of - self.newest).days if self.newest else None,
+            "rows": self.rows,
+            "trusted": said.trust.trusted,
+            "reasons": list(said.trust.reasons),
+            "alarm": self.alarm_said,
+            "issue": self.issue.seq if self.issue else None,
+            "issued_as_of": self.issue.as_of.isoformat() if self.issue else None,
+        }
+
+
+class Desk:
+    """Answers of the project at ``root``; several threads may ask.
+
+    What many ask at once is worked out once, and a few things at a time: the others wait.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], dt.datetime]) -> None:
+        """Point at a project; ``clock`` gives the time (aware, UTC)."""
+        self.root = root
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._turns = {False: threading.BoundedSemaphore(QUICK), True: threading.BoundedSemaphore(LONG)}
+        self._files: tuple[Hashable, ...] = ()
+        self._later = ThreadPoolExecutor(1, "alarm")
+        self._alarms = 0
+        self._project = Project(root, clock)
+
+    @property
+    def project(self) -> Project:
+        """The project; its models are read again when a file of them has changed."""
+        files = tuple((path.name, path.stat().st_mtime_ns) for path in sorted((self.root / "models").glob("*.toml")))
+        with self._lock:
+            if files != self._files:
+                self._project, self._files = Project(self.root, self.clock), files
+            return self._project
+
+    def head(self) -> Head:
+        """Give the end of the ledger's chain, which every new row moves."""
+        return self.project.ledger.head()
+
+    def state(self) -> str:
+        """Give a text that changes whenever an answer may: with the ledger, and with each alarm that is worked out."""
+        return f"{self.head().links}-{self._alarms}"
+
+    def today(self) -> dt.date:
+        """Give the day of the service."""
+        return local_day(self.clock())
+
+    def day(self, as_of: str | None) -> dt.date:
+        """Read the day of a forecast, today by default; `InputError` for none and for one that is to come."""
+        today = self.today()
+        date = today if as_of is None else read_date(as_of, "as_of")
+        if date > today:
+            msg = f"as_of {date} is in the future; a forecast is as of a day that has come, until today, {today}"
+            raise InputError(msg)
+        return date
+
+    def dataset(self, model: Model, by: str) -> Dataset:
+        """Give the dataset of a model for ``by``, whom every row that is written through it names."""
+        found = self.project.dataset(model, now=self.clock())
+        return replace(found, ledger=found.ledger.signed(by))
+
+    def standing(self, name: str | None, as_of: dt.date) -> Standing:
+        """Give the present forecast of a model; no fit is made for it."""
+        model = self.project.model(name)
+        return self.kept(("standing", model.spec.hash, as_of), lambda: self._standing(model, as_of))
+
+    def answer[Answer](
+        self, standing: Standing, *question: Hashable, ask: Callable[[LiveForecast], Answer], long: bool = False
+    ) -> Answer:
+        """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
+        key = ("answer", standing.forecast.model_hash, standing.forecast.as_of, question)
+        return self.kept(key, lambda: ask(standing.forecast), long=long)
+
+    def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
+        """Give the forecast as it stands now, and what moved since an earlier standing."""
+        after = self.standing(before.forecast.model, before.forecast.as_of)
+        return after, quantities.changes_between(before.forecast, after.forecast)
+
+    def who(self, text: str) -> Token | None:
+        """Give the token of which this is the text, if it is good now."""
+        tokens = self.kept(("tokens",), self.project.ledger.tokens.book)
+        return tokens.find(text)
+
+    def _standing(self, model: Model, as_of: dt.date) -> Standing:
+        found = self.project.update(model, as_of=as_of, refit="never")
+        evidence = found.posterior.evidence
+        alarm = self._later.submit(report.alarm_part, found, "never")
+        alarm.add_done_callback(self._alarm_known)
+        issue = self.project.ledger.latest_forecast(model.spec.name)
+        return Standing(model, found, issue, evidence.newest, len(evidence.used), alarm)
+
+    def _alarm_known(self, _: Future[Any]) -> None:
+        with self._lock:
+            self._alarms += 1
+
+    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
+        """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
+        whole = (self.head(), self._files, key)
+        with self._lock:
+            found = self._kept.get(whole)
+            first = found is None
+            if found is None:
+                found = self._kept[whole] = Future()
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            else:
+                self._kept.move_to_end(whole)
+        if first:
+            try:
+                with self._turns[long]:
+                    found.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    self._kept.pop(whole, None)
+                found.set_exception(error)
+                raise
+        return found.result()
