@@ -5,6 +5,7 @@ from .explanations import alarm_part as alarm_part
 from .explanations import brief as brief
 from .explanations import lead_outcome as lead_outcome
 from .explanations import usual_weeks as usual_weeks
+from .headline import exclusive_with as exclusive_with
 from .headline import in_words as in_words
 from .index import index_data as index_data
 from .index import render_index as render_index

@@ -29,7 +29,7 @@ def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill
     rest. ``skill`` is what is said of the track record and of what the forecast rests on.
     """
     alarm, rows = report["alarm"], _rows(report)
-    exclusive = _exclusive(rows, report["lead"], report["model"]["outcomes"])
+    exclusive = exclusive_with(rows, report["lead"], report["model"]["outcomes"])
     stand, changed = _stand(rows, exclusive, report["model"]), _changed(report, changes)
     return {
         "sentences": [*(alarm["sentences"] if alarm and alarm["rings"] else ()), *stand, changed],
@@ -70,7 +70,7 @@ def _rows(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     )
 
 
-def _exclusive(rows: Sequence[Mapping[str, Any]], lead: str, outcomes: Mapping[str, Any]) -> list[str]:
+def exclusive_with(rows: Sequence[Mapping[str, Any]], lead: str, outcomes: Mapping[str, Any]) -> list[str]:
     """Name outcomes of which at most one can hold, the lead among them, in the order of ``rows``."""
     found = [lead]
     for row in rows:

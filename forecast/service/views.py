@@ -54,18 +54,23 @@ def now(standing: Standing) -> dict[str, Any]:
     rows = [row for row in standing.forecast.quantities if row.kind == "at" and row.horizon_weeks == weeks]
     date = next(row.date for row in rows)
     before = record.baseline(standing.issue) if standing.issue else None
+    tones = {name: k for k, name in enumerate(spec.outcomes)}
+    states = {name: {"states": row.states} for name, row in spec.outcomes.items()}
+    named = [{"outcome": row.outcome} for row in sorted(rows, key=lambda one: -one.estimate.mean)]
+    together = report.exclusive_with(named, report.lead_outcome(spec), states)
     cards: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda one: -one.estimate.mean):
         issued = before.said(row.outcome, date) if before and date else None
         one = row.estimate
         cards.append(
             {
-                "outcome": row.outcome, "title": said[row.outcome], "said": prose.figure(one.mean, one.mcse),
+                "outcome": row.outcome, "tone": tones[row.outcome], "title": said[row.outcome], "said": prose.figure(one.mean, one.mcse),
                 "interval": f"{prose.figure(one.low)} to {prose.figure(one.high)}",
                 "issued": prose.figure(issued.mean, issued.mcse) if issued else None,
             }
         )  # fmt: skip
-    return {"rests_on": standing.stamp, "weeks": weeks, "date": date, "cards": cards}
+    sets = [[card for card in cards if (card["outcome"] in together) is inside] for inside in (True, False)]
+    return {"rests_on": standing.stamp, "weeks": weeks, "date": date, "sets": [one for one in sets if one]}
 
 
 def history(desk: Desk, standing: Standing) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Services before a project: asked in this process, and on a free port."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import uvicorn
+from starlette.testclient import TestClient
+
+from forecast.service.app import Door, application
+from forecast.service.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from forecast.ledger.tokens import Scope
+
+NOW = dt.datetime(2026, 1, 9, 12, tzinfo=dt.UTC)
+MODEL = "/api/v1/models/russia_azerbaijan"
+ROW = {"indicator": "arms_purchase_from_russia", "date": "2026-01-05", "source": "APA", "grade": "B2"}
+
+
+class Served(NamedTuple):
+    """A service with its desk and a client; `tokens` make headers."""
+
+    desk: Desk
+    client: TestClient
+
+    def token(self, scope: Scope, person: str = "Ada") -> str:
+        """Make a token."""
+        return self.desk.project.ledger.tokens.make(person, scope, NOW)[1]
+
+    def bearer(self, scope: Scope, person: str = "Ada") -> dict[str, str]:
+        """Give the header that shows a new token."""
+        return {"authorization": f"Bearer {self.token(scope, person)}"}
+
+
+def served(root: Path, door: Door | None = None) -> Served:
+    """Serve a project in this process."""
+    desk = Desk(root, lambda: NOW)
+    return Served(desk, TestClient(application(desk, door or Door()), base_url="http://127.0.0.1:8000"))
+
+
+@contextmanager
+def listening(desk: Desk, door: Door | None = None) -> Iterator[str]:
+    """Serve a desk on a free port, and give its address."""
+    config = uvicorn.Config(
+        application(desk, door or Door()), port=0, log_level="critical", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
