@@ -36,6 +36,7 @@ class ChainedStore(ABC):
 
     where: str  # names the store in messages
     chained = True  # false for the store of an earlier version that may only be read
+    keeps_nul = True  # whether a text may hold a NUL
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[sa.Connection]:
@@ -51,6 +52,17 @@ class ChainedStore(ABC):
     @abstractmethod
     def witness(self, head: Head) -> None:
         """Keep the head of the chain outside the database, where an older copy of it is noticed."""
+
+    @abstractmethod
+    def clear_errors(self) -> AbstractContextManager[None]:
+        """Turn what the database raises within the block into `LedgerError` or `BusyError` that names this store."""
+
+    def streaming(self) -> AbstractContextManager[sa.Connection]:
+        """Give a connection as `reading` does, on which many rows are read without holding them all."""
+        return self.reading()
+
+    def settle(self, connection: sa.Connection) -> None:
+        """Make ready for the next rows after rows were put in with their numbers."""
 
     @contextmanager
     def writing(self) -> Generator[sa.Connection]:
