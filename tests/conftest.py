@@ -46,7 +46,6 @@ pytest_plugins = ("needs",)
 pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes", "track", "unattended", "year")
 
 
-
 def _stop_servers(folder: Path) -> None:
     if (folder / "postgresql.json").exists():
         from databases import stop_shared  # noqa: PLC0415 - pytest wants to import what it imports first

@@ -90,9 +90,7 @@ def back_up(source: ChainedStore, path: Path) -> None:
         raise InputError(msg) from error
 
 
-def _copy(
-    table: sa.Table, there: set[str], out: sa.Connection, into: sa.Connection, target: ChainedStore
-) -> int:
+def _copy(table: sa.Table, there: set[str], out: sa.Connection, into: sa.Connection, target: ChainedStore) -> int:
     """Copy a table in the order of its rows; a column that an earlier version lacks has no value."""
     if not there:
         return 0

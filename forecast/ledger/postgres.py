@@ -209,8 +209,9 @@ class PostgresLedger(SqlLedger):
             with self.clear_errors():
                 connection.detach()  # from the pool: what closes it drops the lock
                 if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_RUNS, self._key))):
-                    msg = f"{self.where}: a run on another machine holds the lock{self._runner(connection)}"
-                    raise BusyError(f"{msg}; try again when it is done")
+                    holder = self._runner(connection)
+                    msg = f"{self.where}: another run holds the lock{holder}; try again when it is done"
+                    raise BusyError(msg)
             yield
         finally:
             with suppress(DBAPIError):

@@ -81,7 +81,8 @@ def _told(address: Address, error: DBAPIError, wait: int) -> LedgerError | BusyE
     if error.connection_invalidated or (not code and type(cause).__name__ == "OperationalError"):
         return LedgerError(address.name, [LOST])
     remedy = next((text for start, text in _REMEDIES.items() if code.startswith(start)), None)
-    return LedgerError(address.name, [(remedy or "refused this ({reason}); check what was given").format(reason=reason)])
+    fault = remedy or "refused this ({reason}); check what was given"
+    return LedgerError(address.name, [fault.format(reason=reason)])
 
 
 def _last_line(text: str) -> str:

@@ -137,7 +137,7 @@ def version_of(connection: sa.Connection, schema: str) -> int | str:
             )
         encoding = connection.execute(sa.text("SELECT current_setting('server_encoding')")).scalar_one()
         if encoding != "UTF8":
-            return f"keeps text as {encoding}; name a database that was made with: createdb --encoding UTF8 -T template0"
+            return f"keeps text as {encoding}; make its database with: createdb --encoding UTF8 --template template0"
         return 0
     number = mark.removeprefix(MARK)
     version = int(number) if number.isdecimal() else 0
@@ -164,7 +164,8 @@ def guard_faults(connection: sa.Connection, schema: str) -> Iterator[str]:
             coalesce(array_length(t.tgattr::int2[], 1), 0), pn.nspname, p.proname, p.prosrc
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-            JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+            JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
+            JOIN pg_catalog.pg_language l ON l.oid = p.prolang
         WHERE n.nspname = :schema AND c.relname = ANY(:tables) AND NOT t.tgisinternal
     """
     values = {"schema": schema, "tables": sorted(there)}
@@ -255,7 +256,5 @@ def grant(connection: sa.Connection, address: Address, role: str) -> str | None:
     query = sa.text("SELECT has_table_privilege(:role, CAST(:name AS regclass), 'UPDATE, DELETE, TRUNCATE, TRIGGER')")
     for name in appended():
         if connection.execute(query, {"role": role, "name": f"{quoted(address.schema)}.{quoted(name)}"}).scalar():
-            return f"the role {role!r} owns the tables, or belongs to a role that may change them; name one that does not"
+            return f"the role {role!r} owns the tables or belongs to one that may change them; name one that does not"
     return None
-
-

@@ -19,8 +19,10 @@ class Ledger(Protocol):
 
     ``seq`` grows with every row of a table. What a method has returned is safe; writers take turns. Every method raises
     `LedgerError` when the store cannot be used, and `BusyError` when others write for too long. The contract is the
-    test suite ``tests/ledger/contract.py``, which takes any implementation.
+    test suite ``tests/ledger/contract.py``, which takes any implementation. ``where`` names the store in messages.
     """
+
+    where: str
 
     def add(self, dataset: str, entries: Sequence[Entry], *, now: dt.datetime) -> Added:
         """Record entries, all or none; an entry without an id gets `make_id`'s.
