@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -57,11 +57,17 @@ class ChainedStore(ABC):
     def clear_errors(self) -> AbstractContextManager[None]:
         """Turn what the database raises within the block into `LedgerError` or `BusyError` that names this store."""
 
-    def streaming(self) -> AbstractContextManager[sa.Connection]:
-        """Give a connection as `reading` does, on which many rows are read without holding them all."""
-        return self.reading()
+    def streamed(self, connection: sa.Connection) -> AbstractContextManager[None]:  # noqa: ARG002 - a hook
+        """Let many rows be read in the block without holding them all; nothing is written in it."""
+        return nullcontext()
 
-    def settle(self, connection: sa.Connection) -> None:
+    @contextmanager
+    def streaming(self) -> Generator[sa.Connection]:
+        """Give a connection as `reading` does, on which many rows are read without holding them all."""
+        with self.reading() as connection, self.streamed(connection):
+            yield connection
+
+    def settle(self, connection: sa.Connection) -> None:  # noqa: B027 - most stores have nothing to do
         """Make ready for the next rows after rows were put in with their numbers."""
 
     @contextmanager

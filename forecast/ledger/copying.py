@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from forecast.base.errors import InputError, LedgerError
-from forecast.ledger.chain import Head
 from forecast.ledger.chained import BATCH, head_of
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.ledger.tables import METADATA
@@ -20,6 +19,7 @@ from forecast.ledger.witness import witness_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from forecast.ledger.chain import Head
     from forecast.ledger.chained import ChainedStore
 
 
@@ -52,7 +52,8 @@ def copy_ledger(source: ChainedStore, target: ChainedStore) -> Copied:
         rows = {table.name: _copy(table, columns, out, into, target) for table, columns in there.items()}
         with target.clear_errors():
             target.settle(into)
-            _require_sound(target, into.execution_options(stream_results=True))
+            with target.streamed(into):
+                _require_sound(target, into)
             copied = Copied(rows, head_of(into))
             counted = {table.name: _count(into, table) for table in METADATA.tables.values()}
         if copied != Copied(counted, head_of(out)):

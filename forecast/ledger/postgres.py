@@ -7,7 +7,7 @@ import functools
 import os
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -46,12 +46,20 @@ _WITHOUT_INDEX = sa.text("""
     SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true),
         set_config('enable_bitmapscan', 'off', true)
 """)
+_TAKE_TURNS = sa.text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), CAST(:key AS int))")
+_TRY_TO_RUN = sa.text("SELECT pg_try_advisory_lock(CAST(:kind AS int), CAST(:key AS int))")
 _HOLDER = sa.text("""
     SELECT a.client_addr::text, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = :kind AND l.objid::bigint = :key & 4294967295
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
 """)
+
+
+class _Wide(sa.BigInteger):
+    """A whole number as a parameter: its column has 64 bits, whatever `forecast.ledger.tables` calls it."""
+
+    render_bind_cast = True
 
 
 class PostgresLedger(SqlLedger):
@@ -104,18 +112,31 @@ class PostgresLedger(SqlLedger):
             yield connection
 
     @contextmanager
-    def streaming(self) -> Generator[sa.Connection]:
-        """Give a connection to one state of the database that reads many rows in parts, and uses no index."""
-        with self.reading() as connection:
-            connection.execute(_WITHOUT_INDEX)
-            yield connection.execution_options(stream_results=True, max_row_buffer=5000)
+    def streamed(self, connection: sa.Connection) -> Generator[None]:
+        """Let rows be read in parts, by cursors of the server, and without an index, which may be damaged."""
+        connection.execute(_WITHOUT_INDEX)
+        open_cursors: list[Any] = []
+
+        def keep(_: sa.Connection, cursor: Any, *__: object) -> None:  # noqa: ANN401 - psycopg's, which may be missing
+            open_cursors[:] = [one for one in open_cursors if not one.closed] + [cursor]
+
+        sa.event.listen(connection, "after_cursor_execute", keep)
+        connection.execution_options(stream_results=True, max_row_buffer=5000)
+        try:
+            yield
+        finally:
+            connection.execution_options(stream_results=False)
+            sa.event.remove(connection, "after_cursor_execute", keep)
+            with suppress(Exception):  # the connection may be gone, and its error is on the way
+                for cursor in open_cursors:
+                    cursor.close()
 
     @contextmanager
     def transaction(self) -> Generator[sa.Connection]:
         """Give a connection inside a write transaction that is committed at the end, or undone by any error."""
         with self.clear_errors(), self._writer.connect() as connection:
             self._begin(connection)
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS, self._key)))
+            connection.execute(_TAKE_TURNS, {"kind": _WRITERS, "key": self._key})
             yield connection
             connection.commit()
 
@@ -208,7 +229,7 @@ class PostgresLedger(SqlLedger):
         try:
             with self.clear_errors():
                 connection.detach()  # from the pool: what closes it drops the lock
-                if not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_RUNS, self._key))):
+                if not connection.scalar(_TRY_TO_RUN, {"kind": _RUNS, "key": self._key}):
                     holder = self._runner(connection)
                     msg = f"{self.where}: another run holds the lock{holder}; try again when it is done"
                     raise BusyError(msg)
@@ -269,6 +290,7 @@ def _engine(url: sa.URL) -> sa.Engine:
     except ImportError:
         msg = "a ledger in PostgreSQL needs the extra for it: pip install 'scenario-cascade[postgres]'"
         raise InputError(msg) from None
+    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Integer: _Wide}  # not of 32 bits only
     atexit.register(engine.dispose)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))  # it is the parent's

@@ -32,7 +32,8 @@ _REMEDIES = {  # by the beginning of an SQLSTATE
     "`forecast ledger grant ROLE`",
     "25006": "takes no writing: it is a copy of another server, or set to read only; name the server that writes",
     "53100": "could not grow: the server's disk is full; free some space there and try again",
-    "42P01": "lacks a table; restore the ledger from a backup",
+    "42P01": "has no such table that you may use; ask the owner for rights (`forecast ledger grant ROLE`), or restore "
+    "the ledger from a backup",
     "42703": "lacks a column; restore the ledger from a backup",
     "XX": "is damaged ({reason}); restore the ledger from a backup",
     "58": "could not be read or written ({reason}); check the server's disk and try again",
