@@ -73,7 +73,10 @@ def back_up(source: ChainedStore, path: Path) -> None:
         If ``source`` is not sound.
 
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    if not path.absolute().parent.is_dir():
+        msg = f"{path}: cannot be written (there is no such folder); choose another place or make it first"
+        raise InputError(msg)
+    draft = path.absolute().with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         try:
             copy_ledger(source, SqliteLedger.open(draft))
@@ -81,7 +84,7 @@ def back_up(source: ChainedStore, path: Path) -> None:
                 raw.execute("PRAGMA journal_mode = DELETE").close()
             os.link(draft, path)  # which fails where there is something
         finally:
-            for place in (draft, witness_of(draft.absolute())):
+            for place in (draft, witness_of(draft)):
                 place.unlink(missing_ok=True)
     except FileExistsError:
         msg = f"{path}: is there already; a backup overwrites nothing, give another name"

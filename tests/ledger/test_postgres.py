@@ -122,10 +122,9 @@ def test_projects_share_a_server(ledger: PostgresLedger) -> None:
 def test_a_row_that_was_undone_leaves_no_gap(ledger: PostgresLedger) -> None:
     """Numbers follow each other, whatever was rolled back in between."""
     ledger.add("d", [sighting("a")], now=NOW)
-    with pytest.raises(RuntimeError, match="undo"), ledger.writing() as connection:
+    with pytest.raises(ZeroDivisionError), ledger.writing() as connection:  # noqa: PT012 - what is undone
         ledger._add(connection, "d", [sighting("b"), sighting("c")], NOW)
-        msg = "undo"
-        raise RuntimeError(msg)
+        raise ZeroDivisionError
     ledger.add("d", [sighting("e")], now=NOW)
     assert [row.seq for row in ledger.log("d")] == [2, 1]
     assert ledger.verify() == ()
@@ -209,7 +208,7 @@ def test_a_row_that_was_touched_is_noticed(tmp_path: Path, change: str) -> None:
     filled(ledger)
     off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in TABLES]
     names = [row[0] for row in run_sql(
-        f"SELECT tgrelid::regclass::text || ' ENABLE ALWAYS TRIGGER ' || tgname FROM pg_trigger t JOIN pg_class c "  # noqa: S608
+        f"SELECT tgrelid::regclass::text || ' ENABLE ALWAYS TRIGGER ' || tgname FROM pg_trigger t JOIN pg_class c "
         f"ON c.oid = tgrelid WHERE relnamespace = '{ledger.address.schema}'::regnamespace AND NOT tgisinternal"
     )]  # fmt: skip
     on = [f"ALTER TABLE {name}" for name in names]
@@ -234,8 +233,8 @@ def test_an_earlier_version_gets_what_is_new(ledger: PostgresLedger) -> None:
     ledger.add("caucasus", [sighting()], now=NOW)
     before = held(ledger)
     run_sql(
-        f"SET search_path = {ledger.address.schema}", "ALTER TABLE entries DROP COLUMN exposure", "DROP TABLE resolutions",
-        "COMMENT ON TABLE chain IS 'scenario-cascade ledger, schema 2'",
+        f"SET search_path = {ledger.address.schema}", "ALTER TABLE entries DROP COLUMN exposure",
+        "DROP TABLE resolutions", "COMMENT ON TABLE chain IS 'scenario-cascade ledger, schema 2'",
     )  # fmt: skip
     again = PostgresLedger.open(ledger.address)
     assert held(again) == before
@@ -386,5 +385,6 @@ def test_twenty_writers_lose_nothing(tmp_path: Path) -> None:
     assert [writer.communicate()[0] for writer in writers] == ["done\n"] * 4
     assert all(rows == list(range(1, len(rows) + 1)) for rows in seen)
     assert len({len(rows) for rows in seen}) > 10, "the reader saw too few states"
-    assert {row.id for row in ledger.entries("d")} == {f"{p}-{n}-{k}" for p in range(4) for n in range(5) for k in range(200)}  # fmt: skip
+    expected = {f"{p}-{n}-{k}" for p in range(4) for n in range(5) for k in range(200)}
+    assert {row.id for row in ledger.entries("d")} == expected
     assert ledger.verify() == ()
