@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -120,13 +121,13 @@ class PostgresLedger(SqlLedger):
         def keep(_: sa.Connection, cursor: Any, *__: object) -> None:  # noqa: ANN401 - psycopg's, which may be missing
             open_cursors[:] = [one for one in open_cursors if not one.closed] + [cursor]
 
-        sa.event.listen(connection, "after_cursor_execute", keep)
+        event.listen(connection, "after_cursor_execute", keep)
         connection.execution_options(stream_results=True, max_row_buffer=5000)
         try:
             yield
         finally:
             connection.execution_options(stream_results=False)
-            sa.event.remove(connection, "after_cursor_execute", keep)
+            event.remove(connection, "after_cursor_execute", keep)
             with suppress(Exception):  # the connection may be gone, and its error is on the way
                 for cursor in open_cursors:
                     cursor.close()
@@ -160,7 +161,10 @@ class PostgresLedger(SqlLedger):
 
     def size(self) -> int:
         """Give how many bytes the tables take up."""
-        query = "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint FROM unnest(:names) AS name"
+        query = """
+            SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint
+            FROM unnest(CAST(:names AS text[])) AS name
+        """
         names = [f"{schema.quoted(self.address.schema)}.{schema.quoted(name)}" for name in schema.METADATA.tables]
         with self.reading() as connection:
             return connection.execute(sa.text(query), {"names": names}).scalar_one()

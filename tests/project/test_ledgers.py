@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 @pytest.fixture
 def schema() -> Iterator[str]:
     """Name a schema for a project."""
     name = new_schema()
     yield name
     drop([name])
+
+
+def is_there(schema: str) -> bool:
+    """Whether the database has a schema."""
+    return (schema,) in run_sql("SELECT nspname FROM pg_namespace")
 
 
 def text_of(schema: str) -> str:
@@ -146,7 +150,7 @@ def test_no_ledger_is_begun_beside_reports(project: Path, schema: str) -> None:
     (project / "data" / "ledger.head").unlink(missing_ok=True)
     message = refusal(lambda: forecast.open(project).ledger, LedgerError)
     assert "holds no ledger, but reports/tiny/2025-01-08 was issued from one; correct the address, copy" in message
-    assert run_sql(f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'") == []
+    assert not is_there(schema)
 
 
 def test_the_doctor_looks_and_makes_nothing(project: Path, schema: str) -> None:
@@ -158,7 +162,7 @@ def test_the_doctor_looks_and_makes_nothing(project: Path, schema: str) -> None:
     shutil.rmtree(project / "reports")
     found = examine(project, None, NOW)
     assert any(finding.says.startswith("not begun") for finding in found)
-    assert run_sql(f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'") == []
+    assert not is_there(schema)
 
 
 def test_one_run_on_all_machines(project: Path, tmp_path: Path) -> None:
