@@ -56,6 +56,7 @@ def _stop_servers(folder: Path) -> None:
 first = SHARED not in os.environ
 folder = shared()  # before there are workers, who find it in their environment
 if first:
+    os.environ["FORECAST_TESTS_SESSION"] = str(os.getpid())
     atexit.register(_stop_servers, folder)
 os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
 

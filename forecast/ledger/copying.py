@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from forecast.base.errors import InputError, LedgerError
 from forecast.ledger.chained import BATCH, head_of
 from forecast.ledger.sqlite import SqliteLedger
-from forecast.ledger.tables import METADATA
+from forecast.ledger.tables import CHAIN, METADATA
 from forecast.ledger.witness import witness_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def _count(connection: sa.Connection, table: sa.Table) -> int:
 
 
 def _require_empty(target: ChainedStore, connection: sa.Connection) -> None:
-    if held := sum(_count(connection, table) for table in METADATA.tables.values()):
+    counts = {name: _count(connection, table) for name, table in METADATA.tables.items()}
+    if held := sum(counts.values()) - counts[CHAIN.name] or counts[CHAIN.name]:
         msg = f"{target.where}: holds {held:,} rows already; a ledger is copied into an empty one, give another place"
         raise InputError(msg)
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 HBA = "local all guarded scram-sha-256\nlocal all all trust\n"
 QUICK = ("fsync=off", "full_page_writes=off", "max_connections=200")
+SESSION = "FORECAST_TESTS_SESSION"  # a variable: the process that ends when the session does
+# Where that process is killed, nothing else would stop its servers.
+WATCH = """
+while kill -0 $1 && kill -0 $2; do sleep 1; done
+if [ "$(head -n 1 $3/data/postmaster.pid)" = $2 ]; then kill -QUIT $2; sleep 1; rm -rf $3; fi
+"""
 DURABLE = ("fsync=on", "wal_sync_method=fdatasync")
 
 
@@ -69,6 +75,12 @@ class Server:
                 **self._as,
             )  # fmt: skip
         self.process = process
+        session = os.environ.get(SESSION, str(os.getpid()))
+        watcher = subprocess.Popen(
+            ["sh", "-c", WATCH, "watch", session, str(process.pid), str(self.home)],  # noqa: S607
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        watcher.returncode = 0  # it ends by itself
         ready = [str(self.binaries / "pg_isready"), "--quiet", "--host", str(self.home)]
         for _ in range(600):
             if subprocess.run(ready, check=False).returncode == 0:
