@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import logging
 import os
 import zlib
 from contextlib import contextmanager, suppress
@@ -49,6 +50,7 @@ _WITHOUT_INDEX = sa.text("""
 """)
 _TAKE_TURNS = sa.text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), CAST(:key AS int))")
 _TRY_TO_RUN = sa.text("SELECT pg_try_advisory_lock(CAST(:kind AS int), CAST(:key AS int))")
+_LET_RUN = sa.text("SELECT pg_advisory_unlock(CAST(:kind AS int), CAST(:key AS int))")
 _HOLDER = sa.text("""
     SELECT a.client_addr::text, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
@@ -239,8 +241,8 @@ class PostgresLedger(SqlLedger):
                     raise BusyError(msg)
             yield
         finally:
-            with suppress(DBAPIError):
-                connection.close()
+            with suppress(DBAPIError), connection:  # which may be gone, and the lock with it
+                connection.execute(_LET_RUN, {"kind": _RUNS, "key": self._key})
 
     def _runner(self, connection: sa.Connection) -> str:
         found = connection.execute(_HOLDER, {"kind": _RUNS, "key": self._key}).first()
@@ -295,6 +297,7 @@ def _engine(url: sa.URL) -> sa.Engine:
         msg = "a ledger in PostgreSQL needs the extra for it: pip install 'scenario-cascade[postgres]'"
         raise InputError(msg) from None
     engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Integer: _Wide}  # not of 32 bits only
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # a lost connection is told by an error of ours
     atexit.register(engine.dispose)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))  # it is the parent's

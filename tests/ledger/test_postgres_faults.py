@@ -196,6 +196,8 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: object) -> None
             writer.wait()
         for reader in readers:
             reader.join()
+        for writer in writers:
+            writer.stdout.close()
     kept = {line.split()[1] for line in told if line.startswith("kept")}
     failed = {line.split()[1] for line in told if line.startswith("failed")}
     log = [row.id for row in ledger.log("d", limit=10**6)]
