@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import datetime as dt
 import os
 from typing import TYPE_CHECKING
@@ -46,19 +45,20 @@ pytest_plugins = ("needs",)
 pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes", "track", "unattended", "year")
 
 
-def _stop_servers(folder: Path) -> None:
-    if (folder / "postgresql.json").exists():
-        from databases import stop_shared  # noqa: PLC0415 - pytest wants to import what it imports first
-
-        stop_shared(folder)
-
-
 first = SHARED not in os.environ
 folder = shared()  # before there are workers, who find it in their environment
 if first:
     os.environ["FORECAST_TESTS_SESSION"] = str(os.getpid())
-    atexit.register(_stop_servers, folder)
 os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
+
+
+def pytest_unconfigure() -> None:
+    """Stop the server that the session's processes share; the process that began the session does it."""
+    if first:
+        from databases import stop_shared  # noqa: PLC0415 - pytest wants to import what it imports first
+
+        stop_shared(folder)
+
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -34,6 +34,7 @@ SESSION = "FORECAST_TESTS_SESSION"  # a variable: the process that ends when the
 # Where that process is killed, nothing else would stop its servers.
 WATCH = """
 while kill -0 $1 && kill -0 $2; do sleep 1; done
+kill -0 $1 && exit
 if [ "$(head -n 1 $3/data/postmaster.pid)" = $2 ]; then kill -QUIT $2; sleep 1; rm -rf $3; fi
 """
 DURABLE = ("fsync=on", "wal_sync_method=fdatasync")
