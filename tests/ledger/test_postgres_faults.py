@@ -61,7 +61,7 @@ def test_a_wrong_address_is_told_without_its_password(text: str, said: str) -> N
 def test_a_name_shows_no_password() -> None:
     """Neither one before the host nor one after the question mark is shown; user, host and schema are."""
     found = read_address(f"postgresql://{LOGIN}@db.example.org/forecasts?sslpassword={SECRET}&schema=a", "here")
-    assert found.name.partition("://")[2].startswith("desk:***@db.example.org/forecasts?")
+    assert "desk:***@db.example.org/forecasts?" in found.name
     assert "schema=a" in found.name
     assert SECRET not in found.name
     assert "schema" not in found.url.query
