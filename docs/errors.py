@@ -152,6 +152,10 @@ def _older_ledger(root: Path) -> None:
     path.write_bytes(before)
 
 
+def _ledger_at(address: str) -> Callable[[Path], object]:
+    return _write("forecast.toml", f'model = "russia_azerbaijan"\nledger = "{address}"\n')
+
+
 def _no_rows(root: Path) -> None:
     for path in root.glob("data/*/*.csv"):
         path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
@@ -530,6 +534,20 @@ CASES = (
     Case("A ledger that is another program's database", ("forecast", "log"), _other_database, seeded=False),
     Case("A ledger that is no database", ("forecast", "log"), _write("data/ledger.db", "rows\n" * 1000), seeded=False),
     Case("An older copy of the ledger put back", ("forecast", "verify"), _older_ledger, seeded=False),
+    Case(
+        "A ledger in another kind of database",
+        ("forecast", "log"),
+        _ledger_at("mysql://desk@db.example.org/forecasts"),
+        seeded=False,
+    ),
+    Case(
+        "A ledger on a server that does not answer",
+        ("forecast", "log"),
+        _ledger_at("postgresql+psycopg://desk@127.0.0.1:1/forecasts?schema=caucasus"),
+        seeded=False,
+    ),
+    Case("A ledger copied into one with rows", ("forecast", "ledger", "copy", "data/ledger.db", "data/ledger.db")),
+    Case("Roles for a ledger that is a file", ("forecast", "ledger", "grant", "analyst")),
     Case(
         "A backup over a file that is there", ("forecast", "backup", "backup.db"), _write("backup.db", "another"),
     ),

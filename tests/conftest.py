@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from modelfiles import vocabulary_of
 from oracle import derived
 from oracle_stages import _start
 from places import MODEL, ROWS
-from projects import shared
+from projects import SHARED, shared
 from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
 
@@ -43,7 +44,21 @@ AS_OF = dt.date(2026, 1, 8)
 pytest_plugins = ("needs",)
 pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes", "track", "unattended", "year")
 
-shared()  # before there are workers, who find it in their environment
+
+first = SHARED not in os.environ
+folder = shared()  # before there are workers, who find it in their environment
+if first:
+    os.environ["FORECAST_TESTS_SESSION"] = str(os.getpid())
+os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
+
+
+def pytest_unconfigure() -> None:
+    """Stop the server that the session's processes share; the process that began the session does it."""
+    if first:
+        from databases import stop_shared  # noqa: PLC0415 - pytest wants to import what it imports first
+
+        stop_shared(folder)
+
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -6,12 +6,15 @@ fails where CI is set.
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,10 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "msedge", "microsoft-edge")
-PACKAGES = {"browser": ("chromium", "fonts-liberation"), "systemd-analyze": ("systemd",)}
+PACKAGES = {
+    "browser": ("chromium", "fonts-liberation"),
+    "systemd-analyze": ("systemd",),
+    "postgresql": ("postgresql",),
+}
+NAMED = "FORECAST_TEST_POSTGRES"  # a variable: the address of a database in which tests may make schemas
+BINARIES = "/usr/lib/postgresql/*/bin"  # where Debian puts what is not for everybody
 HOW = {
     "browser": "a browser (install Chromium or Chrome, or name one in the variable CHROME)",
     "systemd-analyze": "systemd-analyze (install systemd)",
+    "postgresql": f"PostgreSQL (install it, or name a database in the variable {NAMED})",
 }
 OWN = """
 from playwright.sync_api import sync_playwright
@@ -65,8 +75,24 @@ def _own_browser() -> str | None:
     return working(asked.stdout.strip())
 
 
+def _server() -> str | None:
+    """Give the path of PostgreSQL's server, the newest; POSTGRES_BINARIES says where it may lie."""
+    folders = sorted(glob.glob(os.environ.get("POSTGRES_BINARIES", BINARIES)), key=_numbers)  # noqa: PTH207 - absolute
+    places = [str(Path(folder) / "postgres") for folder in reversed(folders)]
+    return next(filter(None, map(working, [*places, "postgres"])), None)
+
+
+def _numbers(path: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", path)]
+
+
 def find(what: str) -> str | None:
-    """Give the path of the browser or of systemd-analyze: what CHROME names, what is installed, Playwright's own."""
+    """Give the path of a program.
+
+    The browser is what CHROME names, what is installed, or Playwright's own; of PostgreSQL it is the server.
+    """
+    if what == "postgresql":
+        return _server()
     if what != "browser":
         return working(what)
     if named := os.environ.get("CHROME"):
@@ -101,12 +127,16 @@ def _get(what: str, command: list[str], seconds: float) -> bool:
     return False
 
 
+def _lacks(what: str) -> bool:
+    return find(what) is None and not (what == "postgresql" and os.environ.get(NAMED))
+
+
 def bring() -> None:
     """Get what is missing, as far as it can be had here without asking."""
-    missing = [what for what in PACKAGES if find(what) is None]
+    missing = [what for what in PACKAGES if _lacks(what)]
     if "browser" in missing:
         _get("browser", [sys.executable, "-m", "playwright", "install", "chromium"], DOWNLOAD)
-        missing = [what for what in missing if find(what) is None]
+        missing = [what for what in missing if _lacks(what)]
     if not missing or shutil.which("apt-get") is None or (root := _as_root()) is None:
         return
     apt = [*root, "DEBIAN_FRONTEND=noninteractive", "apt-get"]

@@ -50,7 +50,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
     monkeypatch.setenv("PLAYWRIGHT_DOWNLOAD_HOST", "http://127.0.0.1:1")  # nothing answers there
-    for name in ("CHROME", "CI", "PYTEST_ADDOPTS"):
+    monkeypatch.setenv("POSTGRES_BINARIES", str(folder))
+    for name in ("CHROME", "CI", "PYTEST_ADDOPTS", needs.NAMED):
         monkeypatch.delenv(name, raising=False)
 
     def install(name: str, script: str = "exit 0") -> Path:
@@ -121,6 +122,16 @@ def test_chrome_that_is_wrong_is_told(program: Program, monkeypatch: pytest.Monk
     assert done.stderr == "the variable CHROME names 'mine', which is no program that runs; correct it or unset it\n"
 
 
+def test_the_newest_server_is_taken(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several versions side by side the highest number counts, as a number; without any, one on the path."""
+    monkeypatch.setenv("POSTGRES_BINARIES", str(tmp_path / "bin" / "versions" / "*" / "bin"))
+    assert needs.find("postgresql") is None
+    path = program("postgres")
+    assert needs.find("postgresql") == str(path)
+    newest = [program(f"versions/{number}/bin/postgres") for number in (9, 16)][1]
+    assert needs.find("postgresql") == str(newest)
+
+
 # Getting.
 
 APT = """
@@ -129,6 +140,7 @@ for last in "$@"; do :; done
 case "$last" in
     fonts-liberation) name=chromium ;;
     systemd) name=systemd-analyze ;;
+    postgresql) name=postgres ;;
     *) exit 0 ;;
 esac
 echo '#!/bin/sh' >{folder}/$name && chmod +x {folder}/$name
@@ -150,9 +162,11 @@ def test_apt_brings_what_is_missing_and_only_that(program: Program, tmp_path: Pa
     program("sudo", 'test "$1" = -n && shift && exec "$@"')
     install = "install --yes --no-install-recommends"
     told, asked = set_up(program, tmp_path)
-    assert asked == ["update", f"{install} chromium fonts-liberation", f"{install} systemd"]
+    assert asked == [
+        "update", f"{install} chromium fonts-liberation", f"{install} systemd", f"{install} postgresql",
+    ]  # fmt: skip
     assert [line.partition("; trying ")[0].partition("Missing for the tests: ")[2] for line in told] == [
-        "browser", "", "browser, systemd-analyze", "browser", "systemd-analyze",
+        "browser", "", "browser, systemd-analyze, postgresql", "browser", "systemd-analyze", "postgresql",
     ]  # fmt: skip
     assert told[1] == "... which did not work"
     begun = time.perf_counter()

@@ -20,6 +20,7 @@ from forecast.cli import (
     fits,
     forecasts,
     history,
+    ledgers,
     models,
     questions,
     rivals,
@@ -73,6 +74,7 @@ for part in (
 
 app.add_typer(fits.app, name="fits")
 app.add_typer(feeds.app, name="feed")
+app.add_typer(ledgers.app, name="ledger")
 
 
 def main() -> None:

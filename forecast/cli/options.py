@@ -17,6 +17,7 @@ from forecast import inference
 from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, InputError, read_date
 from forecast.base.sanitise import one_line
+from forecast.project.ledgers import ledger_place
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def open_model(project: Path, model: str | None, *, starter: bool = True) -> tup
 
 def tell_of_starter(project: Project, model: Model) -> None:
     """Say on standard error if starter files were edited after the ledger took them in."""
-    if (project.root / "data" / "ledger.db").exists():
-        with suppress(ForecastError):  # what keeps the ledger shut is said by the command that needs it
+    with suppress(ForecastError):  # what keeps the ledger shut is said by the command that needs it
+        if ledger_place(project.root).begun():
             warn(project.dataset(model, now=utc_now()).starter_notices())
 
 

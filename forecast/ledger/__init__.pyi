@@ -1,8 +1,11 @@
+from .address import is_address as is_address
+from .address import read_address as read_address
 from .admiralty import machine_tags as machine_tags
 from .check import Reading as Reading
 from .check import Row as Row
 from .check import Vocabulary as Vocabulary
 from .check import check_entries as check_entries
+from .copying import copy_ledger as copy_ledger
 from .files import cells_of as cells_of
 from .files import export_file as export_file
 from .files import import_file as import_file
@@ -10,6 +13,7 @@ from .files import read_rows as read_rows
 from .history import HISTORY_FILE as HISTORY_FILE
 from .history import read_history as read_history
 from .issued import Issued as Issued
+from .postgres import PostgresLedger as PostgresLedger
 from .rows import Coverage as Coverage
 from .rows import Observation as Observation
 from .rows import kind_of as kind_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +38,7 @@ class ChainedStore(ABC):
     where: str  # names the store in messages
     by = ""  # who writes, as every row says
     chained = True  # false for the store of an earlier version that may only be read
+    keeps_nul = True  # whether a text may hold a NUL
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[sa.Connection]:
@@ -54,9 +55,27 @@ class ChainedStore(ABC):
     def witness(self, head: Head) -> None:
         """Keep the head of the chain outside the database, where an older copy of it is noticed."""
 
+    @abstractmethod
+    def clear_errors(self) -> AbstractContextManager[None]:
+        """Turn what the database raises within the block into `LedgerError` or `BusyError` that names this store."""
+
+    def streamed(self, connection: sa.Connection) -> AbstractContextManager[None]:  # noqa: ARG002 - a hook
+        """Let many rows be read in the block without holding them all; nothing is written in it."""
+        return nullcontext()
+
     @contextmanager
-    def working(self) -> Generator[sa.Connection]:
-        """Give a `transaction` that writes to no table on the chain."""
+    def streaming(self) -> Generator[sa.Connection]:
+        """Give a connection as `reading` does, on which many rows are read without holding them all."""
+        with self.reading() as connection, self.streamed(connection):
+            yield connection
+
+    def settle(self, connection: sa.Connection) -> None:  # noqa: B027 - most stores have nothing to do
+        """Make ready for the next rows after rows were put in with their numbers."""
+
+    @contextmanager
+    def working(self, *, alone: bool = False) -> Generator[sa.Connection]:
+        """Give a `transaction` that writes to no table on the chain; others may write meanwhile unless ``alone``."""
+        del alone  # whoever writes here is
         with self.transaction() as connection:
             head = head_of(connection)
             yield connection
@@ -98,7 +117,7 @@ class ChainedStore(ABC):
         A row is as written if its link has its digest. The last row is followed by no link. A column that a store of an
         earlier version lacks has no value, and a table no row.
         """
-        if table not in self._kept(connection):
+        if table not in self._tables(connection):
             return
         there = connection.execute(sa.select(sa.literal_column("*")).select_from(table).limit(0)).keys()
         columns = [
@@ -127,7 +146,7 @@ class ChainedStore(ABC):
             raise self._broken(table, seq + 1)
 
     @staticmethod
-    def _kept(connection: sa.Connection) -> list[sa.Table]:
+    def _tables(connection: sa.Connection) -> list[sa.Table]:
         """List the tables on the chain; a store of an earlier version lacks some."""
         there = sa.inspect(connection).get_table_names()
         return [table for table in KEPT if table.name in there]
@@ -195,7 +214,7 @@ class ChainedStore(ABC):
             if link.seq != number or not good:
                 yield f"link {number} of the chain is not what was written; {DAMAGED}"
                 return
-        for table in self._kept(connection):
+        for table in self._tables(connection):
             try:
                 for row, link in self._checked(connection, table):
                     if link and link.content and not quick:

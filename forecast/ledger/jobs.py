@@ -59,7 +59,7 @@ class Jobs:
     def ask(self, model: str, as_of: dt.date, settings: str, now: dt.datetime) -> Job:
         """Put a run on the queue; one that asks the same and has not begun stands for it."""
         asked = {"model": model, "as_of": as_of, "settings": settings, "state": "queued"}
-        with self._store.working() as connection:
+        with self._store.working(alone=True) as connection:
             same = sa.select(JOBS.c.seq).where(*(JOBS.c[name] == value for name, value in asked.items()))
             seq = connection.execute(same.order_by(JOBS.c.seq).limit(1)).scalar()
             if seq is None:

@@ -22,8 +22,10 @@ class Ledger(Protocol):
 
     ``seq`` grows with every row of a table. What a method has returned is safe; writers take turns. Every method raises
     `LedgerError` when the store cannot be used, and `BusyError` when others write for too long. The contract is the
-    test suite ``tests/ledger/contract.py``, which takes any implementation.
+    test suite ``tests/ledger/contract.py``, which takes any implementation. ``where`` names the store in messages.
     """
+
+    where: str
 
     @property
     def judgements(self) -> Judgements:

@@ -19,6 +19,7 @@ from forecast.ledger.witness import checksum, read_witness, witness_of, write_wi
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from forecast.ledger.chain import Head
@@ -104,6 +105,10 @@ class SqliteLedger(SqlLedger):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+    def clear_errors(self) -> AbstractContextManager[None]:
+        """Turn what SQLite raises within the block into one message with the path and a remedy."""
+        return _clear_errors(self.path)
 
     def witness(self, head: Head) -> None:
         """Keep the head of the chain, and a checksum of the file, in a file beside it."""

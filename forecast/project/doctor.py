@@ -15,12 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecast import engine, inference, jobs, ledger
+from forecast import engine, inference, jobs
 from forecast.base import prose
 from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, UntrustworthyError
 from forecast.base.shown import Shown, ShownTable, cell_shown
 from forecast.project.fits import Fits
+from forecast.project.ledgers import ledger_place
 from forecast.project.models import Models, load_with_history
 from forecast.project.verification import verify
 
@@ -151,13 +152,12 @@ class _Patient:
         self.now = now
         self._name = model
         self._models = Models(root, lambda: now)
-        self._file = root / "data" / "ledger.db"
         self._fits = Fits(root, self._models, lambda: self._store)
 
     @property
     def _store(self) -> Ledger:
-        """The ledger as it is: `SqliteLedger.open` would make or mend one."""
-        return ledger.SqliteLedger(self._file)
+        """The ledger as it is: to open it would make or mend one."""
+        return ledger_place(self.root).as_it_is()
 
     def folder(self) -> Iterator[Finding]:
         """Look at the folder itself."""
@@ -190,15 +190,16 @@ class _Patient:
 
     def ledger(self) -> Iterator[Finding]:
         """Look at all that the ledger holds, and at what the archive says of fits and reports."""
-        if not self._file.exists():
+        place = ledger_place(self.root)
+        if not place.begun():
             if any(self.root.glob("reports/*/*/forecast.json")):
-                says = f"{self._file}: is missing, but reports were issued from it; restore it from a backup"
+                says = f"{place.name}: {place.missing('a report')}"
                 yield Finding("ledger", says, fault=True)
             else:
                 yield Finding("ledger", "not begun; the first command that needs it takes the starter files in")
             return
         found = verify(self.root, self._store)
-        size = prose.megabytes(self._file.stat().st_size)
+        size = prose.megabytes(place.size())
         rows = f"{prose.count(found.head.links, 'row')}, {size}, digest {found.head.digest[:12]}"
         yield Finding("ledger", f"sound: {rows}")
         for name in sorted({path.name for path in (self.root / "data").iterdir() if path.is_dir()}):
@@ -255,7 +256,7 @@ class _Patient:
     def _next_run(self, model: Model) -> Iterator[Finding]:
         name, today = model.spec.name, local_day(self.now)
         dataset = model.spec.model.dataset
-        if not self._file.exists() or not self._store.watermark(dataset):
+        if not ledger_place(self.root).begun() or not self._store.watermark(dataset):
             yield Finding(
                 "schedule", f"a run of {name} would be the first: it takes the starter rows in and makes a fit"
             )

@@ -11,6 +11,7 @@ from forecast.base import prose
 from forecast.base.errors import InputError, ModelFileError, nearest
 from forecast.base.files import replace_file
 from forecast.base.shown import Shown, ShownTable
+from forecast.project.ledgers import ledger_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +83,7 @@ class Fits:
         ``issued`` are the fits of issued forecasts, by default those of the archive.
         """
         if issued is None:
-            begun = (self.root / "data" / "ledger.db").exists()
+            begun = ledger_place(self.root).begun()
             issued = [row.fit for row in self.ledger().forecasts()] if begun else []
         found = [self._kept(path, issued) for path in sorted(self.root.glob("data/*/fits/*.nc")) if _is_fit(path)]
         found.sort(key=lambda one: one.record.created_at if one.record else "", reverse=True)

@@ -6,18 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from forecast import ledger, record
+from forecast import record
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
 from forecast.project.dataset import Dataset
 from forecast.project.feeds import Feeds
 from forecast.project.fits import Fits
 from forecast.project.given import fill_in, replay, rivals_at_hand
+from forecast.project.ledgers import ledger_place
 from forecast.project.models import Models
 from forecast.project.reports import Reports
 from forecast.project.run import Issue, run
 from forecast.project.track_record import TrackRecord
-from forecast.project.verification import require_begun, require_sound, verify
+from forecast.project.verification import open_ledger, require_begun, require_sound, verify
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -64,13 +65,12 @@ class Project:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, created on first use."""
-        require_begun(self.root)
-        return ledger.SqliteLedger.open(self.root / "data" / "ledger.db").signed(self._by)
+        return open_ledger(self.root).signed(self._by)
 
     def verify(self) -> Verified:
         """Look at all that the project holds; `LedgerError` if its ledger is not as it was written."""
         require_begun(self.root)
-        return verify(self.root, ledger.SqliteLedger(self.root / "data" / "ledger.db"))
+        return verify(self.root, ledger_place(self.root).as_it_is())
 
     def backup(self, target: Path) -> None:
         """Copy the ledger, which must be sound, to a file that is not there yet; others may use it meanwhile."""

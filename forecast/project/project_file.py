@@ -11,10 +11,17 @@ from forecast.base.toml_text import read_bounded, read_toml
 PROJECT_FILE = Path("forecast.toml")
 
 
+_NEEDED = {
+    "model": 'the name of a model, such as "russia_azerbaijan"',
+    "ledger": 'the address of a database, such as "postgresql+psycopg://USER@HOST/DATABASE?schema=NAME"',
+}
+
+
 class ProjectFile(NamedTuple):
-    """Content of the file: ``model`` is the one that is meant where none is named."""
+    """Content of the file: ``model`` is meant where none is named; ``ledger`` is the address of one in a database."""
 
     model: str | None = None
+    ledger: str | None = None
 
 
 def read_project_file(root: Path) -> ProjectFile:
@@ -37,7 +44,7 @@ def read_project_file(root: Path) -> ProjectFile:
     known = ProjectFile._fields
     faults = [f"{key}: means nothing here; {nearest(key, known)}" for key in content if key not in known]
     faults += [
-        f'{key}: needs the name of a model, such as "russia_azerbaijan", got {brief(content[key])}'
+        f"{key}: needs {_NEEDED[key]}, got {brief(content[key])}"
         for key in known
         if key in content and not isinstance(content[key], str)
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from forecast import jobs, report
 from forecast.base.errors import ForecastError
 from forecast.base.files import clear_drafts, make_folder, published, replace_file
+from forecast.project.ledgers import ledger_place
 from forecast.project.starter import starter_folder
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ class Reports:
 
     @contextmanager
     def locked(self, now: dt.datetime) -> Generator[None]:
-        """Be the one that writes, from ``now`` on; `BusyError` at once if another run is.
+        """Be the one that writes, from ``now`` on; `BusyError` at once if another run is, on any machine.
 
         What a killed run left half done is cleared up first.
         """
-        with self._lock.held(now) as first:
+        with self._lock.held(now) as first, ledger_place(self.root).run_lock() if first else nullcontext():
             if first:
                 self.recover()
             yield
@@ -122,9 +123,9 @@ class Reports:
     def recover(self) -> None:
         """Clear up after a killed run: drafts, and the report of the last issue if it was not written."""
         clear_drafts(self.root)
-        if not (self.root / "data" / "ledger.db").exists():
-            return
         with suppress(ForecastError):  # whatever is wrong, the run that comes now meets it or does not need it
+            if not ledger_place(self.root).begun():
+                return
             issued = self._ledger().latest_forecast()
             if issued is None:
                 return

@@ -10,6 +10,7 @@ from forecast import inference
 from forecast.base import prose
 from forecast.base.errors import InputError, LedgerError
 from forecast.base.shown import Shown, ShownTable, cell_shown
+from forecast.project.ledgers import ledger_place
 from forecast.project.reports import REPORT_DATA
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def verify(root: Path, store: Ledger) -> Verified:
 
     """
     if faults := store.verify():
-        raise LedgerError(str(root / "data" / "ledger.db"), faults)
+        raise LedgerError(store.where, faults)
     issues = store.forecasts()
     fits = sorted(root.glob("data/*/fits/*.nc"))
     reports = _folders(root)
@@ -69,6 +70,19 @@ def verify(root: Path, store: Ledger) -> Verified:
     faults += [*_orphans(root, issues), *_report_faults(root, issues)]
     before = store.before_chain()
     return Verified(store.head(), before, len(issues), len(fits), tuple(older), len(reports), tuple(faults))
+
+
+def open_ledger(root: Path) -> Ledger:
+    """Open the ledger of the project ``root``; it is made on first use.
+
+    Raises
+    ------
+    LedgerError
+        If it cannot be opened, or there is none where reports were issued from one.
+
+    """
+    require_begun(root)
+    return ledger_place(root).open()
 
 
 def require_begun(root: Path) -> None:
@@ -80,14 +94,9 @@ def require_begun(root: Path) -> None:
         If there is none, or an empty file in its place.
 
     """
-    path = root / "data" / "ledger.db"
-    if path.exists() and path.stat().st_size:
-        return
-    if folders := _folders(root):
-        word = "is empty" if path.exists() else "is missing"
-        report = folders[-1].relative_to(root)
-        fault = f"{word}, but {report} was issued from it; restore it from a backup, or move reports away"
-        raise LedgerError(str(path), [fault])
+    folders, place = _folders(root), ledger_place(root)
+    if folders and not place.begun():
+        raise LedgerError(place.name, [place.missing(str(folders[-1].relative_to(root)))])
 
 
 def require_sound(root: Path, store: Ledger) -> None:
@@ -99,9 +108,8 @@ def require_sound(root: Path, store: Ledger) -> None:
         If it is not as it was written, or reports lie there that it knows nothing of.
 
     """
-    where = str(root / "data" / "ledger.db")
     if faults := store.verify(quick=True) or tuple(_orphans(root, store.forecasts())):
-        raise LedgerError(where, faults)
+        raise LedgerError(store.where, faults)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -64,7 +64,8 @@ def now(standing: Standing) -> dict[str, Any]:
         one = row.estimate
         cards.append(
             {
-                "outcome": row.outcome, "tone": tones[row.outcome], "title": said[row.outcome], "said": prose.figure(one.mean, one.mcse),
+                "outcome": row.outcome, "tone": tones[row.outcome], "title": said[row.outcome],
+                "said": prose.figure(one.mean, one.mcse),
                 "interval": f"{prose.figure(one.low)} to {prose.figure(one.high)}",
                 "issued": prose.figure(issued.mean, issued.mcse) if issued else None,
             }
