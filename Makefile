@@ -56,12 +56,12 @@ $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 
 $(VENV)/.dev: $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,cluster]'
+	    --editable '.[dev,excel,feeds,cluster,mcp]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,cluster,bench]'
+	    --editable '.[dev,excel,feeds,cluster,mcp,bench]'
 	touch $@
 
 clean:

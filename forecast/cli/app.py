@@ -15,6 +15,7 @@ from forecast.base.errors import ForecastError, InputError
 from forecast.base.sanitise import visible
 from forecast.cli import (
     archive,
+    assistants,
     evidence,
     feeds,
     fits,
@@ -55,7 +56,9 @@ def _options(
     pass
 
 
-for part in (models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, studies):
+for part in (
+    models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, assistants, studies
+):  # fmt: skip
     app.add_typer(part.app)
 
 app.add_typer(fits.app, name="fits")

@@ -57,7 +57,7 @@ class Project:
         if not (root / "models").is_dir():
             msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
             raise InputError(msg)
-        self._clock, self._by = clock, by
+        self._clock, self.by = clock, by
         self.models = Models(root, clock)
         self.reports = Reports(root, lambda: self.ledger)
 
@@ -65,7 +65,7 @@ class Project:
     def ledger(self) -> Ledger:
         """The ledger, created on first use."""
         require_begun(self.root)
-        return ledger.SqliteLedger.open(self.root / "data" / "ledger.db").signed(self._by)
+        return ledger.SqliteLedger.open(self.root / "data" / "ledger.db").signed(self.by)
 
     def verify(self) -> Verified:
         """Look at all that the project holds; `LedgerError` if its ledger is not as it was written."""
