@@ -120,7 +120,7 @@ class Feeds:
         """
         entries = self.dataset.entries()
         found = [*feeds.open_proposals(self._proposals, entries)] if name in {None, feeds.PROPOSALS} else []
-        for feed in self._suggesting(name, lonely=bool(found)):
+        for feed in self._suggesting(name, lonely=self._proposals.is_dir()):
             found += feeds.suggest_sightings(feed.name, feed.file, feed.store(), entries)
         return tuple(sorted(found, key=lambda one: one.day, reverse=True))
 

@@ -267,8 +267,7 @@ class Tools:
         if not caller.may_write:
             msg = "this token is for reading (scope read); to propose a sighting takes one of scope write"
             raise InputError(msg)
-        _require_names(model=model)
-        of = self.project.model(model)
+        kept, of = self._kept(model, None), self.project.model(model)
         cells = {"indicator": indicator, "date": date, "source": source, "url": url, "text": text}
         coder = " ".join(part for part in ("assistant", one_line(caller.program)[:40]) if part)
         waiting = self.project.feeds(of, now=self.forecasts.clock())
@@ -285,7 +284,7 @@ class Tools:
             "date": one.day.isoformat(), "reported_on": one.reported_on.isoformat(), "stories_near": list(one.stories),
             "coded_by": one.coded_by,
         }  # fmt: skip
-        return self._answer(self._kept(model, None), said, more)
+        return self._answer(kept, said, more)
 
     def _kept(self, model: str | None, as_of: str | None) -> Kept:
         _require_names(model=model, as_of=as_of)
