@@ -42,5 +42,8 @@ def mcp(
             raise InputError(msg)
         service.serve_stdio(found, utc_now)
         return
-    print(f"forecast: serving assistants at http://{host}:{port}/mcp; Ctrl-C ends it", file=sys.stderr)
-    service.serve_http(found, utc_now, host, port, name or ())
+
+    def tell(address: str) -> None:
+        print(f"forecast: serving assistants at {address}; Ctrl-C ends it", file=sys.stderr)
+
+    service.serve_http(found, utc_now, host, port, name or (), on_ready=tell)

@@ -161,11 +161,12 @@ def http_app(
 
     Each request is by itself (no sessions) and bears a token: of scope read, or write to propose.
     """
+    place = _place(host)
     auth = AuthSettings.model_validate(
-        {"issuer_url": f"http://{host}:{port}", "resource_server_url": None, "required_scopes": ["read"]}
+        {"issuer_url": f"http://{place}:{port}", "resource_server_url": None, "required_scopes": ["read"]}
     )
     server = AssistantServer(Tools(project, clock, _bearer), token_verifier=LedgerTokens(project), auth=auth)
-    hosts = list(dict.fromkeys((*LOOPBACK, host, *names)))
+    hosts = list(dict.fromkeys((*LOOPBACK, place, *names)))
     security = TransportSecuritySettings(
         allowed_hosts=[form for one in hosts for form in (one, f"{one}:*")],
         allowed_origins=[f"{scheme}://{form}" for one in hosts for form in (one, f"{one}:*") for scheme in SCHEMES],
@@ -181,10 +182,11 @@ def serve_stdio(project: Project, clock: Callable[[], dt.datetime]) -> None:
     stdio_server(project, clock).run("stdio")
 
 
-def serve_http(
-    project: Project, clock: Callable[[], dt.datetime], host: str, port: int, names: Sequence[str] = ()
-) -> None:
-    """Serve whoever has a token at http://``host``:``port``/mcp until the process is told to end.
+def serve_http(  # noqa: PLR0913 - what an address consists of
+    project: Project, clock: Callable[[], dt.datetime], host: str, port: int, names: Sequence[str] = (), *,
+    on_ready: Callable[[str], None] = lambda _: None,
+) -> None:  # fmt: skip
+    """Serve whoever has a token until the process is told to end; ``on_ready`` is told the address.
 
     Raises
     ------
@@ -192,12 +194,20 @@ def serve_http(
         If the address cannot be used.
 
     """
+    place = _place(host)
     try:
-        listening = socket.create_server((host, port))
+        family = socket.AF_INET6 if place != host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
-        msg = f"{host}:{port}: cannot be listened at ({error.strerror}); choose another --port or --host"
+        msg = f"{place}:{port}: cannot be listened at ({error.strerror}); choose another --port or --host"
         raise InputError(msg) from error
     with listening:
         app = http_app(project, clock, host, port, names)
+        on_ready(f"http://{place}:{port}{PATH}")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _place(host: str) -> str:
+    """Write a host as addresses have it."""
+    return f"[{host}]" if ":" in host else host
