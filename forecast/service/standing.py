@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 KEPT = 8  # forecasts
+PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 
 
 class Kept(NamedTuple):
@@ -61,7 +62,7 @@ class Forecasts:
         day = self.today if as_of is None else read_date(as_of, "as_of")
         dataset = self.project.dataset(of, now=now)
         with self._lock:
-            fits = frozenset(path.name for path in dataset.fits.glob("*.nc"))
+            fits = frozenset(path.name for path in dataset.fits.glob("*.nc") if not path.name.startswith(PRIORS))
             key = of.spec.name, day, dataset.ledger.head().digest, fits
             if key not in self._kept:
                 made = self.project.update(of, as_of=day, refit="never", now=now)

@@ -161,18 +161,25 @@ def test_an_issue_and_an_alarm_are_told(project: Project, monkeypatch: pytest.Mo
 
 
 def test_a_second_question_makes_no_second_forecast(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One forecast serves all questions about a day until a row is recorded; what waits as a proposal is no row."""
+    """One forecast serves all questions about a day until there is another row or fit; a proposal is neither."""
     asked: list[str] = []
     update = Project.update
     monkeypatch.setattr(Project, "update", lambda self, *a, **k: asked.append(k["refit"]) or update(self, *a, **k))
     server = mcp.stdio_server(project, clock)
     ask(server, *ASKED.items(), ("get_forecast", {"as_of": DAY}))
+    fits = project.root / "data" / "tiny" / "fits"
+    fits.mkdir(exist_ok=True)
+    (fits / "prior-kept.nc").touch()  # as the first forecast on a machine leaves it
+    ask(server, ("get_forecast", {}))
     assert asked == ["never"]
     cells = {"indicator": "flood", "date": "2025-02-10", "source": "us", "grade": "B2"}
     project.observe(project.model("tiny"), cells, "observation", now=NOW)
     (result,) = ask(server, ("get_forecast", {}))
     assert asked == ["never", "never"]
     assert result.structured_content["evidence"]["age_days"] == 2
+    (fits / "made-meanwhile.nc").touch()
+    ask(server, ("get_forecast", {}))
+    assert len(asked) == 3
 
 
 def test_a_proposal_becomes_a_row_only_by_an_analyst(project: Project) -> None:
