@@ -56,12 +56,12 @@ $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 
 $(VENV)/.dev: $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,postgres,serve,cluster]'
+	    --editable '.[dev,excel,feeds,postgres,serve,mcp,cluster]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,postgres,serve,cluster,bench]'
+	    --editable '.[dev,excel,feeds,postgres,serve,mcp,cluster,bench]'
 	touch $@
 
 clean:

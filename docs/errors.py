@@ -486,6 +486,8 @@ CASES = (
         _write("data/russia_azerbaijan/feeds/borders.toml", FEED),
     ),
     Case("A feed that is not there", ("forecast", "feed", "pull", "gdlt")),
+    Case("A feed called as proposals are", ("forecast", "feed", "add", "plain", "proposals", "--from", "files")),
+    Case("A port for a pipe", ("forecast", "mcp", "--port", "9000")),
     Case(
         "A sighting without a grade",
         ("forecast", "feed", "suggest", "borders", "--accept", "1"),

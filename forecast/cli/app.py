@@ -15,6 +15,7 @@ from forecast.base.errors import ForecastError, InputError
 from forecast.base.sanitise import visible
 from forecast.cli import (
     archive,
+    assistants,
     evidence,
     feeds,
     fits,
@@ -58,18 +59,8 @@ def _options(
 
 
 for part in (
-    models,
-    history,
-    evidence,
-    forecasts,
-    questions,
-    rivals,
-    archive,
-    track_record,
-    schedules,
-    studies,
-    service,
-):
+    models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, service, assistants, studies
+):  # fmt: skip
     app.add_typer(part.app)
 
 app.add_typer(fits.app, name="fits")

@@ -223,7 +223,7 @@ def _list_suggestions(found: tuple[Suggestion, ...], limit: int, *, as_json: boo
         print("No suggestion waits for a decision.")
         return
     rows = [
-        [one.event, one.feed, str(one.day), one.indicator, f"{one.size:,}", one.text, one.link,
+        [one.event, one.feed, str(one.day), one.indicator, f"{one.size:,}", one.what, one.link,
          prose.listed(one.stories[:3]) if one.stories else ""]
         for one in found[:limit]
     ]  # fmt: skip

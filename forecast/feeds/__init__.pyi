@@ -6,6 +6,10 @@ from .feed_file import require_channels as require_channels
 from .feed_file import require_own_channels as require_own_channels
 from .health import check_feed as check_feed
 from .health import feed_ages as feed_ages
+from .proposals import PROPOSALS as PROPOSALS
+from .proposals import keep_proposal as keep_proposal
+from .proposals import open_proposals as open_proposals
+from .proposals import read_proposal as read_proposal
 from .pull import Feed as Feed
 from .pull import pull_feed as pull_feed
 from .suggestions import Verdict as Verdict

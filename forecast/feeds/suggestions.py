@@ -42,7 +42,10 @@ NEAR = dt.timedelta(days=7)  # within which a row of the indicator may tell of t
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Suggestion(Shown):
-    """An event that may be a sighting of ``indicator``; ``stories`` are those that rows of about its day tell of."""
+    """An event that may be a sighting of ``indicator``; ``stories`` are those that rows of about its day tell of.
+
+    ``coded_by`` names the program that proposed it, blank where that is the machine of the feed.
+    """
 
     feed: str
     event: str
@@ -56,10 +59,16 @@ class Suggestion(Shown):
     link: str
     text: str
     stories: tuple[str, ...]
+    coded_by: str = ""
+
+    @property
+    def what(self) -> str:
+        """What happened, and who says so where a program proposed it."""
+        return f"{self.text} ({self.source}; proposed by {self.coded_by})" if self.coded_by else self.text
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
-        names = ("feed", "event", "indicator", "source", "target", "code", "size", "link", "text")
+        names = ("feed", "event", "indicator", "source", "target", "code", "size", "link", "text", "coded_by")
         days = {"day": self.day.isoformat(), "reported_on": self.reported_on.isoformat()}
         return {name: getattr(self, name) for name in names} | days | {"stories": list(self.stories)}
 
@@ -132,19 +141,25 @@ def find_suggestion(suggestions: Sequence[Suggestion], event: str, indicator: st
     return found[0]
 
 
-def accept_suggestion(one: Suggestion, feed: FeedFile, verdict: Verdict, vocabulary: Vocabulary) -> ledger.Observation:
-    """Make an observation of a suggestion; `InputError` if a grade or a story is missing, or the row cannot be one."""
+def accept_suggestion(
+    one: Suggestion, feed: FeedFile | None, verdict: Verdict, vocabulary: Vocabulary
+) -> ledger.Observation:
+    """Make an observation of a suggestion; `InputError` if a grade or a story is missing, or the row cannot be one.
+
+    A proposal comes from no ``feed``: it names its source and its program itself.
+    """
     if not verdict.grade or not verdict.story:
         msg = (
             "to accept a suggestion takes its --grade and its --story: that of an event which rows tell of already, or"
             f" a new name{'; near it there is ' + prose.listed(one.stories) if one.stories else ''}"
         )
         raise InputError(msg)
+    title = one.source if feed is None else feed.feed.title
     cells = {
         "id": row_id(one.feed, one.event, one.indicator), "indicator": one.indicator, "date": one.day.isoformat(),
-        "reported_on": one.reported_on.isoformat(), "source": feed.feed.title, "grade": verdict.grade,
+        "reported_on": one.reported_on.isoformat(), "source": title, "grade": verdict.grade,
         "url": one.link if is_web(one.link) else "", "story": verdict.story, "note": verdict.note or one.text,
-        "coded_by": CODERS.get(feed.feed.kind, feed.feed.title),
+        "coded_by": one.coded_by if feed is None else CODERS.get(feed.feed.kind, title),
     }  # fmt: skip
     row = ledger.Row(file=f"event {one.event}", line=0, kind="observation", cells=cells)
     (entry,) = ledger.check_entries([row], vocabulary)
@@ -175,6 +190,12 @@ def _rows(folder: Path) -> list[list[str]]:
 
 def _rejected(folder: Path) -> list[tuple[str, str]]:
     return [(bare_text(row[0]), row[1]) for row in _rows(folder) if len(row) == len(COLUMNS)]
+
+
+def rejection(folder: Path, event: str, indicator: str) -> str | None:
+    """Give the reason for which a suggestion was rejected; None if it was not."""
+    rows = [row for row in _rows(folder) if len(row) == len(COLUMNS)]
+    return next((bare_text(row[2]) for row in rows if (bare_text(row[0]), row[1]) == (event, indicator)), None)
 
 
 def coverage_rows(

@@ -12,6 +12,7 @@ from forecast.base.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
     from pathlib import Path
 
     from forecast.feeds.health import FeedAge, Health
@@ -45,6 +46,7 @@ class Feeds:
 
     def get(self, name: str) -> Feed:
         """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
+        _require_own_name(name, self.folder)
         path = feeds.find_feed(self.folder, name)
         file = feeds.load_feed(path)
         known = self._vocabulary
@@ -82,6 +84,7 @@ class Feeds:
 
     def add(self, kind: str, name: str, where: str) -> Path:
         """Write a new feed file from the template of its kind; `InputError` if there is one of that name."""
+        _require_own_name(name, self.folder)
         text = feeds.blank_feed(kind, name, where, self._vocabulary.start)
         path = self.folder / f"{name}.toml"
         if path.exists():
@@ -111,24 +114,54 @@ class Feeds:
         return feeds.feed_ages(self.chosen(), as_of or self._today) if self.names else ()
 
     def suggestions(self, name: str | None = None) -> tuple[Suggestion, ...]:
-        """List the events of one feed, or of all, that wait for a decision, the newest first."""
+        """List the events of one feed, or of all, that wait for a decision, the newest first.
+
+        What programs proposed is a feed of its own, `feeds.PROPOSALS`.
+        """
         entries = self.dataset.entries()
-        found = [
-            one
-            for feed in self.chosen(name)
-            for one in feeds.suggest_sightings(feed.name, feed.file, feed.store(), entries)
-        ]
+        found = [*feeds.open_proposals(self._proposals, entries)] if name in {None, feeds.PROPOSALS} else []
+        for feed in self._suggesting(name, lonely=self._proposals.is_dir()):
+            found += feeds.suggest_sightings(feed.name, feed.file, feed.store(), entries)
         return tuple(sorted(found, key=lambda one: one.day, reverse=True))
+
+    @property
+    def _proposals(self) -> Path:
+        return self.folder / feeds.PROPOSALS
+
+    def _suggesting(self, name: str | None, *, lonely: bool) -> tuple[Feed, ...]:
+        """Give the feeds whose events are meant; proposals may be ``lonely``, without a feed that can be read."""
+        if name == feeds.PROPOSALS:
+            return ()
+        if name is None and lonely and all(isinstance(one, InputError) for one in self.listed().values()):
+            return ()
+        return self.chosen(name)
+
+    def propose(self, cells: Mapping[str, str], coded_by: str) -> tuple[Suggestion, bool]:
+        """Let a sighting that a program proposes wait for an analyst; give it, and whether it is new.
+
+        ``cells`` are those of `feeds.read_proposal`. Nothing is written into the ledger. `InputError` if it cannot be
+        used, is recorded or was rejected, or too many wait.
+        """
+        one = feeds.read_proposal(cells, coded_by, self._vocabulary, self._today)
+        return feeds.keep_proposal(self._proposals, one, self.dataset.entries())
 
     def accept(self, name: str, event: str, indicator: str | None, verdict: Verdict) -> Added:
         """Make a row of a suggestion."""
-        feed = self.get(name)
+        file = None if name == feeds.PROPOSALS else self.get(name).file
         one = feeds.find_suggestion(self.suggestions(name), event, indicator)
-        row = feeds.accept_suggestion(one, feed.file, verdict, self._vocabulary)
+        row = feeds.accept_suggestion(one, file, verdict, self._vocabulary)
         return self.dataset.ledger.add(self.dataset.name, [row], now=self.dataset.now)
 
     def reject(self, name: str, event: str, indicator: str | None, reason: str) -> Suggestion:
         """Remember that a suggestion is no sighting."""
         one = feeds.find_suggestion(self.suggestions(name), event, indicator)
-        feeds.reject_suggestion(one, self.get(name).folder, reason, self._today)
+        folder = self._proposals if name == feeds.PROPOSALS else self.get(name).folder
+        feeds.reject_suggestion(one, folder, reason, self._today)
         return one
+
+
+def _require_own_name(name: str, folder: Path) -> None:
+    """Make sure that a feed is not called as what programs propose is."""
+    if name == feeds.PROPOSALS:
+        msg = f"{folder}: {name!r} is the feed of what programs propose and has no file; give yours another name"
+        raise InputError(msg)

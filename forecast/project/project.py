@@ -58,14 +58,14 @@ class Project:
         if not (root / "models").is_dir():
             msg = f"{root}: is not a project folder (it has no models/); make one with `forecast init DIR`"
             raise InputError(msg)
-        self._clock, self._by = clock, by
+        self._clock, self.by = clock, by
         self.models = Models(root, clock)
         self.reports = Reports(root, lambda: self.ledger)
 
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, created on first use."""
-        return open_ledger(self.root).signed(self._by)
+        return open_ledger(self.root).signed(self.by)
 
     def verify(self) -> Verified:
         """Look at all that the project holds; `LedgerError` if its ledger is not as it was written."""
