@@ -59,7 +59,8 @@ def _options(
 
 
 for part in (
-    models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, service, assistants, studies
+    models, history, evidence, forecasts, questions, rivals, archive, track_record, schedules, service, assistants,
+    studies,
 ):  # fmt: skip
     app.add_typer(part.app)
 

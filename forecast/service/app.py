@@ -6,11 +6,13 @@ import contextlib
 import datetime as dt
 import logging
 import multiprocessing
+import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 import uvicorn
 from fastapi import FastAPI, HTTPException
@@ -102,7 +104,7 @@ def serve(
         proxy_headers=False, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024, limit_concurrency=1000,
         timeout_graceful_shutdown=5,
     )  # fmt: skip
-    server = uvicorn.Server(settings)
+    server = _Server(settings)
     try:
         socket = settings.bind_socket()
     except SystemExit:
@@ -114,6 +116,23 @@ def serve(
         server.run(sockets=[socket])
 
 
+class _Server(uvicorn.Server):
+    """A server that signals end and nothing else: by itself it would pass them on when it is done."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        def stop(*_: object) -> None:
+            self.should_exit = True
+
+        before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
 def _warm(desk: Desk) -> None:
     """Make the present forecast of the project's own model, so that the first who asks need not wait for it."""
     with contextlib.suppress(ForecastError):
@@ -123,7 +142,7 @@ def _warm(desk: Desk) -> None:
 @contextlib.contextmanager
 def _worker(root: Path) -> Generator[None]:
     """Have a worker as a process of its own, which ends with this one."""
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=(root,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(root, os.getpid()), daemon=True)
     process.start()
     try:
         yield
@@ -134,8 +153,15 @@ def _worker(root: Path) -> Generator[None]:
             process.kill()
 
 
-def _work(root: Path) -> None:
+def _work(root: Path, parent: int) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)  # the service was killed; a job that was under way is taken again
+
+    threading.Thread(target=follow, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     work(root, lambda: dt.datetime.now(dt.UTC), stop=stop, on_job=logging.getLogger("forecast.worker").info)

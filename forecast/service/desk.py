@@ -159,7 +159,8 @@ class Desk:
 
     def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
         """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
-        whole = (self.head(), self._files, key)
+        fits = frozenset(path.name for path in self.root.glob("data/*/fits/[!p]*.nc"))  # but for draws of the prior
+        whole = (self.head(), self._files, fits, key)
         with self._lock:
             found = self._kept.get(whole)
             first = found is None

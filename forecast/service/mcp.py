@@ -182,7 +182,7 @@ def serve_stdio(project: Project, clock: Callable[[], dt.datetime]) -> None:
     stdio_server(project, clock).run("stdio")
 
 
-def serve_http(  # noqa: PLR0913 - what an address consists of
+def serve_http(
     project: Project, clock: Callable[[], dt.datetime], host: str, port: int, names: Sequence[str] = (), *,
     on_ready: Callable[[str], None] = lambda _: None,
 ) -> None:  # fmt: skip

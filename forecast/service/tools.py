@@ -129,7 +129,7 @@ class Tools:
             more |= _cut(part, rows, MOST_LINES)
         return self._answer(kept, found.sentences, more | _own_trust(content))
 
-    def what_if(  # noqa: PLR0913 - what a supposition consists of
+    def what_if(
         self,
         *,
         seen: Annotated[
@@ -244,7 +244,7 @@ class Tools:
         ]
         return self._answer(kept, found.sentences, {name: content[name] for name in names} | {"parts": parts})
 
-    def propose_sighting(  # noqa: PLR0913 - what a sighting consists of
+    def propose_sighting(
         self,
         *,
         indicator: Annotated[str, _text("Key of the indicator, from search_indicators.")],

@@ -31,13 +31,13 @@ def work(
 ) -> None:  # fmt: skip
     """Make the runs of a project's queue until ``stop`` is set, or ``once`` none is left; ``on_job`` hears of each."""
     name = f"{socket.gethostname()}:{os.getpid()}"
+    queue = Project(root, clock).ledger.jobs
     while not stop.is_set():
-        project = Project(root, clock)
-        job = project.ledger.jobs.take(name, clock())
+        job = queue.take(name, clock())
         if job is not None:
             on_job(f"job {job.seq}: {job.model} as of {job.as_of}, asked for by {job.asked_by or 'nobody named'}")
-            _make(root, project.ledger.jobs, job, clock)
-            done = project.ledger.jobs.get(job.seq)
+            _make(root, queue, job, clock)
+            done = queue.get(job.seq)
             on_job(
                 f"job {job.seq}: {done.state if done else 'gone'}{f', {done.message}' if done and done.message else ''}"
             )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from forecast.ledger.tokens import Scope
 
-NOW = dt.datetime(2026, 1, 9, 12, tzinfo=dt.UTC)
-MODEL = "/api/v1/models/russia_azerbaijan"
-ROW = {"indicator": "arms_purchase_from_russia", "date": "2026-01-05", "source": "APA", "grade": "B2"}
+NOW = dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC)
+MODEL = "/api/v1/models/tiny"
+ROW = {"indicator": "march", "date": "2025-01-13", "source": "Press", "grade": "B2"}
 
 
 class Served(NamedTuple):

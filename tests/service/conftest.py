@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from projects import issued_copy
 from service_scenes import served
+from year import issued_tiny
 
 if TYPE_CHECKING:
     from service_scenes import Served
@@ -15,4 +17,4 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Served:
     """Serve a copy of the issued project to whoever is on this machine."""
-    return served(issued_copy(tmp_path_factory.mktemp("served")))
+    return served(Path(shutil.copytree(issued_tiny(), tmp_path_factory.mktemp("served") / "project")))
