@@ -26,6 +26,7 @@ from forecast.cli import (
     schedules,
     signs,
     studies,
+    tokens,
     track_record,
 )
 from forecast.cli.schedules import INTERRUPTED
@@ -60,6 +61,7 @@ for part in (models, history, evidence, forecasts, questions, rivals, archive, t
 
 app.add_typer(fits.app, name="fits")
 app.add_typer(feeds.app, name="feed")
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 COMMANDS = commands_of(typer.main.get_command(app))
 EXAMPLES = {name: re.search(r"Example: `(forecast .*?)`", command.help or "") for name, command in COMMANDS.items()}
 EXAMPLE_FIT = "b4e420aee6ee"
+EXAMPLE_ID = "7f3a9c10"
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "A1")
 LONG = ("alarm", "backtest", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "study")
 LONG += ("update", "what-if")
@@ -91,7 +92,10 @@ def test_examples_work(name: str, tmp_path: Path) -> None:
         fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*"), dirs_exist_ok=True
     )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
-    words = example[1].replace(EXAMPLE_FIT, Project(root, utc_now).ledger.forecasts()[0].fit)
+    ledger = Project(root, utc_now).ledger
+    words = example[1].replace(EXAMPLE_FIT, ledger.forecasts()[0].fit)
+    if EXAMPLE_ID in words:
+        words = words.replace(EXAMPLE_ID, ledger.tokens.make("ada", "read", utc_now())[0].id)
     done = call(*shlex.split(words)[1:], cwd=root)
     assert done.code == 0, done.err
     assert not done.err or name in LONG
