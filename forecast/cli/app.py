@@ -20,6 +20,7 @@ from forecast.cli import (
     fits,
     forecasts,
     history,
+    judgements,
     models,
     questions,
     rivals,
@@ -61,6 +62,7 @@ for part in (models, history, evidence, forecasts, questions, rivals, archive, t
 
 app.add_typer(fits.app, name="fits")
 app.add_typer(feeds.app, name="feed")
+app.add_typer(judgements.app, name="judge")
 app.add_typer(tokens.app, name="token")
 
 

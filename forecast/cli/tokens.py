@@ -40,10 +40,8 @@ def new(
         print_json(asdict(made) | {"token": text})
         return
     print(text)
-    print_lines([
-        f"{made.id}, for {made.person} to {made.scope}. It is shown only now and kept nowhere: hand it over where "
-        f"nobody else reads it. forecast token revoke {made.id} makes it good for nothing."
-    ])  # fmt: skip
+    told = f"{made.id}, for {made.person} to {made.scope}. It is shown only now and kept nowhere: hand it over where "
+    print_lines([f"{told}nobody else reads it. forecast token revoke {made.id} makes it good for nothing."])
 
 
 @app.command("list")
