@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from forecast.record.calibration import LEVEL
-from forecast.record.questions import pulled
+from forecast.record.pooling import within
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats
 
 
 ENOUGH = 30  # questions
-DRAWS = 4000
+DRAWS = 6000
 ROUNDS = 30  # of draws at most, each from where the last had its weight
-WORTH = 1000.0  # draws that weights must be worth
+WORTH = 500.0  # draws that weights must be worth
 WIDER = 1.2  # times the covariance of the last round
 DEGREES = 5  # of freedom of the proposal: its tails reach further than the posterior's
 
@@ -90,7 +90,7 @@ def bias_noise(probability: Floats, answer: Floats, rng: np.random.Generator) ->
     from scipy.optimize import minimize  # noqa: PLC0415 - slow to import
     from scipy.special import ndtri  # noqa: PLC0415
 
-    x, sign = ndtri([pulled(p) for p in probability.tolist()]), np.where(answer > 0, 1.0, -1.0)
+    x, sign = ndtri([within(p) for p in probability.tolist()]), np.where(answer > 0, 1.0, -1.0)
     start: Any = minimize(lambda at: -float(_density(at[None], x, sign)[0]), np.array([0.0, 0.0, 0.0, -1.0]))
     center, spread = start.x, 0.25 * np.eye(4)
     draws, weights, power = np.empty((0, 4)), np.empty(0), 0.0

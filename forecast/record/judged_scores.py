@@ -337,5 +337,8 @@ def _reading(which: Which, rows: Sequence[One]) -> Reading:
 
 def _means(rows: Sequence[One], said: Callable[[One], tuple[float, ...]]) -> tuple[Floats, Floats]:
     """Brier and log score of each question, averaged over the days that ``said`` gives of it."""
-    each = [brier_and_log(np.array(said(row)), np.full(len(said(row)), float(row.case.answer))) for row in rows]
+    each = [
+        brier_and_log(np.array([pooling.within(p) for p in said(row)]), np.full(len(said(row)), float(row.case.answer)))
+        for row in rows
+    ]
     return np.array([brier.mean() for brier, _ in each]), np.array([log.mean() for _, log in each])

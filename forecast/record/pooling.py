@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast import answers
 from forecast.record.questions import pulled
 
 if TYPE_CHECKING:
@@ -18,12 +17,20 @@ if TYPE_CHECKING:
 ENOUGH = 30  # resolved questions from which on a factor is learned
 SPREAD = 0.5  # prior standard deviation of the logarithm of the factor, about 1
 LARGEST = 5.0  # the factor lies between its inverse and it
-EDGE = 0.5 / answers.PATHS  # no pool is nearer to 0 or 1
+EDGE = pulled(0)  # nothing is nearer to 0 or 1
+
+
+def within(probability: float) -> float:
+    """Pull in a probability that is nearer to 0 or 1 than half a simulated path, as `pulled` does with 0 and 1.
+
+    Or who says one in a billion would fare worse than who says never.
+    """
+    return min(max(probability, EDGE), 1 - EDGE)
 
 
 def log_odds(probability: float) -> float:
-    """Give the log-odds of a probability; 0 and 1 are pulled in by half a simulated path."""
-    inside = pulled(probability)
+    """Give the log-odds of a probability that is pulled in."""
+    inside = within(probability)
     return float(np.log(inside) - np.log1p(-inside))
 
 
