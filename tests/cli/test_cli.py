@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer.main
 from projects import (
+    NOW,
     PROGRAM,
     REPORT,
     RUN,
@@ -80,11 +81,12 @@ def test_help_fits_eighty_columns_and_has_an_example(name: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in COMMANDS]
 )
-def test_examples_work(name: str, tmp_path: Path) -> None:
+def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of every command works in a project as `forecast init` makes it; those that may sample are slow.
 
-    A good fit is there, as most of them take one.
+    A good fit is there, as most of them take one. What is judged is judged on the day after the forecast.
     """
+    monkeypatch.setattr("forecast.cli.judgements.utc_now", lambda: NOW)
     example = EXAMPLES[name]
     assert example
     root = issued_copy(tmp_path)
