@@ -530,6 +530,28 @@ CASES = (
     ),
     Case("An answer without a reason", ("forecast", "resolve", "deal", "--date", "2026-02-05", "--answer", "no")),
     Case("Answers as of a day to come", ("forecast", "resolve", "--as-of", "2999-01-01")),
+    Case(
+        "A judgement that is no probability",
+        ("forecast", "judge", "record", "deal", "--weeks", "4", "--probability", "35"),
+        _issue,
+    ),
+    Case(
+        "A judgement of a question that no forecast asks",
+        ("forecast", "judge", "record", "dael", "--weeks", "4", "--probability", "35%"),
+        _issue,
+    ),
+    Case(
+        "A judgement without a date",
+        ("forecast", "judge", "record", "deal", "--probability", "35%"),
+        _issue,
+    ),
+    Case(
+        "A judgement after the fact",
+        ("forecast", "judge", "record", "deal", "--date", "2026-02-05", "--probability", "99%"),
+        _issue,
+        "Its date has come.",
+    ),
+    Case("A token that is not there", ("forecast", "token", "revoke", "7f3a9c10")),
     Case("A hub that asks for something else", ("forecast", "export-hub", "hub"), _hub),
     Case("A hub without tasks", ("forecast", "export-hub", "mine", "--hub", "hub"), _issue),
     Case("A picture of too few answers", ("forecast", "score", "--output", "track.svg"), _issue),

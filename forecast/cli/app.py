@@ -21,6 +21,7 @@ from forecast.cli import (
     fits,
     forecasts,
     history,
+    judgements,
     ledgers,
     models,
     questions,
@@ -29,6 +30,7 @@ from forecast.cli import (
     service,
     signs,
     studies,
+    tokens,
     track_record,
 )
 from forecast.cli.schedules import INTERRUPTED
@@ -67,6 +69,8 @@ for part in (
 app.add_typer(fits.app, name="fits")
 app.add_typer(feeds.app, name="feed")
 app.add_typer(ledgers.app, name="ledger")
+app.add_typer(judgements.app, name="judge")
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

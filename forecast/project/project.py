@@ -13,6 +13,7 @@ from forecast.project.dataset import Dataset
 from forecast.project.feeds import Feeds
 from forecast.project.fits import Fits
 from forecast.project.given import fill_in, replay, rivals_at_hand
+from forecast.project.judgements import JudgementRecord
 from forecast.project.ledgers import ledger_place
 from forecast.project.models import Models
 from forecast.project.reports import Reports
@@ -80,6 +81,11 @@ class Project:
     def track_record(self) -> TrackRecord:
         """What was issued, and how it fared."""
         return TrackRecord(self.ledger, self.models)
+
+    @property
+    def judgements(self) -> JudgementRecord:
+        """Analysts' own forecasts, beside the model's."""
+        return JudgementRecord(self.ledger, self.models)
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -191,10 +197,7 @@ class Project:
         self, model: Model, as_of: dt.date, settings: Settings, /, *, refit: Policy = "auto",
         on_issue: Callable[[], None] = lambda: None, words: str | None = None, **how: Unpack[How],
     ) -> Issue:  # fmt: skip
-        """Do the main job: update, fit when due, forecast, archive, write the report; see `forecast.project.run.run`.
-
-        Errors are the run's, and `BusyError` if another run holds the project's lock.
-        """
+        """Do the main job: update, fit when due, forecast, archive, write the report: `forecast.project.run.run`."""
         with self.locked():
             how["settings"] = settings
             require_sound(self.root, self.ledger)
@@ -225,15 +228,10 @@ class Project:
         self, outcome: str, date: dt.date | str, *, answer: str, reason: str, url: str,
         since: dt.date | str | None = None, model: str | None = None, now: dt.datetime | None = None,
     ) -> Resolution:  # fmt: skip
-        """Answer a question by hand: ``answer`` is "yes", "no" or "void". It stands against the rule's.
-
-        Whether the rule of ``outcome`` was met on ``date`` or, with ``since``, the date of a forecast, on any day after
-        that one up to ``date``. Errors are those of `TrackRecord.overrule`.
-        """
-        moment = now or self._clock()
+        """Answer a question by hand, "yes", "no" or "void", which stands against the rule's: `TrackRecord.overrule`."""
         return self.track_record.overrule(
-            self.model(model), outcome, date, answer=answer, reason=reason, url=url, since=since, now=moment,
-            entries=lambda of, day: self.entries(of, now=moment, as_of=day),
+            self.model(model), outcome, date, answer=answer, reason=reason, url=url, since=since,
+            now=(at := now or self._clock()), entries=lambda of, day: self.entries(of, now=at, as_of=day),
         )  # fmt: skip
 
     def score(self, model: str | None = None) -> Score:

@@ -81,7 +81,7 @@ class TrackRecord:
             If there is no such model, or others are resolved, but no such question.
 
         """
-        name = self._scored(model)
+        name = self.known_model(model)
         answered = self._ledger.resolutions(name)
         wanted = [row for row in answered if outcome in {None, row.outcome} and date in {None, row.date}]
         if answered and not wanted:
@@ -110,7 +110,7 @@ class TrackRecord:
         if date > (today := local_day(now)):
             msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {today}"
             raise InputError(msg)
-        rows = record.stated(self._ledger.forecasts(self._scored(model) if model else None))
+        rows = record.stated(self._ledger.forecasts(self.known_model(model) if model else None))
         known = self._ledger.resolutions(model)
         answers: list[Resolution] = []
         left: list[Stated] = []
@@ -159,9 +159,11 @@ class TrackRecord:
         self, of: Model, outcome: str, date: dt.date | str, *, answer: str, reason: str, url: str,
         since: dt.date | str | None, now: dt.datetime, entries: Callable[[Model, dt.date], tuple[Entry, ...]],
     ) -> Resolution:  # fmt: skip
-        """Answer a question by hand; see `forecast.project.project.Project.overrule`.
+        """Answer a question by hand: ``answer`` is "yes", "no" or "void".
 
-        It has to agree with the answers that are on record, and with those that the rules give from the rows of today.
+        Whether the rule of ``outcome`` was met on ``date`` or, with ``since``, the date of a forecast, on any day after
+        that one up to ``date``. It has to agree with the answers that are on record, and with those that the rules give
+        from the rows of today.
 
         Raises
         ------
@@ -196,7 +198,7 @@ class TrackRecord:
             If there is no such model.
 
         """
-        name = self._scored(model)
+        name = self.known_model(model)
         issues = self._ledger.forecasts()
         answers = {row.question: row for row in self._ledger.resolutions(name)}
         said = record.stated(issues)
@@ -205,7 +207,7 @@ class TrackRecord:
             rivals=(row for row in said if row.model != name),
         )  # fmt: skip
 
-    def _scored(self, name: str | None) -> str:
+    def known_model(self, name: str | None) -> str:
         """Name a model that has a file, or has been issued."""
         name = name or self._models.default
         if name not in self._models.names and self._ledger.latest_forecast(name) is None:

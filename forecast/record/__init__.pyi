@@ -7,6 +7,13 @@ from .backtest import run_backtest as run_backtest
 from .hub import write_hub as write_hub
 from .issue_changes import baseline as baseline
 from .issue_changes import issued_of as issued_of
+from .judged import beside_model as beside_model
+from .judged import plain_judgement as plain_judgement
+from .judged import questions_for as questions_for
+from .judged_scores import score_judgements as score_judgements
+from .judgements import ModelNumbers as ModelNumbers
+from .judgements import by_question as by_question
+from .judgements import new_judgement as new_judgement
 from .post_mortem import post_mortems as post_mortems
 from .questions import closes as closes
 from .questions import stated as stated

@@ -200,7 +200,7 @@ def overruled(  # noqa: PLR0913 - what an answer consists of
         raise InputError(msg)
     what = asked(outcome, date, since)
     if (spec.name, outcome, since, date) not in {row.question for row in issued}:
-        msg = f"no issued forecast of {spec.name!r} asks for {what}; {_others(issued, outcome, date)}"
+        msg = f"no issued forecast of {spec.name!r} asks for {what}; {others_asked(issued, outcome, date)}"
         raise InputError(msg)
     if (day := closes(date, spec)) > today:
         msg = f"{what}: the window closes on {day}, for reports come late; answer it then"
@@ -252,7 +252,7 @@ def require_agreement(spec: ModelSpec, new: Resolution, answers: Iterable[Resolu
     raise InputError(msg)
 
 
-def _others(issued: Iterable[Stated], outcome: str, date: dt.date) -> str:
+def others_asked(issued: Iterable[Stated], outcome: str, date: dt.date) -> str:
     """Name the questions asked of an outcome whose dates are nearest."""
     keys = {(row.date, row.since) for row in issued if row.outcome == outcome}
     near = sorted(keys, key=lambda key: (abs((key[0] - date).days), key[0], key[1] or dt.date.min))[:SHOWN]

@@ -33,6 +33,11 @@ CLUSTERS = 8  # with fewer nothing is concluded
 DRAWN = 10  # questions from which on reliability is estimated
 
 
+def quarter(day: dt.date) -> tuple[int, int]:
+    """Give the calendar quarter of a day, whose forecasts share their luck."""
+    return day.year, (day.month - 1) // 3
+
+
 @dataclass(frozen=True)
 class Scored:
     """A probability that was issued, what ``others`` give by name (None: nothing), and the answer to its question.
@@ -63,8 +68,7 @@ class Scored:
     @property
     def cluster(self) -> tuple[int, int]:
         """What it shares its luck with: its issue, with those of the same calendar quarter, whatever they ask."""
-        as_of = self.stated.as_of
-        return as_of.year, (as_of.month - 1) // 3
+        return quarter(self.stated.as_of)
 
 
 @dataclass(frozen=True)
@@ -286,7 +290,7 @@ class Score(Shown):
         }  # fmt: skip
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
-        brier, log = _scores(_issued(self.scored), _answers(self.scored))
+        brier, log = brier_and_log(_issued(self.scored), _answers(self.scored))
         others = self._others
         for row, first, second in zip(self.scored, brier.tolist(), log.tolist(), strict=True):
             said, answer = row.stated, row.resolution
@@ -310,7 +314,7 @@ def _answers(rows: Sequence[Scored]) -> Floats:
     return np.array([row.resolution.answer == "yes" for row in rows], dtype=np.float64)
 
 
-def _scores(probability: Floats, answer: Floats) -> tuple[Floats, Floats]:
+def brier_and_log(probability: Floats, answer: Floats) -> tuple[Floats, Floats]:
     """Brier and log score of each; 0 and 1 are pulled in for the log score, which would be infinite."""
     inside = np.array([pulled(p) for p in probability.tolist()])
     return np.square(probability - answer), -np.log(np.where(answer > 0, inside, 1 - inside))
@@ -384,15 +388,19 @@ def _part(rows: Sequence[Scored], *, live: bool) -> Part | None:
 
 
 def _clusters(rows: Sequence[Scored]) -> Ints:
+    return numbered([row.cluster for row in rows])
+
+
+def numbered(clusters: Sequence[tuple[int, int]]) -> Ints:
     """Give each row the number of its cluster, from 0."""
-    number = {key: k for k, key in enumerate(dict.fromkeys(row.cluster for row in rows))}
-    return np.array([number[row.cluster] for row in rows], dtype=np.int64)
+    number = {key: k for k, key in enumerate(dict.fromkeys(clusters))}
+    return np.array([number[key] for key in clusters], dtype=np.int64)
 
 
 def _group(
     rows: Sequence[Scored], outcome: str | None = None, kind: str | None = None, weeks: int | None = None
 ) -> Group:
-    brier, log = _scores(_issued(rows), _answers(rows))
+    brier, log = brier_and_log(_issued(rows), _answers(rows))
     against: list[Against] = []
     for name in dict.fromkeys(name for row in rows for name in row.others):
         given = [row.others.get(name) for row in rows]
@@ -400,7 +408,8 @@ def _group(
         if here.any():
             kept = [row for row, there in zip(rows, here, strict=True) if there]
             other = np.array([p for p in given if p is not None])
-            against.append(_against(name, kept, (brier[here], log[here]), _scores(other, _answers(kept))))
+            naive = brier_and_log(other, _answers(kept))
+            against.append(beside(name, _clusters(kept), (brier[here], log[here]), naive))
     return Group(
         outcome=outcome, kind=kind, horizon_weeks=weeks, questions=len(rows), yes=int(_answers(rows).sum()),
         clusters=len({row.cluster for row in rows}), brier=float(brier.mean()), log=float(log.mean()),
@@ -408,11 +417,11 @@ def _group(
     )  # fmt: skip
 
 
-def _against(name: str, rows: Sequence[Scored], own: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Against:
-    clusters = _clusters(rows)
+def beside(name: str, clusters: Ints, own: tuple[Floats, Floats], other: tuple[Floats, Floats]) -> Against:
+    """Set Brier and log scores beside those of another on the same questions, whose ``clusters`` are given from 0."""
     (brier, brier_error), (log, log_error) = (_difference(a - b, clusters) for a, b in zip(own, other, strict=True))
     return Against(
-        name=name, questions=len(rows), clusters=int(clusters.max()) + 1, brier=float(other[0].mean()),
+        name=name, questions=clusters.size, clusters=int(clusters.max()) + 1, brier=float(other[0].mean()),
         log=float(other[1].mean()), brier_difference=brier, brier_error=brier_error, log_difference=log,
         log_error=log_error,
     )  # fmt: skip

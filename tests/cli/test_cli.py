@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer.main
 from projects import (
+    NOW,
     PROGRAM,
     REPORT,
     RUN,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 COMMANDS = commands_of(typer.main.get_command(app))
 EXAMPLES = {name: re.search(r"Example: `(forecast .*?)`", command.help or "") for name, command in COMMANDS.items()}
 EXAMPLE_FIT = "b4e420aee6ee"
+EXAMPLE_ID = "7f3a9c10"
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "A1")
 LONG = ("alarm", "backtest", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "study")
 LONG += ("update", "what-if")
@@ -79,11 +81,12 @@ def test_help_fits_eighty_columns_and_has_an_example(name: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in COMMANDS]
 )
-def test_examples_work(name: str, tmp_path: Path) -> None:
+def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of every command works in a project as `forecast init` makes it; those that may sample are slow.
 
-    A good fit is there, as most of them take one.
+    A good fit is there, as most of them take one. What is judged is judged on the day after the forecast.
     """
+    monkeypatch.setattr("forecast.cli.judgements.utc_now", lambda: NOW)
     example = EXAMPLES[name]
     assert example
     root = issued_copy(tmp_path)
@@ -91,7 +94,10 @@ def test_examples_work(name: str, tmp_path: Path) -> None:
         fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*"), dirs_exist_ok=True
     )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
-    words = example[1].replace(EXAMPLE_FIT, Project(root, utc_now).ledger.forecasts()[0].fit)
+    ledger = Project(root, utc_now).ledger
+    words = example[1].replace(EXAMPLE_FIT, ledger.forecasts()[0].fit)
+    if EXAMPLE_ID in words:
+        words = words.replace(EXAMPLE_ID, ledger.tokens.make("ada", "read", utc_now())[0].id)
     done = call(*shlex.split(words)[1:], cwd=root)
     assert done.code == 0, done.err
     assert not done.err or name in LONG

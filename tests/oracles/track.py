@@ -138,7 +138,7 @@ FOUR: dict[tuple[str, str, int], float] = {
 def clock(date: dt.date) -> Iterator[None]:
     """Let the command line believe that it is another day."""
     with contextlib.ExitStack() as stack:
-        for module in ("options", "track_record"):
+        for module in ("judgements", "options", "track_record"):
             stack.enter_context(mock.patch(f"forecast.cli.{module}.utc_now", return_value=noon(date)))
         yield
 
