@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.service import api_evidence, api_forecasts, api_runs
+from forecast.service import api_evidence, api_forecasts, api_judgements, api_runs
 from forecast.service.answers import Json, tell_errors, told
 from forecast.service.desk import Desk
 from forecast.service.limits import Limits
@@ -77,8 +77,8 @@ def application(desk: Desk, door: Door) -> FastAPI:
         except ForecastError as error:
             raise HTTPException(503, told(error, desk.root)) from error
 
-    for api in (api_forecasts.api, api_evidence.api, api_runs.api):
-        app.include_router(api, prefix=ROOT)
+    for part in (api_forecasts, api_evidence, api_runs, api_judgements):
+        app.include_router(part.api, prefix=ROOT)
     app.include_router(routes)
     app.add_middleware(Limits)
     tell_errors(app, desk.root)

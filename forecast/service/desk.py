@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from forecast import quantities, report
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
+from forecast.project.judgements import JudgementRecord
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ class Desk:
         """Give the dataset of a model for ``by``, whom every row that is written through it names."""
         found = self.project.dataset(model, now=self.clock())
         return replace(found, ledger=found.ledger.signed(by))
+
+    def judgements(self, by: str) -> JudgementRecord:
+        """Give the judgements of the project for ``by``, whom every one that is made through it names."""
+        return JudgementRecord(self.project.ledger.signed(by), self.project.models)
 
     def standing(self, name: str | None, as_of: dt.date) -> Standing:
         """Give the present forecast of a model; no fit is made for it."""
