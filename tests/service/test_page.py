@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import places
 import pytest
 from needs import require
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from service_scenes import MODEL, NOW, ROW, Served, listening, served
 from year import issued_tiny
 
