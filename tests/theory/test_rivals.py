@@ -311,12 +311,11 @@ CHANGES: dict[str, Any] = {
 PLACES = sorted({place[:k] for place, _ in leaves(CHANGES) for k in range(1, len(place) + 1)}, key=repr)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=FINDING)
-@given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3))
-def test_garbage_in_a_rival_is_refused_or_read(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Any, Any]]
-) -> None:
-    """Whatever stands in a rival's file, it is read or refused with faults: no other error ever escapes."""
+GARBAGE = st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3)
+
+
+def refused_or_read(folder: Path, changes: list[tuple[Any, Any]]) -> None:
+    """Hold what is read of a garbled rival against the two things that may become of it."""
     raw = json.loads(json.dumps(CHANGES))  # no two bases the same list
     for place, value in changes:
         node: Any = raw
@@ -327,11 +326,30 @@ def test_garbage_in_a_rival_is_refused_or_read(
         except (KeyError, IndexError, TypeError):
             continue
     try:
-        found = load_spec(rival(tmp_path_factory.mktemp("garbage"), raw))
+        found = load_spec(rival(folder, raw))
     except ModelFileError as error:
         assert error.faults  # noqa: PT017 - either is right
     else:
         assert found.extends == "russia_azerbaijan"
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, phases=FINDING)
+@given(GARBAGE)
+def test_garbage_in_a_rival_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Any, Any]]
+) -> None:
+    """Whatever stands in a rival's file, it is read or refused with faults: no other error ever escapes."""
+    refused_or_read(tmp_path_factory.mktemp("garbage"), changes)
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None, derandomize=True, phases=FINDING)
+@given(GARBAGE)
+def test_much_garbage_in_a_rival_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Any, Any]]
+) -> None:
+    """The same of many more files."""
+    refused_or_read(tmp_path_factory.mktemp("garbage"), changes)
 
 
 def test_that_model_is_good_before_it_is_garbled(tmp_path: Path) -> None:
