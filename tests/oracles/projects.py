@@ -156,7 +156,10 @@ def issued_once() -> tuple[Path, Done]:
 
 @functools.cache
 def fitted_once() -> Path:
-    """Make one project with one good fit, for all tests; it is never changed."""
+    """Make one project with one good fit, for all tests; it is never changed.
+
+    Half of the usual draws do not pass the checks.
+    """
     return made_once("fitted", lambda folder: forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)) / "fresh"
 
 
