@@ -8,14 +8,13 @@ import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from places import ROOT
-from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, fresh, issued_once, strict_json
+from projects import AS_OF, MODEL, NOW, REPORT, call, copied, fitted_once, fresh, issued_once, strict_json
 
 import forecast
 from forecast.inference.fit_files import KEPT_FITS, load_record, prune_fits
@@ -25,6 +24,7 @@ from forecast.ledger.rows import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from forecast.project.project import Project
 
@@ -40,7 +40,7 @@ def _fitted() -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Give a copy of the fitted project."""
-    return Path(shutil.copytree(fitted_once(), tmp_path / "project"))
+    return copied(fitted_once(), tmp_path / "project")
 
 
 @pytest.fixture
