@@ -61,9 +61,12 @@ class Page:
         """Say what became of a row, and show before and after."""
         after, changes = self.desk.moved(before)
         rows = (*added.new, *added.superseded) if added else ()
-        known = ["This very row was there already."] if added and added.unchanged else []
+        known = bool(added and added.unchanged)
         return self.html(
-            "result", lines=[f"{done} {', '.join(rows)}.", *known, *(added.notices if added else ())],
+            "result", lines=[
+                "This very row was there already." if known else f"{done} {', '.join(rows)}.",
+                *(added.notices if added else ()),
+            ],
             changes=moves(changes), titles=views.titles(after), weeks=report.usual_weeks(after.model.spec),
             undo=rows[0] if rows else None, model=before.forecast.model,
         )  # fmt: skip

@@ -108,6 +108,7 @@ def test_a_story_of_an_analyst_and_a_director(browser: Browser, team: Served) ->
         assert "by" in analyst.locator("#log-part thead").inner_text()
         analyst.locator("#log-part").get_by_text("Ada").first.wait_for()
         result.get_by_role("button", name="Correct this row").click()
+        analyst.get_by_role("heading", name="Correct march").wait_for()
         again = analyst.locator("#record-part form")
         again.get_by_label("Admiralty grade").fill("E5")
         again.get_by_role("button", name="Correct the row").click()
