@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Change
 
 
+PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
 QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
 
@@ -164,7 +165,8 @@ class Desk:
 
     def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
         """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
-        fits = frozenset(path.name for path in self.root.glob("data/*/fits/[!p]*.nc"))  # but for draws of the prior
+        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
+        fits = frozenset(name for name in names if not name.startswith(PRIORS))
         whole = (self.head(), self._files, fits, key)
         with self._lock:
             found = self._kept.get(whole)
