@@ -72,6 +72,7 @@ def worker(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     service = _service()
     service.work(open_project(project).root, utc_now, stop=stop, on_job=_say, once=once)
+    _say("no run is waiting" if once else "stopped")
 
 
 def _say(line: str) -> None:

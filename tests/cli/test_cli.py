@@ -48,6 +48,8 @@ EXAMPLE_ID = "7f3a9c10"
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "A1")
 LONG = ("alarm", "backtest", "compare", "drivers", "experts", "fit", "path", "run", "sensitivity", "study")
 LONG += ("update", "what-if")
+SERVERS = ("serve", "mcp", "ledger copy", "ledger grant")  # are a server or need one: tests/service, tests/ledger
+SILENT = ("serve", "worker", "mcp")  # go on until they are stopped, and give no result
 HEAVY = ("pymc", "arviz", "arviz_stats", "pytensor", "xarray", "pandas", "numba", "nutpie")
 
 
@@ -79,7 +81,8 @@ def test_help_fits_eighty_columns_and_has_an_example(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in COMMANDS]
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in COMMANDS if name not in SERVERS],
 )
 def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of every command works in a project as `forecast init` makes it; those that may sample are slow.
@@ -91,7 +94,7 @@ def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert example
     root = issued_copy(tmp_path)
     shutil.copytree(
-        fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*"), dirs_exist_ok=True
+        fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*", "prior-*"), dirs_exist_ok=True
     )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
     ledger = Project(root, utc_now).ledger
@@ -104,14 +107,14 @@ def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert done.out
 
 
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", LONG + SERVERS)
 def test_examples_of_long_commands_parse(name: str) -> None:
-    """The example of a command that samples for long has only arguments that the command knows."""
+    """The example of a command that samples for long, or needs a server, has only arguments that the command knows."""
     example = EXAMPLES[name]
     assert example
-    words = shlex.split(example[1])
-    assert words[1] == name
-    COMMANDS[name].make_context(name, words[2:])
+    words, known = shlex.split(example[1])[1:], name.split()
+    assert words[: len(known)] == known
+    COMMANDS[name].make_context(name, words[len(known) :])
 
 
 # What is printed.
@@ -221,7 +224,7 @@ def test_every_command_gives_json(tmp_path: Path) -> None:
     root = issued_copy(tmp_path)
     assert {name for name, command in COMMANDS.items() if "--json" in str([p.opts for p in command.params])} == set(
         COMMANDS
-    )
+    ) - set(SILENT)
     given = {}
     for arguments in (
         ("init", "new"),
