@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.service import api_evidence, api_forecasts, api_runs
+from forecast.service import api_evidence, api_forecasts, api_runs, telemetry
 from forecast.service.answers import Json, tell_errors, told
 from forecast.service.desk import Desk
 from forecast.service.limits import Limits
@@ -56,10 +56,10 @@ class Door:
 
 
 def application(desk: Desk, door: Door) -> FastAPI:
-    """Give the application that answers for a desk."""
+    """Give the application that answers for a desk, and tells its telemetry."""
     app = FastAPI(
         title="scenario-cascade", version="1", description=ABOUT, openapi_url=f"{ROOT}/openapi.json",
-        docs_url=None, redoc_url=None, default_response_class=Json,
+        docs_url=None, redoc_url=None, default_response_class=Json, telemetry=telemetry.OWN,
     )  # fmt: skip
     app.state.desk, app.state.gate = desk, Gate(desk, open_=door.open, proxy=door.proxy)
     app.state.page, app.state.news = Page(desk, app.state.gate), News(desk)
@@ -81,6 +81,9 @@ def application(desk: Desk, door: Door) -> FastAPI:
         app.include_router(api, prefix=ROOT)
     app.include_router(routes)
     app.add_middleware(Limits)
+    if desk.telemetry.on:
+        app.add_middleware(desk.telemetry.requests, root=ROOT)
+        desk.telemetry.watch(desk.seen)
     tell_errors(app, desk.root)
     return app
 
@@ -96,7 +99,7 @@ def serve(
         If the project cannot be read, or the address is taken.
 
     """
-    desk = Desk(root, clock)
+    desk = Desk(root, clock, telemetry.begin())
     desk.head()
     threading.Thread(target=_warm, args=(desk,), daemon=True).start()
     settings = uvicorn.Config(
@@ -114,6 +117,7 @@ def serve(
         host, port = socket.getsockname()[:2]
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         server.run(sockets=[socket])
+    desk.telemetry.close()
 
 
 class _Server(uvicorn.Server):
