@@ -58,7 +58,7 @@ def test_the_table_names_each_address_with_its_scope(project: Path) -> None:
     paths = json.loads((places.ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"]
     expected = [
         f"| `{method.upper()} {path.removeprefix(ROOT)}` | {_scope(team, method.upper(), path)} | "
-        f"{about['description'].partition('.')[0] if '.' not in about['description'][:-1] else about['description'][:-1]} |"
+        f"{about['description'].removesuffix('.')} |"
         for path, methods in paths.items()
         for method, about in methods.items()
     ]
