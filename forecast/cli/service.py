@@ -58,9 +58,9 @@ def worker(
 
     Example: `forecast worker --once`
     """
-    stop = threading.Event()
+    service, stop = _service(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    _service().work(open_project(project).root, utc_now, stop=stop, on_job=print, once=once)
+    service.work(open_project(project).root, utc_now, stop=stop, on_job=print, once=once)
 
 
 def _service():  # noqa: ANN202 - a package that an extra brings

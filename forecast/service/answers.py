@@ -26,6 +26,7 @@ class Json(Response):
 
     @override
     def render(self, content: Any) -> bytes:
+        """Write plain JSON types."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
