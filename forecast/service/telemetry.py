@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "scenario-cascade"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PATIENCE = 3.0  # seconds
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 SIGNALS = ("TRACES", "METRICS")
 OWN: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -60,9 +62,12 @@ class Telemetry:
         return bool(self._providers)
 
     def close(self) -> None:
-        """Pass on what is left, and end."""
-        for provider in self._providers:
-            provider.shutdown()
+        """Pass on what is left, and end; a collector that does not answer is not waited for longer than `PATIENCE`."""
+        ends = [threading.Thread(target=provider.shutdown, daemon=True) for provider in self._providers]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join(PATIENCE)
 
     @contextmanager
     def span(self, name: str, **attributes: str | int) -> Generator[None]:
@@ -287,14 +292,16 @@ def _begin(wanted: Mapping[str, list[str]], variables: Mapping[str, str]) -> Tel
     traces = metrics = None
     resource = _resource(variables)
     if names := wanted.get("TRACES"):
-        traces = TracerProvider(resource=resource)
+        traces = TracerProvider(resource=resource, shutdown_on_exit=False)
         for name in names:
             traces.add_span_processor(
                 BatchSpanProcessor(OTLPSpanExporter() if name == "otlp" else ConsoleSpanExporter())
             )
     if names := wanted.get("METRICS"):
         exporters = [OTLPMetricExporter() if name == "otlp" else ConsoleMetricExporter() for name in names]
-        metrics = MeterProvider([PeriodicExportingMetricReader(one) for one in exporters], resource=resource)
+        metrics = MeterProvider(
+            [PeriodicExportingMetricReader(one) for one in exporters], resource, shutdown_on_exit=False
+        )
     return Telemetry(traces, metrics)
 
 
