@@ -101,7 +101,8 @@ def serve(
     """
     desk = Desk(root, clock, telemetry.begin())
     desk.head()
-    threading.Thread(target=_warm, args=(desk,), daemon=True).start()
+    warming = threading.Thread(target=_warm, args=(desk,), daemon=True)
+    warming.start()
     settings = uvicorn.Config(
         application(desk, door), host=door.host, port=door.port, log_level="warning", server_header=False,
         proxy_headers=False, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024, limit_concurrency=1000,
@@ -118,6 +119,8 @@ def serve(
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         server.run(sockets=[socket])
     desk.telemetry.close()
+    if warming.is_alive():  # in compiled code, which must not find an interpreter that is half gone
+        os._exit(0)
 
 
 class _Server(uvicorn.Server):
