@@ -56,12 +56,12 @@ $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 
 $(VENV)/.dev: $(VENV)/.ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,postgres,serve,mcp,cluster]'
+	    --editable '.[dev,excel,feeds,postgres,serve,telemetry,mcp,cluster]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt \
-	    --editable '.[dev,excel,feeds,postgres,serve,mcp,cluster,bench]'
+	    --editable '.[dev,excel,feeds,postgres,serve,telemetry,mcp,cluster,bench]'
 	touch $@
 
 clean:

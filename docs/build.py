@@ -22,6 +22,7 @@ from docs.builder.prior import prior_page
 from docs.builder.rivals import rivals_page
 from docs.builder.rules import rules_page
 from docs.builder.schemas import SCHEMAS
+from docs.builder.service import openapi_document
 from docs.builder.vocabulary import vocabulary_page
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "history.md": history_page,
     "bursts.md": bursts_page,
     "model-file.md": model_file_page,
+    "openapi.json": openapi_document,
     "../models/model.schema.json": model_schema,
     **SCHEMAS,
 }

@@ -17,8 +17,9 @@ import typer
 from forecast import jobs
 from forecast.base.errors import ForecastError, InputError
 from forecast.base.files import make_folder, replace_file
-from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, utc_now, warn
+from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, open_project, utc_now, warn
 from forecast.cli.printing import print_json, shown
+from forecast.project import ledgers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer()
+DAILY = "06:00"  # UTC
 LOCALTIME = Path("/etc/localtime")  # the machine's time zone, by which cron goes
 INTERRUPTED = 130  # what shells give for Ctrl-C
 TimeoutOption = Annotated[
@@ -46,11 +48,13 @@ NotifyOption = Annotated[
 
 
 class Scheduler(StrEnum):
-    """What runs a job every day."""
+    """What runs a job every day; and, for the service, units of systemd and a container."""
 
     cron = "cron"
     systemd = "systemd"
     github = "github"
+    service = "service"
+    container = "container"
 
 
 @dataclass
@@ -113,24 +117,42 @@ def _exit_code(error: BaseException) -> int:
 @app.command()
 def schedule(
     scheduler: Annotated[Scheduler, typer.Argument(help="What shall run it.")],
-    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When, every day, in UTC.")] = "06:00",
+    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When, every day, in UTC.")] = DAILY,
     notify_if: NotifyOption = None,
     timeout: TimeoutOption = None,
+    host: Annotated[str, typer.Option("--host", help="For service: the address to listen on.")] = jobs.HOST,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="For service and container: the port to listen on.")
+    ] = jobs.PORT,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the files of systemd or GitHub there.")
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write the files there; not for cron.")
     ] = None,
     project: ProjectOption = HERE,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what makes cron, systemd or GitHub run this project every day.
+    """Print what makes cron, systemd or GitHub run this project every day, or keeps its service running.
+
+    `service` is for systemd: the server and its worker; `container` is a file from which an image is built.
 
     Example: `forecast schedule cron --at 06:00 --timeout 3600`
     """
     if output is not None and scheduler is Scheduler.cron:
-        msg = "--output is for systemd and github; cron takes its line from `crontab -e`"
+        msg = "--output is for files; cron takes its line from `crontab -e`"
         raise InputError(msg)
-    files = _units(scheduler, at, notify_if or [], timeout, project, model)
+    address = jobs.Address(host, port)
+    if scheduler in {Scheduler.service, Scheduler.container}:
+        if at != DAILY or notify_if or timeout is not None:
+            msg = (
+                "--at, --notify-if and --timeout are for a run every day; the service makes the runs that are asked for"
+            )
+            raise InputError(msg)
+        files = _service(scheduler, address, project)
+    else:
+        if address != jobs.Address():
+            msg = f"--host and --port are for the service; {scheduler} runs the project once a day"
+            raise InputError(msg)
+        files = _units(scheduler, at, notify_if or [], timeout, project, model)
     if output is not None:
         _write(output, files)
     if as_json:
@@ -157,10 +179,23 @@ def _units(
             return {"crontab": jobs.cron_line(job, utc=_in_utc())}
         case Scheduler.systemd:
             return jobs.systemd_files(job, found.root.owner())
-        case Scheduler.github:
+        case _:
             repository = next((path for path in (found.root, *found.root.parents) if (path / ".git").exists()), None)
             warn(jobs.missing_wheel(repository or found.root))
             return jobs.github_files(job, repository)
+
+
+def _service(scheduler: Scheduler, address: jobs.Address, project: Path) -> dict[str, str]:
+    """Give the files that keep the service of a project running."""
+    if scheduler is Scheduler.container:
+        if address.host != jobs.HOST:
+            msg = "a container listens on every address of its own; --publish says where it is reached"
+            raise InputError(msg)
+        return {"Containerfile": jobs.container_file(address.port)}
+    root = open_project(project).root
+    return jobs.service_files(
+        _program(), root, address, root.owner(), remote=ledgers.ledger_place(root).address is not None
+    )
 
 
 def _program() -> tuple[str, ...]:

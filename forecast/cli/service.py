@@ -68,9 +68,8 @@ def worker(
 
     Example: `forecast worker --once`
     """
-    stop = threading.Event()
+    service, stop = _service(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    service = _service()
     service.work(open_project(project).root, utc_now, stop=stop, on_job=_say, once=once)
     _say("no run is waiting" if once else "stopped")
 

@@ -14,5 +14,10 @@ from .scheduler_units import missing_wheel as missing_wheel
 from .scheduler_units import read_time as read_time
 from .scheduler_units import systemd_files as systemd_files
 from .scheduler_units import together as together
+from .service_units import HOST as HOST
+from .service_units import PORT as PORT
+from .service_units import Address as Address
+from .service_units import container_file as container_file
+from .service_units import service_files as service_files
 from .timeout import check_timeout as check_timeout
 from .timeout import time_limit as time_limit

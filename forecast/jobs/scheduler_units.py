@@ -47,7 +47,12 @@ class Job:
     @property
     def name(self) -> str:
         """A name for the units."""
-        return "forecast-" + (re.sub(r"[^A-Za-z0-9_]+", "-", self.project.name).strip("-") or "project")
+        return unit_name(self.project)
+
+
+def unit_name(project: Path) -> str:
+    """Give the name by which the units of a project begin."""
+    return "forecast-" + (re.sub(r"[^A-Za-z0-9_]+", "-", project.name).strip("-") or "project")
 
 
 def read_time(text: str) -> dt.time:
@@ -58,7 +63,7 @@ def read_time(text: str) -> dt.time:
     raise InputError(msg)
 
 
-def _require_plain(scheduler: str, words: Sequence[str], forbidden: str) -> None:
+def require_plain(scheduler: str, words: Sequence[str], forbidden: str) -> None:
     """Make sure that every word can be written in a unit."""
     for word in words:
         found = re.search(forbidden, word)
@@ -77,7 +82,7 @@ def cron_line(job: Job, *, utc: bool) -> str:
     cron goes by the machine's time zone, with its summer time. Where that is not ``utc``, the line looks every quarter
     of an hour, the same minutes in every zone, whether it is time.
     """
-    _require_plain("cron", job.command, r"\\")  # crons differ in what becomes of two
+    require_plain("cron", job.command, r"\\")  # crons differ in what becomes of two
     command = shlex.join(job.command)
     if utc:
         when = f"{job.at.minute} {job.at.hour} * * *"
@@ -93,9 +98,7 @@ def cron_line(job: Job, *, utc: bool) -> str:
 
 def systemd_files(job: Job, user: str) -> dict[str, str]:
     """Give a service, run by ``user``, and its timer, by file name."""
-    _require_plain("systemd", job.command, r"[\r\n]")
-    words = [_systemd(word) for word in job.command]
-    temporary = any({"tmp"} & {*PurePath(word).parts[1:3]} for word in job.command)
+    require_plain("systemd", job.command, r"[\r\n]")
     limit = "infinity" if job.timeout is None else f"{job.timeout + GRACE_SECONDS:.0f}"
     service = f"""\
 [Unit]
@@ -105,35 +108,11 @@ Description=Forecast of the model {job.model}
 Type=oneshot
 User={user}
 # The colon: nothing is replaced by variables of the environment.
-ExecStart=:{" ".join(words)}
+ExecStart=:{systemd_words(job.command)}
 TimeoutStartSec={limit}
 # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
 SuccessExitStatus={MOVED} {RINGS}
-# Compiled code and temporary files go here, for everything but the project is read-only.
-CacheDirectory={job.name}
-Environment=TMPDIR=%C/{job.name} NUMBA_CACHE_DIR=%C/{job.name}/numba
-Environment=PYTENSOR_FLAGS=base_compiledir=%C/{job.name}/pytensor
-ReadWritePaths={_systemd(str(job.project))}
-ProtectSystem=strict
-ProtectHome=read-only
-PrivateTmp={"no" if temporary else "yes"}
-PrivateDevices=yes
-PrivateNetwork=yes
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-# Not MemoryDenyWriteExecute: the model is compiled while the program runs.
-"""
+{walls(job.name, job.project, job.command)}"""
     timer = f"""\
 [Unit]
 Description=Every day at {job.at:%H:%M} UTC: {job.name}.service
@@ -149,9 +128,40 @@ WantedBy=timers.target
     return {f"{job.name}.service": service, f"{job.name}.timer": timer}
 
 
-def _systemd(word: str) -> str:
-    """Quote a word: backslashes and quotes escaped, and specifiers doubled."""
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+def walls(name: str, project: Path, command: Sequence[str], *, network: bool = False) -> str:
+    """Give the lines of a service that keep its ``command`` from everything but the project, and from the network."""
+    temporary = any({"tmp"} & {*PurePath(word).parts[1:3]} for word in command)
+    return f"""\
+# Compiled code and temporary files go here, for everything but the project is read-only.
+CacheDirectory={name}
+Environment=TMPDIR=%C/{name} NUMBA_CACHE_DIR=%C/{name}/numba
+Environment=PYTENSOR_FLAGS=base_compiledir=%C/{name}/pytensor
+ReadWritePaths={systemd_words([str(project)])}
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp={"no" if temporary else "yes"}
+PrivateDevices=yes
+{"RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" if network else "PrivateNetwork=yes"}
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+# Not MemoryDenyWriteExecute: the model is compiled while the program runs.
+"""
+
+
+def systemd_words(words: Sequence[str]) -> str:
+    """Quote words: backslashes and quotes escaped, and specifiers doubled."""
+    return " ".join('"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"' for word in words)
 
 
 # GitHub.
@@ -191,7 +201,7 @@ def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     """Give a workflow, by file name; the project lies in the working tree ``repository``, or is one."""
     root = repository or job.project
     folder = job.project.relative_to(root).as_posix()
-    _require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
+    require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
     command = shlex.join(("forecast", "run", "--project", folder, *job.options))
     pinned = " ".join(f"{name}=={version(name)}" for name in PINNED)
     wanted = "--constraint pins.txt ." if _is_source(root) else f"{shlex.quote(_requirement())} {pinned}"

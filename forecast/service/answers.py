@@ -26,7 +26,7 @@ class Json(Response):
 
     @override
     def render(self, content: Any) -> bytes:
-        """Write JSON."""
+        """Write plain JSON types."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 

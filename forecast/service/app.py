@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.service import api_evidence, api_forecasts, api_judgements, api_runs
+from forecast.service import api_evidence, api_forecasts, api_judgements, api_runs, telemetry
 from forecast.service.answers import Json, tell_errors, told
 from forecast.service.desk import Desk
 from forecast.service.limits import Limits
@@ -51,10 +51,10 @@ class Door:
 
 
 def application(desk: Desk, door: Door) -> FastAPI:
-    """Give the application that answers for a desk."""
+    """Give the application that answers for a desk, and tells its telemetry."""
     app = FastAPI(
         title="scenario-cascade", version="1", description=ABOUT, openapi_url=f"{ROOT}/openapi.json",
-        docs_url=None, redoc_url=None, default_response_class=Json,
+        docs_url=None, redoc_url=None, default_response_class=Json, telemetry=telemetry.OWN,
     )  # fmt: skip
     app.state.desk, app.state.gate = desk, Gate(desk, open_=door.open, proxy=door.proxy)
     app.state.page, app.state.news = Page(desk, app.state.gate), News(desk)
@@ -76,6 +76,9 @@ def application(desk: Desk, door: Door) -> FastAPI:
         app.include_router(part.api, prefix=ROOT)
     app.include_router(routes)
     app.add_middleware(Limits)
+    if desk.telemetry.on:
+        app.add_middleware(desk.telemetry.requests, root=ROOT)
+        desk.telemetry.watch(desk.seen)
     tell_errors(app, desk.root)
     return app
 
@@ -89,9 +92,10 @@ def serve(root: Path, clock: Callable[[], dt.datetime], door: Door, *, on_ready:
         If the project cannot be read, or the address is taken.
 
     """
-    desk = Desk(root, clock)
+    desk = Desk(root, clock, telemetry.begin())
     desk.head()
-    threading.Thread(target=_warm, args=(desk,), daemon=True).start()
+    warming = threading.Thread(target=_warm, args=(desk,), daemon=True)
+    warming.start()
     settings = uvicorn.Config(
         application(desk, door), host=door.host, port=door.port, log_level="warning", server_header=False,
         proxy_headers=False, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024, limit_concurrency=1000,
@@ -106,6 +110,9 @@ def serve(root: Path, clock: Callable[[], dt.datetime], door: Door, *, on_ready:
     host, port = socket.getsockname()[:2]
     on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     server.run(sockets=[socket])
+    desk.telemetry.close()
+    if warming.is_alive():  # in compiled code, which must not find an interpreter that is half gone
+        os._exit(0)
 
 
 class _Server(uvicorn.Server):

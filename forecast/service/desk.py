@@ -6,14 +6,16 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from forecast import quantities, report
 from forecast.base.clock import local_day
-from forecast.base.errors import InputError, read_date
+from forecast.base.errors import ForecastError, InputError, read_date
 from forecast.project.judgements import JudgementRecord
 from forecast.project.project import Project
+from forecast.service.telemetry import Seen, Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -78,9 +80,13 @@ class Desk:
     What many ask at once is worked out once, and a few things at a time: the others wait.
     """
 
-    def __init__(self, root: Path, clock: Callable[[], dt.datetime]) -> None:
-        """Point at a project; ``clock`` gives the time (aware, UTC)."""
+    def __init__(
+        self, root: Path, clock: Callable[[], dt.datetime], telemetry: Telemetry | None = None
+    ) -> None:  # fmt: skip
+        """Point at a project; ``clock`` gives the time (aware, UTC), and ``telemetry`` hears of forecasts."""
         self.root = root
+        self.telemetry = telemetry or Telemetry()
+        self._asked: dict[str, None] = {}
         self.clock = clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
@@ -132,6 +138,7 @@ class Desk:
     def standing(self, name: str | None, as_of: dt.date) -> Standing:
         """Give the present forecast of a model; no fit is made for it."""
         model = self.project.model(name)
+        self._asked[model.spec.name] = None
         return self.kept(("standing", model.spec.hash, as_of), lambda: self._standing(model, as_of))
 
     def answer[Answer](
@@ -151,8 +158,20 @@ class Desk:
         tokens = self.kept(("tokens",), self.project.ledger.tokens.book)
         return tokens.find(text)
 
+    def seen(self) -> list[Seen]:
+        """Say how each model that was asked for stands today: how old its evidence is, and whether the alarm rings."""
+        today, found = self.today(), list[Seen]()
+        for name in tuple(self._asked):
+            with suppress(ForecastError):
+                now = self.standing(name, today)
+                said = now.alarm_said["state"]
+                age = now.stamp["evidence_age_days"]
+                found.append(Seen(name, age, said == "rings" if said in {"rings", "silent"} else None))
+        return found
+
     def _standing(self, model: Model, as_of: dt.date) -> Standing:
-        found = self.project.update(model, as_of=as_of, refit="never")
+        with self.telemetry.span("forecast", model=model.spec.name, as_of=as_of.isoformat()):
+            found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
         alarm = self._later.submit(report.alarm_part, found, "never")
         alarm.add_done_callback(self._alarm_known)

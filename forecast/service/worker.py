@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from forecast import inference
 from forecast.base.errors import BusyError, ForecastError
 from forecast.project.project import Project
+from forecast.service.telemetry import begin
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.jobs import Job, Jobs
+    from forecast.service.telemetry import Telemetry
 
 
 LOOK = 0.5  # seconds between two looks at the queue
@@ -26,16 +29,24 @@ PATIENCE = 600.0  # seconds for which a run waits for another
 
 def work(
     root: Path, clock: Callable[[], dt.datetime], *, stop: threading.Event,
-    on_job: Callable[[str], object] = lambda _: None, once: bool = False,
+    on_job: Callable[[str], object] = lambda _: None, once: bool = False, telemetry: Telemetry | None = None,
 ) -> None:  # fmt: skip
     """Make the runs of a project's queue until ``stop`` is set, or ``once`` none is left; ``on_job`` hears of each."""
+    with closing(telemetry or begin()) as telling:
+        _take(root, clock, stop, on_job, telling, once=once)
+
+
+def _take(
+    root: Path, clock: Callable[[], dt.datetime], stop: threading.Event, on_job: Callable[[str], object],
+    telling: Telemetry, *, once: bool,
+) -> None:  # fmt: skip
     name = f"{socket.gethostname()}:{os.getpid()}"
     queue = Project(root, clock).ledger.jobs
     while not stop.is_set():
         job = queue.take(name, clock())
         if job is not None:
             on_job(f"job {job.seq}: {job.model} as of {job.as_of}, asked for by {job.asked_by or 'nobody named'}")
-            _make(root, queue, job, clock)
+            _make(root, queue, job, clock, telling)
             done = queue.get(job.seq)
             on_job(
                 f"job {job.seq}: {done.state if done else 'gone'}{f', {done.message}' if done and done.message else ''}"
@@ -46,7 +57,7 @@ def work(
             stop.wait(LOOK)
 
 
-def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime]) -> None:
+def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime], telling: Telemetry) -> None:
     """Make a run, and note how far it is and how it ends."""
     over = threading.Event()
 
@@ -68,7 +79,13 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime]) -
 
     threading.Thread(target=beat, daemon=True).start()
     try:
-        issue = _run(Project(root, clock, job.asked_by), job, on_stage, on_draw, PATIENCE)
+        with telling.job(job.model, job.seq) as tell:
+
+            def on_each(stage: str) -> None:
+                tell(stage)
+                on_stage(stage)
+
+            issue = _run(Project(root, clock, job.asked_by), job, on_each, on_draw, PATIENCE)
         queue.end(job, clock(), issue=issue)
     except ForecastError as error:
         queue.end(job, clock(), message=str(error).replace(f"{root}/", ""))

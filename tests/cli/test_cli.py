@@ -94,7 +94,10 @@ def test_examples_work(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert example
     root = issued_copy(tmp_path)
     shutil.copytree(
-        fitted_once() / "data", root / "data", ignore=shutil.ignore_patterns("ledger.db*", "prior-*"), dirs_exist_ok=True
+        fitted_once() / "data",
+        root / "data",
+        ignore=shutil.ignore_patterns("ledger.db*", "prior-*"),
+        dirs_exist_ok=True,
     )
     (root / "sightings.csv").write_text("indicator,state,date,source,grade\ncyberattack,,2026-01-05,Report.az,C3\n")
     ledger = Project(root, utc_now).ledger

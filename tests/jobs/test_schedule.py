@@ -295,7 +295,7 @@ def test_a_name_that_a_unit_cannot_hold_is_refused(tmp_path: Path, name: str) ->
         (("cron", "--at", "6:00"), "is no time of day"),
         (("cron", "--notify-if", "tensoin:5"), "did you mean 'tension'"),
         (("systemd", "--timeout", "0"), "give seconds above 0"),
-        (("cron", "--output", "x"), "--output is for systemd and github"),
+        (("cron", "--output", "x"), "--output is for files"),
     ],
 )
 def test_a_unit_that_could_not_run_is_not_printed(root: Path, arguments: tuple[str, ...], told: str) -> None:

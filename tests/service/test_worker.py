@@ -19,9 +19,10 @@ from forecast.service.worker import work
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     """Serve a copy whose runs are short."""
+    root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))  # first: it is issued by a run of its own
     settings = inference.Settings(draws=500, tune=200, chains=2)
     monkeypatch.setattr(worker.inference, "Settings", lambda: settings)
-    return served(Path(shutil.copytree(issued_tiny(), tmp_path / "project")))
+    return served(root)
 
 
 def _work(team: Served) -> list[str]:
