@@ -25,6 +25,7 @@ from forecast.service.limits import Limits
 from forecast.service.news import News
 from forecast.service.page import Page, routes
 from forecast.service.people import LOOPBACK, Gate, Proxy
+from forecast.service.schemas import Fault
 from forecast.service.worker import work
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def application(desk: Desk, door: Door) -> FastAPI:
         """Say that the service is there."""
         return Json({"status": "ok"})
 
-    @app.get(f"{ROOT}/ready", tags=["health"], responses={503: {"description": "The ledger cannot be used"}})
+    @app.get(
+        f"{ROOT}/ready", tags=["health"], responses={503: {"description": "The ledger cannot be used", "model": Fault}}
+    )
     def ready() -> Json:
         """Say whether the ledger can be read, and how far it is."""
         try:
