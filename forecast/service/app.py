@@ -78,7 +78,7 @@ def application(desk: Desk, door: Door) -> FastAPI:
         try:
             return Json({"status": "ready", "links": desk.head().links})
         except ForecastError as error:
-            raise HTTPException(503, told(error, desk.root)) from error
+            raise HTTPException(503, told(error, desk.root), {"retry-after": "5"}) from error
 
     for api in (api_forecasts.api, api_evidence.api, api_runs.api):
         app.include_router(api, prefix=ROOT)
