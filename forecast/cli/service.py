@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
 import signal
 import threading
-from typing import Annotated, Literal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from forecast.base.errors import InputError
+from forecast.base.sanitise import one_line
 from forecast.cli.options import HERE, ProjectOption, open_project, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 app = typer.Typer()
 
@@ -42,7 +51,8 @@ def serve(
     proxy = service.Proxy(proxy_header, scope) if proxy_header else None
     found = open_project(project)
     door = service.Door(host, port, proxy)
-    service.serve(found.root, utc_now, door, worker=worker, on_ready=_say_ready)
+    with _worker(found.root) if worker else contextlib.nullcontext():
+        service.serve(found.root, utc_now, door, on_ready=_say_ready)
 
 
 def _say_ready(address: str) -> None:
@@ -60,7 +70,40 @@ def worker(
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    _service().work(open_project(project).root, utc_now, stop=stop, on_job=print, once=once)
+    service = _service()
+    service.work(open_project(project).root, utc_now, stop=stop, on_job=_say, once=once)
+
+
+def _say(line: str) -> None:
+    print(one_line(line), flush=True)
+
+
+@contextlib.contextmanager
+def _worker(root: Path) -> Generator[None]:
+    """Have a worker as a process of its own, which ends with this one."""
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(root, os.getpid()), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+
+
+def _work(root: Path, parent: int) -> None:
+    """Work until the process ``parent`` is gone; a job that was under way is taken again by the next worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    service = _service()
+    service.work(root, utc_now, stop=threading.Event(), on_job=_say)
 
 
 def _service():  # noqa: ANN202 - a package that an extra brings

@@ -40,6 +40,13 @@ class History:
     rate_unit: Ints  # (Q,)
     rate_effect: Floats  # (Q, effects)
 
+    def spans_of(self, stage: int) -> Spans:
+        """Give the spells of the units of one of ``stages`` alone."""
+        regimes = self.spans.rate_table[self.unit_stage[self.rate_unit] == stage, 0]
+        segment, regime = self.spans.spans[:, 0], self.spans.spans[:, 1]
+        inside = np.isin(segment, segment[np.isin(regime, regimes)])
+        return self.spans._replace(spans=np.ascontiguousarray(self.spans.spans[inside]))
+
 
 def compile_history(space: StateSpace, leave_out: str | None = None) -> History:
     """Compile the history of the spec of ``space``; the unit named ``leave_out`` stays a unit, without spells."""

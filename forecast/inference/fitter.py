@@ -78,9 +78,9 @@ class Fitter:
 
     def _make(self, name: str, evidence: Evidence, settings: Settings) -> Fit:
         model, folder = self.model, self.folder
+        _require_possible(model, evidence)  # before anything that takes long
         self.sampling.on_stage("compiling the model")
         sampler = model.sampler(evidence)
-        _require_possible(model, evidence)
         self.sampling.on_stage("sampling" if settings == self.sampling.settings else "sampling again, longer")
         found = fit_model(
             model.space,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Floats
     from forecast.engine.blocks import Blocks
+    from forecast.engine.history import Spans
     from forecast.evidence.compilation import Evidence
     from forecast.evidence.history import History
     from forecast.inference.reweighting import Posterior
@@ -50,10 +51,28 @@ class Parameters:
     history_log_rate: Floats  # (S, Q) of the history's rates, per year
     counted: Floats  # (S, C) log of what each channel is multiplied by in the states it points to
 
+    def history_gain(self, shift: Floats) -> Floats:
+        """(S,) what the log-likelihood of the history gains if its log rates are higher by ``shift`` (1 or S, Q).
+
+        Only stages that are concerned are looked at again; those of a history have nothing to do with one another.
+        """
+        stage_of = self.history.unit_stage[self.history.rate_unit]
+        gained = np.zeros(len(self.history_log_rate))
+        for stage in np.unique(stage_of[shift.any(axis=0)]).tolist():
+            spans, here = self._of_stage(stage)
+            gained = gained + history_log_likelihoods(spans, self.history_log_rate + shift) - here
+        return gained
+
+    def _of_stage(self, stage: int) -> tuple[Spans, Floats]:
+        """Give the spells of one stage of the history, and their log-likelihood under each draw."""
+        if stage not in self._kept:
+            spans = self.history.spans_of(stage)
+            self._kept[stage] = spans, history_log_likelihoods(spans, self.history_log_rate)
+        return self._kept[stage]
+
     @cached_property
-    def history_log_likelihood(self) -> Floats:
-        """(S,) log-likelihood of the history under each draw."""
-        return history_log_likelihoods(self.history.spans, self.history_log_rate)
+    def _kept(self) -> dict[int, tuple[Spans, Floats]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -161,8 +180,7 @@ def moved(
         evidence = compile_evidence(changed, entries, evidence.as_of)
     blocks = found.anchor.blocks.shifted(_or_none(log_rate), _or_none(log_lambda))
     if of_history.any():  # the history is part of what the draws were made under
-        there = history_log_likelihoods(history.spans, parameters.history_log_rate + of_history)
-        gained = gained + there - parameters.history_log_likelihood
+        gained = gained + parameters.history_gain(of_history)
     return _weighed(found, changed, evidence, blocks, gained)
 
 

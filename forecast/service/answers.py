@@ -24,6 +24,7 @@ class Json(JSONResponse):
 
     @override
     def render(self, content: Any) -> bytes:
+        """Write JSON."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import logging
-import multiprocessing
-import os
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, override
@@ -18,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from forecast.base.errors import ForecastError, InputError
-from forecast.service import api_evidence, api_forecasts, api_runs
+from forecast.service import api_evidence, api_forecasts, api_judgements, api_runs
 from forecast.service.answers import Json, tell_errors, told
 from forecast.service.desk import Desk
 from forecast.service.limits import Limits
@@ -26,7 +22,6 @@ from forecast.service.news import News
 from forecast.service.page import Page, routes
 from forecast.service.people import LOOPBACK, Gate, Proxy
 from forecast.service.schemas import Fault
-from forecast.service.worker import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -80,18 +75,16 @@ def application(desk: Desk, door: Door) -> FastAPI:
         except ForecastError as error:
             raise HTTPException(503, told(error, desk.root), {"retry-after": "5"}) from error
 
-    for api in (api_forecasts.api, api_evidence.api, api_runs.api):
-        app.include_router(api, prefix=ROOT)
+    for part in (api_forecasts, api_evidence, api_runs, api_judgements):
+        app.include_router(part.api, prefix=ROOT)
     app.include_router(routes)
     app.add_middleware(Limits)
     tell_errors(app, desk.root)
     return app
 
 
-def serve(
-    root: Path, clock: Callable[[], dt.datetime], door: Door, *, worker: bool, on_ready: Callable[[str], object]
-) -> None:
-    """Serve a project until a signal says to stop; with a ``worker`` as a process of its own.
+def serve(root: Path, clock: Callable[[], dt.datetime], door: Door, *, on_ready: Callable[[str], object]) -> None:
+    """Serve a project until a signal says to stop; ``on_ready`` is told the address.
 
     Raises
     ------
@@ -113,10 +106,9 @@ def serve(
     except SystemExit:
         msg = f"{door.host}:{door.port} cannot be listened on; choose another --port or --host"
         raise InputError(msg) from None
-    with _worker(root) if worker else contextlib.nullcontext():
-        host, port = socket.getsockname()[:2]
-        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        server.run(sockets=[socket])
+    host, port = socket.getsockname()[:2]
+    on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+    server.run(sockets=[socket])
 
 
 class _Server(uvicorn.Server):
@@ -140,31 +132,3 @@ def _warm(desk: Desk) -> None:
     """Make the present forecast of the project's own model, so that the first who asks need not wait for it."""
     with contextlib.suppress(ForecastError):
         desk.standing(None, desk.today())
-
-
-@contextlib.contextmanager
-def _worker(root: Path) -> Generator[None]:
-    """Have a worker as a process of its own, which ends with this one."""
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=(root, os.getpid()), daemon=True)
-    process.start()
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.join(10)
-        if process.is_alive():
-            process.kill()
-
-
-def _work(root: Path, parent: int) -> None:
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def follow() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)  # the service was killed; a job that was under way is taken again
-
-    threading.Thread(target=follow, daemon=True).start()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    work(root, lambda: dt.datetime.now(dt.UTC), stop=stop, on_job=logging.getLogger("forecast.worker").info)

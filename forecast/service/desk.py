@@ -9,15 +9,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from forecast import quantities, report
+from forecast import quantities, record, report
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError, read_date
+from forecast.project.judgements import JudgementRecord
 from forecast.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
+    from forecast.answers.baseline import Baseline
     from forecast.answers.forecast import LiveForecast
     from forecast.inference.model import Model
     from forecast.ledger.chain import Head
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Change
 
 
+PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
 QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
 
@@ -38,6 +41,7 @@ class Standing:
     model: Model
     forecast: LiveForecast
     issue: Issued | None
+    before: Baseline | None
     newest: dt.date | None
     rows: int
     alarm: Future[dict[str, Any] | None]
@@ -45,7 +49,7 @@ class Standing:
     @property
     def alarm_said(self) -> dict[str, Any]:
         """Whether the alarm rings, in words; it takes some seconds, until which it is pending."""
-        if not self.alarm.done() or self.alarm.exception() is not None:
+        if not self.alarm.done() or self.alarm.cancelled() or self.alarm.exception() is not None:
             return {"state": "pending", "sentences": []}
         found = self.alarm.result()
         if found is None:
@@ -86,6 +90,8 @@ class Desk:
         self._files: tuple[Hashable, ...] = ()
         self._later = ThreadPoolExecutor(1, "alarm")
         self._alarms = 0
+        self._pending: dict[str, dict[dt.date, Future[Any]]] = {}
+        self._issued: dict[str, tuple[int, Baseline]] = {}
         self._project = Project(root, clock)
 
     @property
@@ -123,16 +129,20 @@ class Desk:
         found = self.project.dataset(model, now=self.clock())
         return replace(found, ledger=found.ledger.signed(by))
 
+    def judgements(self, by: str) -> JudgementRecord:
+        """Give the judgements of the project for ``by``, whom every one that is made through it names."""
+        return JudgementRecord(self.project.ledger.signed(by), self.project.models)
+
     def standing(self, name: str | None, as_of: dt.date) -> Standing:
         """Give the present forecast of a model; no fit is made for it."""
         model = self.project.model(name)
-        return self.kept(("standing", model.spec.hash, as_of), lambda: self._standing(model, as_of))
+        return self.kept(("standing", model.spec.name, as_of), lambda: self._standing(model, as_of))
 
     def answer[Answer](
         self, standing: Standing, *question: Hashable, ask: Callable[[LiveForecast], Answer], long: bool = False
     ) -> Answer:
         """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
-        key = ("answer", standing.forecast.model_hash, standing.forecast.as_of, question)
+        key = ("answer", standing.forecast.model, standing.forecast.as_of, question)
         return self.kept(key, lambda: ask(standing.forecast), long=long)
 
     def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
@@ -148,18 +158,36 @@ class Desk:
     def _standing(self, model: Model, as_of: dt.date) -> Standing:
         found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
-        alarm = self._later.submit(report.alarm_part, found, "never")
-        alarm.add_done_callback(self._alarm_known)
         issue = self.project.ledger.latest_forecast(model.spec.name)
-        return Standing(model, found, issue, evidence.newest, len(evidence.used), alarm)
-
-    def _alarm_known(self, _: Future[Any]) -> None:
+        alarm = self._later.submit(report.alarm_part, found, "never")
         with self._lock:
-            self._alarms += 1
+            older = self._pending.get(model.spec.name, {}).get(as_of)
+            self._pending[model.spec.name] = {as_of: alarm}
+        if older:
+            older.cancel()  # unless it is under way; where rows come fast, nobody would read it any more
+        alarm.add_done_callback(self._alarm_known)
+        return Standing(model, found, issue, self._baseline(issue), evidence.newest, len(evidence.used), alarm)
+
+    def _baseline(self, issue: Issued | None) -> Baseline | None:
+        """Give an issue as the beginning of a change; its report is long, and read once for all standings on it."""
+        if issue is None:
+            return None
+        with self._lock:
+            seq, before = self._issued.get(issue.model, (0, None))
+            if before is None or seq != issue.seq:
+                before = record.baseline(issue)
+                self._issued[issue.model] = issue.seq, before
+            return before
+
+    def _alarm_known(self, alarm: Future[Any]) -> None:
+        if not alarm.cancelled():
+            with self._lock:
+                self._alarms += 1
 
     def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
         """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
-        fits = frozenset(path.name for path in self.root.glob("data/*/fits/[!p]*.nc"))  # but for draws of the prior
+        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
+        fits = frozenset(name for name in names if not name.startswith(PRIORS))
         whole = (self.head(), self._files, fits, key)
         with self._lock:
             found = self._kept.get(whole)

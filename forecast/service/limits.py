@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -34,21 +31,17 @@ POLICY = (
 class Bucket:
     """Counts the requests of each peer: a bucket that holds `BURST` and fills by `RATE` a second."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Count by a clock of seconds."""
-        self._clock = clock
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        """Begin with full buckets."""
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, peer: str) -> float:
-        """Take a request of a peer, and give the seconds after which there is one again; 0 if there was one."""
-        now = self._clock()
-        with self._lock:
-            left, since = self._left.pop(peer, (BURST, now))
-            left = min(BURST, left + (now - since) * RATE)
-            self._left[peer] = (max(left - 1, 0.0) if left >= 1 else left, now)
-            while len(self._left) > PEERS:
-                self._left.popitem(last=False)
+    def take(self, peer: str, now: float) -> float:
+        """Take a request of a peer at a second, and give in how many there is one again; 0 if there was one."""
+        left, since = self._left.pop(peer, (BURST, now))
+        left = min(BURST, left + (now - since) * RATE)
+        self._left[peer] = (left - 1 if left >= 1 else left, now)
+        while len(self._left) > PEERS:
+            self._left.popitem(last=False)
         return 0.0 if left >= 1 else (1 - left) / RATE
 
 
@@ -66,7 +59,7 @@ class Limits:
             await self.app(scope, receive, send)
             return
         peer = scope["client"][0] if scope.get("client") else ""
-        if wait := self.bucket.take(peer):
+        if wait := self.bucket.take(peer, asyncio.get_running_loop().time()):
             await _refuse(
                 send, 429, "too many requests; ask again later", {b"retry-after": str(int(wait) + 1).encode()}
             )

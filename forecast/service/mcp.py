@@ -20,6 +20,7 @@ from forecast.base.errors import ForecastError, InputError, nearest
 from forecast.base.sanitise import visible
 from forecast.ledger.tokens import SCOPES
 from forecast.project.project import Project
+from forecast.service.desk import Desk
 from forecast.service.tools import Caller, Tools
 
 try:
@@ -67,7 +68,7 @@ class AssistantServer(MCPServer[Any]):
         super().__init__(
             NAME, instructions=INSTRUCTIONS, version=version(NAME), log_level="WARNING", subscriptions=False, **how
         )
-        self._root = str(tools.project.root)
+        self._root = str(tools.desk.root)
         self._arguments: dict[str, set[str]] = {}
         for name, title in TITLES.items():
             tool = getattr(tools, name)
@@ -127,7 +128,9 @@ def _program(context: Context[Any, Any] | None) -> str:
 
 def stdio_server(project: Project, clock: Callable[[], dt.datetime]) -> AssistantServer:
     """Make the server for the local user, who is trusted and may propose."""
-    return AssistantServer(Tools(project, clock, lambda: Caller(project.by, may_write=True, program=PROGRAM.get())))
+    return AssistantServer(
+        Tools(Desk(project.root, clock), lambda: Caller(project.by, may_write=True, program=PROGRAM.get()))
+    )
 
 
 class LedgerTokens:
@@ -165,7 +168,7 @@ def http_app(
     auth = AuthSettings.model_validate(
         {"issuer_url": f"http://{place}:{port}", "resource_server_url": None, "required_scopes": ["read"]}
     )
-    server = AssistantServer(Tools(project, clock, _bearer), token_verifier=LedgerTokens(project), auth=auth)
+    server = AssistantServer(Tools(Desk(project.root, clock), _bearer), token_verifier=LedgerTokens(project), auth=auth)
     hosts = list(dict.fromkeys((*LOOPBACK, place, *names)))
     security = TransportSecuritySettings(
         allowed_hosts=[form for one in hosts for form in (one, f"{one}:*")],

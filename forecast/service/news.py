@@ -42,19 +42,18 @@ class News:
             if self._looking is None or self._looking.done():
                 self._state = await run_in_threadpool(self._read)
                 self._looking = asyncio.create_task(self._look())
-            yield self._event()
+            told = ""
             while not await gone():
-                changed = self._changed
+                if self._state != told:
+                    told = self._state
+                    yield f"event: news\ndata: {json.dumps({'state': told})}\n\n"
+                    continue
                 try:
-                    await asyncio.wait_for(changed.wait(), BEAT)
-                    yield self._event()
+                    await asyncio.wait_for(self._changed.wait(), BEAT)
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:
             self._listeners -= 1
-
-    def _event(self) -> str:
-        return f"event: news\ndata: {json.dumps({'state': self._state})}\n\n"
 
     def _read(self) -> str:
         return self._desk.state()

@@ -25,6 +25,7 @@ from forecast.service.schemas import Retraction, Row
 Model = Annotated[str, Query(max_length=120)]
 RowId = Annotated[str, Query(max_length=200)]
 Words = Annotated[str, Query(max_length=200)]
+Field = Annotated[str, Form(max_length=200)]
 LISTED = 8  # indicators that a search shows
 LOGGED = 15  # rows of the log
 STATIC = {"page.css": "text/css", "page.js": "text/javascript", "htmx.min.js": "text/javascript"}
@@ -60,9 +61,12 @@ class Page:
         """Say what became of a row, and show before and after."""
         after, changes = self.desk.moved(before)
         rows = (*added.new, *added.superseded) if added else ()
-        known = ["This very row was there already."] if added and added.unchanged else []
+        known = bool(added and added.unchanged)
         return self.html(
-            "result", lines=[f"{done} {', '.join(rows)}.", *known, *(added.notices if added else ())],
+            "result", lines=[
+                "This very row was there already." if known else f"{done} {', '.join(rows)}.",
+                *(added.notices if added else ()),
+            ],
             changes=moves(changes), titles=views.titles(after), weeks=report.usual_weeks(after.model.spec),
             undo=rows[0] if rows else None, model=before.forecast.model,
         )  # fmt: skip
@@ -235,6 +239,40 @@ def ask(shown: AtPage, person: Writer, model: Model) -> Response:
 def runs(shown: AtPage, _: Writer) -> Response:
     """Show how far the runs are."""
     return _runs(shown)
+
+
+# Analysts' own forecasts.
+
+
+@routes.get("/judge")
+def own(shown: AtPage, request: Request, person: Writer, model: Model = "") -> Response:
+    """Show what can be judged, and nothing of what the model says."""
+    name = shown.model(model)
+    found = shown.desk.project.judgements.questions(name, analyst=person.name, now=shown.desk.clock()).to_dict()
+    outcomes = shown.desk.project.model(name).spec.outcomes
+    for one in found["questions"]:
+        one["title"] = outcomes[one["outcome"]].label if one["outcome"] in outcomes else one["outcome"]
+    return shown.html(
+        "judge", model=name, person=person, stamp=shown.gate.stamp(request),
+        **{key: found[key] for key in ("questions", "sentences")},
+    )  # fmt: skip
+
+
+@routes.post("/part/judge")
+def judge(  # what a judgement consists of
+    shown: AtPage, person: Writer, model: Model, outcome: Field, date: Field, percent: Annotated[float, Form()],
+    since: Field = "", note: Annotated[str, Form(max_length=4000)] = "", seen: Annotated[bool, Form()] = False,
+) -> Response:  # fmt: skip
+    """Record a probability, and show the model's number and the pool beside it."""
+    require_model(shown.desk, model)
+    try:
+        found = shown.desk.judgements(person.name).judge(
+            outcome, probability=percent / 100, analyst=person.name, now=shown.desk.clock(), date=date,
+            since=since or None, seen=seen, note=note, model=model,
+        )  # fmt: skip
+    except ForecastError as error:
+        return shown.fault(error)
+    return shown.html("told", sentences=found.sentences)
 
 
 # Signing in and out, and the files of the page.

@@ -1,6 +1,6 @@
 """What assistants may ask: each tool as a method, whose docstring is the description that an assistant reads.
 
-Answers are plain JSON: ``sentences`` to quote, how the forecast stands (`forecast.service.standing`), and the numbers
+Answers are plain JSON: ``sentences`` to quote, how the forecast stands (`forecast.service.stands`), and the numbers
 that the tool is for.
 """
 
@@ -17,8 +17,8 @@ from forecast import feeds, ledger, theory
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.sanitise import one_line
-from forecast.project.project import Project
-from forecast.service.standing import Forecasts, Kept, require_short, standing
+from forecast.service.desk import Desk, Standing
+from forecast.service.stands import require_short, stands
 
 MOST_NUMBERS = 60  # probabilities of an answer
 MOST_LINES = 12  # of what moved or what to watch
@@ -56,10 +56,9 @@ Weeks = Annotated[
 class Tools:
     """Answers to assistants about a project; every method is one tool."""
 
-    def __init__(self, project: Project, clock: Callable[[], dt.datetime], caller: Callable[[], Caller]) -> None:
-        """Answer from ``project``; ``clock`` gives the time (aware, UTC), ``caller`` who asks at the moment."""
-        self.project = project
-        self.forecasts = Forecasts(project, clock)
+    def __init__(self, desk: Desk, caller: Callable[[], Caller]) -> None:
+        """Answer from a ``desk``; ``caller`` gives who asks at the moment."""
+        self.desk = desk
         self._caller = caller
 
     def get_forecast(
@@ -235,7 +234,7 @@ class Tools:
         concluded, and the sentences say so.
         """
         kept = self._kept(model, None)
-        found = self.project.score(kept.forecast.model)
+        found = self.desk.project.score(kept.forecast.model)
         content = found.to_dict()
         names = ("issues", "resolved", "void", "settled", "open", "next")
         parts = [
@@ -267,10 +266,10 @@ class Tools:
         if not caller.may_write:
             msg = "this token is for reading (scope read); to propose a sighting takes one of scope write"
             raise InputError(msg)
-        kept, of = self._kept(model, None), self.project.model(model)
+        kept, of = self._kept(model, None), self.desk.project.model(model)
         cells = {"indicator": indicator, "date": date, "source": source, "url": url, "text": text}
         coder = " ".join(part for part in ("assistant", one_line(caller.program)[:40]) if part)
-        waiting = self.project.feeds(of, now=self.forecasts.clock())
+        waiting = self.desk.project.feeds(of, now=self.desk.clock())
         one, new = waiting.propose(
             cells | {"reported_on": reported_on or ""}, f"{coder}, for {caller.by}" if caller.by else coder
         )
@@ -286,14 +285,14 @@ class Tools:
         }  # fmt: skip
         return self._answer(kept, said, more)
 
-    def _kept(self, model: str | None, as_of: str | None) -> Kept:
+    def _kept(self, model: str | None, as_of: str | None) -> Standing:
         _require_names(model=model, as_of=as_of)
-        return self.forecasts.get(model, as_of)
+        return self.desk.standing(model, self.desk.day(as_of))
 
-    def _answer(self, kept: Kept, said: Iterable[str], more: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, kept: Standing, said: Iterable[str], more: Mapping[str, Any]) -> dict[str, Any]:
         """Put an answer together: its sentences first, then how the forecast stands, then the numbers."""
-        stands = standing(kept, self.forecasts.today)
-        return _plain({"sentences": [*said, *stands.pop("sentences")], **stands, **more})
+        how = stands(kept, self.desk.today())
+        return _plain({"sentences": [*said, *how.pop("sentences")], **how, **more})
 
 
 def _require_names(**texts: str | None) -> None:

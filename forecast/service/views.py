@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from forecast import record, report
+from forecast import report
 from forecast.base import prose
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def now(standing: Standing) -> dict[str, Any]:
     weeks, said = report.usual_weeks(spec), titles(standing)
     rows = [row for row in standing.forecast.quantities if row.kind == "at" and row.horizon_weeks == weeks]
     date = next(row.date for row in rows)
-    before = record.baseline(standing.issue) if standing.issue else None
+    before = standing.before
     tones = {name: k for k, name in enumerate(spec.outcomes)}
     states = {name: {"states": row.states} for name, row in spec.outcomes.items()}
     named = [{"outcome": row.outcome} for row in sorted(rows, key=lambda one: -one.estimate.mean)]

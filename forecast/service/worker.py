@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from forecast import inference
@@ -54,13 +53,14 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime]) -
     def on_stage(stage: str) -> None:
         queue.tell(job, clock(), stage=stage)
 
-    last = 0.0
+    told = clock()
 
     def on_draw(done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last > LOOK:
-            last = time.monotonic()
-            queue.tell(job, clock(), stage="sampling", done=done, total=total)
+        nonlocal told
+        now = clock()
+        if done == total or (now - told).total_seconds() > LOOK:
+            told = now
+            queue.tell(job, now, stage="sampling", done=done, total=total)
 
     def beat() -> None:
         while not over.wait(BEAT):
@@ -68,7 +68,7 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime]) -
 
     threading.Thread(target=beat, daemon=True).start()
     try:
-        issue = _run(Project(root, clock, job.asked_by), job, on_stage, on_draw)
+        issue = _run(Project(root, clock, job.asked_by), job, on_stage, on_draw, PATIENCE)
         queue.end(job, clock(), issue=issue)
     except ForecastError as error:
         queue.end(job, clock(), message=str(error).replace(f"{root}/", ""))
@@ -80,17 +80,17 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime]) -
 
 
 def _run(
-    project: Project, job: Job, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None]
-) -> int:  # fmt: skip
-    """Issue the forecast, and give its number; another run is waited for."""
-    until = time.monotonic() + PATIENCE
+    project: Project, job: Job, on_stage: Callable[[str], None], on_draw: Callable[[int, int], None], patience: float
+) -> int:
+    """Issue the forecast, and give its number; another run is waited for, for so many seconds."""
     model = project.model(job.model)
     while True:
         try:
             settings = inference.Settings()
             return project.run(model, job.as_of, settings, on_stage=on_stage, on_draw=on_draw).issued.seq
         except BusyError:
-            if time.monotonic() > until:
+            if patience <= 0:
                 raise
             on_stage("waiting for another run")
-            time.sleep(LOOK)
+            patience -= LOOK
+            threading.Event().wait(LOOK)

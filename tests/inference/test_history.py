@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from places import MODEL, ROOT
 from spells import spell, toy_spec
 
 from forecast.engine.blocks import Draws
-from forecast.engine.history import history_log_likelihood
+from forecast.engine.history import history_log_likelihood, history_log_likelihoods
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor
@@ -18,7 +19,9 @@ from forecast.inference.model import Model
 from forecast.inference.pymc_model import build_model
 from forecast.inference.reweighting import reweigh
 from forecast.inference.sampler import Sampler
-from forecast.inference.shifted_prior import PARAMETERS, moved, parameter_names, parameters_of
+from forecast.inference.shifted_prior import PARAMETERS, Parameters, moved, parameter_names, parameters_of
+from forecast.ledger.history import read_history
+from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
 
@@ -129,6 +132,23 @@ def test_moved_draws_weigh_what_the_history_gains() -> None:
         for a, b in zip(parameters.history_log_rate, then, strict=True)
     ]
     assert new.log_ratios == pytest.approx(np.array(gained), abs=1e-9)
+
+
+def test_stages_of_a_history_gain_apart() -> None:
+    """What a history gains by other rates is found from the stages that they are of, and is that of the whole."""
+    spec = load_spec(MODEL)
+    told = read_history(ROOT / "data" / spec.model.dataset / "history.csv", dt.date(2026, 1, 8))
+    space, rng = StateSpace(spec.with_history(told)), np.random.default_rng(4)
+    history = compile_history(space)
+    assert len(history.stages) == 2
+    log_rate = rng.normal(0, 0.5, (20, len(history.rate_unit)))
+    parameters = Parameters({}, np.empty((20, 4)), np.empty((20, 0)), history, log_rate, np.empty((20, 0)))
+    before = history_log_likelihoods(history.spans, log_rate)
+    of_stage = history.unit_stage[history.rate_unit]
+    for stages in ([0], [1], [0, 1]):
+        shift = rng.normal(0, 0.3, log_rate.shape) * np.isin(of_stage, stages)
+        whole = history_log_likelihoods(history.spans, log_rate + shift) - before
+        assert parameters.history_gain(shift) == pytest.approx(whole, abs=1e-9)
 
 
 @pytest.mark.slow

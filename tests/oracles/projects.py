@@ -112,13 +112,36 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
             make(folder)
             (folder / "made").touch()
         mine = tempfile.TemporaryDirectory(dir=shared())
-        shutil.copytree(folder, mine.name, dirs_exist_ok=True)
+        copied(folder, Path(mine.name))
     atexit.register(mine.cleanup)
     return Path(mine.name)
 
 
+def copied(root: Path, folder: Path) -> Path:
+    """Copy a project; draws of the prior, which nobody writes into, are the same file."""
+
+    def copy(source: str, target: str) -> str:
+        if Path(source).name.startswith("prior-"):
+            with contextlib.suppress(OSError):
+                os.link(source, target)
+                return target
+        return shutil.copy2(source, target)
+
+    return Path(shutil.copytree(root, folder, copy_function=copy, dirs_exist_ok=True))
+
+
+def with_prior(root: Path) -> Path:
+    """Put the draws of the prior into a new project, where drawing them would take most of a first run."""
+    fits = Path("data", "russia_azerbaijan", "fits")
+    (root / fits).mkdir(parents=True, exist_ok=True)
+    for path in (fitted_once() / fits).glob("prior-*"):
+        os.link(path, root / fits / path.name)
+    return root
+
+
 def _issue(folder: Path) -> None:
     init(folder / "project")
+    with_prior(folder / "project")
     done = process(*RUN, cwd=folder / "project")
     assert done.code == 0, done.err
     (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
@@ -133,13 +156,16 @@ def issued_once() -> tuple[Path, Done]:
 
 @functools.cache
 def fitted_once() -> Path:
-    """Make one project with one good fit, for all tests; it is never changed."""
+    """Make one project with one good fit, for all tests; it is never changed.
+
+    Half of the usual draws do not pass the checks.
+    """
     return made_once("fitted", lambda folder: forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)) / "fresh"
 
 
 def issued_copy(folder: Path) -> Path:
     """Give a copy of the project that may be changed."""
-    return Path(shutil.copytree(issued_once()[0], folder / "project"))
+    return copied(issued_once()[0], folder / "project")
 
 
 def fresh(folder: Path) -> Path:

@@ -157,7 +157,7 @@ def main() -> None:
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
 
-    serve(root, lambda: NOW, Door(port=port), worker=False, on_ready=say)
+    serve(root, lambda: NOW, Door(port=port), on_ready=say)
 
 
 if __name__ == "__main__":

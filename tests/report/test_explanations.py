@@ -6,15 +6,17 @@ import datetime as dt
 import json
 import shutil
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from projects import AS_OF, MODEL, NOW, REPORT, call, fitted_once, issued_copy, issued_once
+from projects import AS_OF, MODEL, NOW, REPORT, call, copied, fitted_once, issued_copy, issued_once
 
 import forecast
 from forecast.quantities.from_draws import RAREST
 from forecast.report.explanations import lead_outcome, usual_weeks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ def test_every_basis_of_the_model_file_is_there(report: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
     """The headline, the changes and the drivers speak of the issue before; the past that is the same is taken over."""
-    root = Path(shutil.copytree(fitted_once(), tmp_path / "project"))
+    root = copied(fitted_once(), tmp_path / "project")
     project = forecast.open(root)
     model = project.model("russia_azerbaijan")
     from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import

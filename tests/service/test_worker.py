@@ -86,8 +86,8 @@ def test_a_worker_tells_how_far_it_is(desk: Served, monkeypatch: pytest.MonkeyPa
     """Stages and draws of a fit are those that the run tells of."""
     told: list[tuple[str | None, int | None, int | None]] = []
 
-    def run(project: object, job: object, on_stage: object, on_draw: object) -> int:
-        del project
+    def run(project: object, job: object, on_stage: object, on_draw: object, patience: float) -> int:
+        del project, patience
         on_stage("compiling")
         told.append(_far(desk, job.seq))
         on_draw(40, 40)

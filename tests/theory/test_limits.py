@@ -201,10 +201,10 @@ def test_rates_have_a_cap_with_the_arithmetic() -> None:
 )
 def test_what_would_take_a_machine_down_is_refused_at_once(text: str, said: str) -> None:
     """Thousands of digits, levels, keys or bytes are said without time or memory."""
-    began = time.monotonic()
+    began = time.process_time()
     found = faults(text)
     assert any(said in fault for fault in found), found[:3]
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:

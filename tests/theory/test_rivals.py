@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelfiles import FINDING, VALUES, changed, leaves, put, to_toml
+from modelfiles import FINDING, VALUES, at, changed, leaves, put, to_toml
 from places import MODELS
 
 from forecast.base.errors import InputError, ModelFileError
@@ -309,29 +310,31 @@ CHANGES: dict[str, Any] = {
     "experts": [{"name": n, "label": n, "weight": 1, "basis": BASIS, "priors": {FRESH_DEAL: [1, 2]}} for n in "ab"],
 }
 PLACES = sorted({place[:k] for place, _ in leaves(CHANGES) for k in range(1, len(place) + 1)}, key=repr)
+GARBAGE = st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=FINDING)
-@given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3))
-def test_garbage_in_a_rival_is_refused_or_read(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Any, Any]]
-) -> None:
+@settings(max_examples=12, deadline=None, derandomize=True, phases=FINDING)
+@given(GARBAGE)
+def test_garbage_in_a_rival_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, changes: Any) -> None:
     """Whatever stands in a rival's file, it is read or refused with faults: no other error ever escapes."""
     raw = json.loads(json.dumps(CHANGES))  # no two bases the same list
     for place, value in changes:
-        node: Any = raw
-        try:
-            for part in place[:-1]:
-                node = node[part]
-            node[place[-1]] = value
-        except (KeyError, IndexError, TypeError):
-            continue
+        with suppress(KeyError, IndexError, TypeError):
+            at(raw, place[:-1])[place[-1]] = value
     try:
         found = load_spec(rival(tmp_path_factory.mktemp("garbage"), raw))
     except ModelFileError as error:
         assert error.faults  # noqa: PT017 - either is right
     else:
         assert found.extends == "russia_azerbaijan"
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None, derandomize=True, phases=FINDING)
+@given(GARBAGE)
+def test_much_garbage_in_a_rival_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, changes: Any) -> None:
+    """The same of many more files."""
+    test_garbage_in_a_rival_is_refused_or_read.hypothesis.inner_test(tmp_path_factory, changes)
 
 
 def test_that_model_is_good_before_it_is_garbled(tmp_path: Path) -> None:

@@ -402,22 +402,20 @@ PLACES = [place for place, _ in leaves(REFERENCE)]
 INNER = sorted({place[:k] for place in PLACES for k in range(1, len(place))}, key=repr)
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, phases=FINDING, suppress_health_check=[HealthCheck.too_slow]
+GARBAGE = st.lists(
+    st.tuples(
+        st.sampled_from(PLACES) | st.sampled_from(INNER),
+        st.sampled_from(["put", "drop", "rename", "again"]),
+        VALUES,
+    ),
+    min_size=1,
+    max_size=4,
 )
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(PLACES) | st.sampled_from(INNER),
-            st.sampled_from(["put", "drop", "rename", "again"]),
-            VALUES,
-        ),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_garbage_is_refused_or_read(changes: list[tuple[Place, str, Any]]) -> None:
-    """Whatever is put into a model file, it is read or refused with faults: no other error ever escapes."""
+HOW = {"deadline": None, "derandomize": True, "phases": FINDING, "suppress_health_check": [HealthCheck.too_slow]}
+
+
+def refused_or_read(changes: list[tuple[Place, str, Any]]) -> None:
+    """Hold what is read of a garbled model file against the two things that may become of it."""
     raw = copy.deepcopy(REFERENCE)
     for place, what, value in changes:
         try:
@@ -439,3 +437,18 @@ def test_garbage_is_refused_or_read(changes: list[tuple[Place, str, Any]]) -> No
         assert error.faults  # noqa: PT017 - either is right
     else:
         assert len(spec.hash) == 12
+
+
+@settings(max_examples=30, **HOW)
+@given(GARBAGE)
+def test_garbage_is_refused_or_read(changes: list[tuple[Place, str, Any]]) -> None:
+    """Whatever is put into a model file, it is read or refused with faults: no other error ever escapes."""
+    refused_or_read(changes)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, **HOW)
+@given(GARBAGE)
+def test_much_garbage_is_refused_or_read(changes: list[tuple[Place, str, Any]]) -> None:
+    """The same of many more files."""
+    refused_or_read(changes)

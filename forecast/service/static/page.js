@@ -13,12 +13,21 @@
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
     };
   };
-  listen();
-  // A refusal is shown where the answer would stand.
+  if (document.getElementById("now-part")) listen();
+  // A refusal in words is shown where the answer would stand, any other at the foot of the page.
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.status >= 400 && event.detail.xhr.getResponseHeader("x-forecast-part")) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
+  });
+  document.body.addEventListener("htmx:responseError", (event) => {
+    let said = "the service did not answer as it should; load the page again";
+    try { said = JSON.parse(event.detail.xhr.responseText).detail || said; } catch { /* no JSON */ }
+    const told = document.getElementById("told") || document.body.appendChild(document.createElement("div"));
+    told.id = "told";
+    told.className = "note fault";
+    told.setAttribute("role", "alert");
+    told.textContent = `Not done: ${said}`;
   });
 })();
