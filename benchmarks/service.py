@@ -188,7 +188,7 @@ def main() -> None:
             [*PROGRAM, "serve", "--port", "0", "--no-worker"], cwd=root, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            assert process.stdout is not None
+            assert process.stdout is not None  # noqa: S101 - it is piped
             address = process.stdout.readline().split()[2].rstrip("/")
             server = psutil.Process(process.pid)
             load = Load(indicators, token, now.date())

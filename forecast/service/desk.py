@@ -85,7 +85,7 @@ class Desk:
         self.root = root
         self.clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, Head | None, Hashable], Future[Any]] = OrderedDict()
         self._turns = {False: threading.BoundedSemaphore(QUICK), True: threading.BoundedSemaphore(LONG)}
         self._files: tuple[Hashable, ...] = ()
         self._later = ThreadPoolExecutor(1, "alarm")
@@ -184,18 +184,19 @@ class Desk:
             with self._lock:
                 self._alarms += 1
 
-    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
-        """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
-        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
-        fits = frozenset(name for name in names if not name.startswith(PRIORS))
-        whole = (self.head(), self._files, fits, key)
+    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False, lasting: bool = False) -> Made:
+        """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are.
+
+        What is ``lasting`` is made once, whatever they become.
+        """
+        head = None if lasting else self.head()
+        whole = (key, head, None if head is None else self._rests_on())
         with self._lock:
             found = self._kept.get(whole)
             first = found is None
             if found is None:
                 found = self._kept[whole] = Future()
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+                self._forget(head)
             else:
                 self._kept.move_to_end(whole)
         if first:
@@ -208,3 +209,16 @@ class Desk:
                 found.set_exception(error)
                 raise
         return found.result()
+
+    def _rests_on(self) -> tuple[Hashable, ...]:
+        """Give what an answer rests on besides the ledger: the model files, and fits but for draws of the prior."""
+        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
+        return self._files, frozenset(name for name in names if not name.startswith(PRIORS))
+
+    def _forget(self, head: Head | None) -> None:
+        """Drop what nobody can ask for any more, for it rests on fewer rows, and what is over `KEPT`."""
+        if head is not None:
+            for key in [one for one in self._kept if one[1] is not None and one[1].links < head.links]:
+                del self._kept[key]
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)

@@ -79,7 +79,7 @@ def history(desk: Desk, standing: Standing) -> dict[str, Any]:
     issue = standing.issue
     if issue is None:
         return {"issue": None}
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True)
+    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
     shown = {name: {"takeaway": drawn[name][1], "alt": drawn[name][2]} for name in PICTURES if name in drawn}
     return {"issue": issue.seq, "as_of": issue.as_of, "pictures": shown, "model": issue.model}
 
@@ -89,7 +89,7 @@ def picture(desk: Desk, standing: Standing, name: str) -> str | None:
     issue = standing.issue
     if issue is None or name not in PICTURES:
         return None
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True)
+    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
     return drawn[name][0] if name in drawn else None
 
 
