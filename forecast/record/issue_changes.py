@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -55,16 +56,21 @@ def issued_of(report: Mapping[str, Any], outcome: str, date: dt.date) -> Estimat
 
 
 def baseline(issued: Issued) -> Baseline:
-    """Give an issued forecast as the beginning of a change; its report data are read when they are asked."""
+    """Give an issued forecast as the beginning of a change; its report data are read when they are asked, once."""
+
+    @functools.cache
+    def data() -> dict[str, Any]:
+        return json.loads(issued.content)
+
     return Baseline(
         as_of=issued.as_of,
         model_hash=issued.model_hash,
         evidence_hash=issued.evidence_hash,
         fit=issued.fit,
         watermark=issued.watermark,
-        said=lambda outcome, date: issued_of(json.loads(issued.content), outcome, date),
-        until=lambda outcome: last_date(json.loads(issued.content), outcome),
-        alarm=lambda: json.loads(issued.content).get("alarm"),
+        said=lambda outcome, date: issued_of(data(), outcome, date),
+        until=lambda outcome: last_date(data(), outcome),
+        alarm=lambda: data().get("alarm"),
     )
 
 

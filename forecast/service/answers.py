@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, override
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from forecast.base.errors import BusyError, ForecastError, LedgerError, UntrustworthyError
 
@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from forecast.service.desk import Desk, Standing
 
 
-class Json(Response):
+class Json(JSONResponse):
     """JSON in ASCII, so that no text of a source can break it."""
-
-    media_type = "application/json"
 
     @override
     def render(self, content: Any) -> bytes:
         """Write plain JSON types."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+class Events(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
 
 
 def answered(standing: Standing, answer: object, status: int = 200) -> Json:

@@ -15,19 +15,21 @@ from forecast.ledger.issued import Issued
 from forecast.service.answers import Json, answered, require_model, standing_of
 from forecast.service.desk import Desk
 from forecast.service.people import AtDesk, may_read
-from forecast.service.schemas import Answer, Day, Do, ForecastAnswer, SupposedAnswer, WhatIf
+from forecast.service.schemas import Answer, Day, Do, Fault, ForecastAnswer, SupposedAnswer, WhatIf
 
 ModelPath = Annotated[str, Path(max_length=120)]
 AsOf = Annotated[Day | None, Query(description="Day of the forecast; today by default.")]
 Outcome = Annotated[str, Query(max_length=120)]
 Weeks = Annotated[int | None, Query(ge=1, le=1000, description="One of the model's horizons; the longest by default.")]
 Ahead = Annotated[int | None, Query(ge=1, le=1000, description="Weeks through which somebody watches.")]
+_FAULT = {"application/json": {"schema": Fault.model_json_schema()}}
 FAULTS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text}
+    code: {"description": text, "content": _FAULT}
     for code, text in {
-        401: "No token, or one that is not good", 403: "A token of a smaller scope", 404: "Nothing of this name",
-        409: "The numbers cannot be trusted", 413: "Too long", 422: "Bad input, in words",
-        429: "Too many requests", 503: "Busy, or the ledger cannot be used",
+        400: "A body that cannot be read", 401: "No token, or one that is not good",
+        403: "A token of a smaller scope", 404: "Nothing of this name", 409: "The numbers cannot be trusted",
+        413: "Too long", 422: "Bad input, in words", 429: "Too many requests",
+        503: "Busy, or the ledger cannot be used",
     }.items()
 }  # fmt: skip
 

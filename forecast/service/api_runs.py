@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from forecast.ledger import jobs
-from forecast.service.answers import Json, require_model
+from forecast.service.answers import Events, Json, require_model
 from forecast.service.api_forecasts import FAULTS, ModelPath
 from forecast.service.desk import Desk
 from forecast.service.people import AtDesk, Writer, may_read
@@ -46,8 +45,8 @@ def one(desk: AtDesk, number: Number) -> Json:
     return Json(plain(_job(desk, number)))
 
 
-@api.get("/jobs/{number}/events", dependencies=[Depends(may_read)])
-async def events(desk: AtDesk, number: Number, request: Request) -> StreamingResponse:
+@api.get("/jobs/{number}/events", response_class=Events, dependencies=[Depends(may_read)])
+async def events(desk: AtDesk, number: Number, request: Request) -> Events:
     """Tell of a run as server-sent events until it has ended."""
     await run_in_threadpool(_job, desk, number)
 
@@ -62,13 +61,13 @@ async def events(desk: AtDesk, number: Number, request: Request) -> StreamingRes
                 return
             await asyncio.sleep(LOOK)
 
-    return StreamingResponse(tell(), media_type="text/event-stream")
+    return Events(tell())
 
 
-@api.get("/events", dependencies=[Depends(may_read)])
-async def what_is_new(request: Request) -> StreamingResponse:
+@api.get("/events", response_class=Events, dependencies=[Depends(may_read)])
+async def what_is_new(request: Request) -> Events:
     """Tell, as server-sent events, that something was recorded, issued or resolved."""
-    return StreamingResponse(request.app.state.news.listen(request.is_disconnected), media_type="text/event-stream")
+    return Events(request.app.state.news.listen(request.is_disconnected))
 
 
 def _job(desk: Desk, number: int) -> jobs.Job:

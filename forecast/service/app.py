@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import signal
 import threading
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from forecast.service.limits import Limits
 from forecast.service.news import News
 from forecast.service.page import Page, routes
 from forecast.service.people import LOOPBACK, Gate, Proxy
+from forecast.service.schemas import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -64,13 +66,15 @@ def application(desk: Desk, door: Door) -> FastAPI:
         """Say that the service is there."""
         return Json({"status": "ok"})
 
-    @app.get(f"{ROOT}/ready", tags=["health"], responses={503: {"description": "The ledger cannot be used"}})
+    @app.get(
+        f"{ROOT}/ready", tags=["health"], responses={503: {"description": "The ledger cannot be used", "model": Fault}}
+    )
     def ready() -> Json:
         """Say whether the ledger can be read, and how far it is."""
         try:
             return Json({"status": "ready", "links": desk.head().links})
         except ForecastError as error:
-            raise HTTPException(503, told(error, desk.root)) from error
+            raise HTTPException(503, told(error, desk.root), {"retry-after": "5"}) from error
 
     for part in (api_forecasts, api_evidence, api_runs, api_judgements):
         app.include_router(part.api, prefix=ROOT)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from forecast import quantities, report
+from forecast import quantities, record, report
 from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, InputError, read_date
 from forecast.project.judgements import JudgementRecord
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
+    from forecast.answers.baseline import Baseline
     from forecast.answers.forecast import LiveForecast
     from forecast.inference.model import Model
     from forecast.ledger.chain import Head
@@ -42,6 +43,7 @@ class Standing:
     model: Model
     forecast: LiveForecast
     issue: Issued | None
+    before: Baseline | None
     newest: dt.date | None
     rows: int
     alarm: Future[dict[str, Any] | None]
@@ -49,7 +51,7 @@ class Standing:
     @property
     def alarm_said(self) -> dict[str, Any]:
         """Whether the alarm rings, in words; it takes some seconds, until which it is pending."""
-        if not self.alarm.done() or self.alarm.exception() is not None:
+        if not self.alarm.done() or self.alarm.cancelled() or self.alarm.exception() is not None:
             return {"state": "pending", "sentences": []}
         found = self.alarm.result()
         if found is None:
@@ -89,11 +91,13 @@ class Desk:
         self._asked: dict[str, None] = {}
         self.clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, Head | None, Hashable], Future[Any]] = OrderedDict()
         self._turns = {False: threading.BoundedSemaphore(QUICK), True: threading.BoundedSemaphore(LONG)}
         self._files: tuple[Hashable, ...] = ()
         self._later = ThreadPoolExecutor(1, "alarm")
         self._alarms = 0
+        self._pending: dict[str, dict[dt.date, Future[Any]]] = {}
+        self._issued: dict[str, tuple[int, Baseline]] = {}
         self._project = Project(root, clock)
 
     @property
@@ -139,13 +143,13 @@ class Desk:
         """Give the present forecast of a model; no fit is made for it."""
         model = self.project.model(name)
         self._asked[model.spec.name] = None
-        return self.kept(("standing", model.spec.hash, as_of), lambda: self._standing(model, as_of))
+        return self.kept(("standing", model.spec.name, as_of), lambda: self._standing(model, as_of))
 
     def answer[Answer](
         self, standing: Standing, *question: Hashable, ask: Callable[[LiveForecast], Answer], long: bool = False
     ) -> Answer:
         """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
-        key = ("answer", standing.forecast.model_hash, standing.forecast.as_of, question)
+        key = ("answer", standing.forecast.model, standing.forecast.as_of, question)
         return self.kept(key, lambda: ask(standing.forecast), long=long)
 
     def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
@@ -173,27 +177,45 @@ class Desk:
         with self.telemetry.span("forecast", model=model.spec.name, as_of=as_of.isoformat()):
             found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
-        alarm = self._later.submit(report.alarm_part, found, "never")
-        alarm.add_done_callback(self._alarm_known)
         issue = self.project.ledger.latest_forecast(model.spec.name)
-        return Standing(model, found, issue, evidence.newest, len(evidence.used), alarm)
-
-    def _alarm_known(self, _: Future[Any]) -> None:
+        alarm = self._later.submit(report.alarm_part, found, "never")
         with self._lock:
-            self._alarms += 1
+            older = self._pending.get(model.spec.name, {}).get(as_of)
+            self._pending[model.spec.name] = {as_of: alarm}
+        if older:
+            older.cancel()  # unless it is under way; where rows come fast, nobody would read it any more
+        alarm.add_done_callback(self._alarm_known)
+        return Standing(model, found, issue, self._baseline(issue), evidence.newest, len(evidence.used), alarm)
 
-    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False) -> Made:
-        """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are."""
-        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
-        fits = frozenset(name for name in names if not name.startswith(PRIORS))
-        whole = (self.head(), self._files, fits, key)
+    def _baseline(self, issue: Issued | None) -> Baseline | None:
+        """Give an issue as the beginning of a change; its report is long, and read once for all standings on it."""
+        if issue is None:
+            return None
+        with self._lock:
+            seq, before = self._issued.get(issue.model, (0, None))
+            if before is None or seq != issue.seq:
+                before = record.baseline(issue)
+                self._issued[issue.model] = issue.seq, before
+            return before
+
+    def _alarm_known(self, alarm: Future[Any]) -> None:
+        if not alarm.cancelled():
+            with self._lock:
+                self._alarms += 1
+
+    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False, lasting: bool = False) -> Made:
+        """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are.
+
+        What is ``lasting`` is made once, whatever they become.
+        """
+        head = None if lasting else self.head()
+        whole = (key, head, None if head is None else self._rests_on())
         with self._lock:
             found = self._kept.get(whole)
             first = found is None
             if found is None:
                 found = self._kept[whole] = Future()
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+                self._forget(head)
             else:
                 self._kept.move_to_end(whole)
         if first:
@@ -206,3 +228,16 @@ class Desk:
                 found.set_exception(error)
                 raise
         return found.result()
+
+    def _rests_on(self) -> tuple[Hashable, ...]:
+        """Give what an answer rests on besides the ledger: the model files, and fits but for draws of the prior."""
+        names = {path.name for path in self.root.glob("data/*/fits/*.nc")}
+        return self._files, frozenset(name for name in names if not name.startswith(PRIORS))
+
+    def _forget(self, head: Head | None) -> None:
+        """Drop what nobody can ask for any more, for it rests on fewer rows, and what is over `KEPT`."""
+        if head is not None:
+            for key in [one for one in self._kept if one[1] is not None and one[1].links < head.links]:
+                del self._kept[key]
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)

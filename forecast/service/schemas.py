@@ -18,6 +18,12 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Fault(BaseModel):
+    """Why a request was not answered, in words."""
+
+    detail: str
+
+
 class Alarm(BaseModel):
     """Whether what was observed contradicts the model, in words; pending while that is worked out."""
 

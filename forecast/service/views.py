@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from forecast import record, report
+from forecast import report
 from forecast.base import prose
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def now(standing: Standing) -> dict[str, Any]:
     weeks, said = report.usual_weeks(spec), titles(standing)
     rows = [row for row in standing.forecast.quantities if row.kind == "at" and row.horizon_weeks == weeks]
     date = next(row.date for row in rows)
-    before = record.baseline(standing.issue) if standing.issue else None
+    before = standing.before
     tones = {name: k for k, name in enumerate(spec.outcomes)}
     states = {name: {"states": row.states} for name, row in spec.outcomes.items()}
     named = [{"outcome": row.outcome} for row in sorted(rows, key=lambda one: -one.estimate.mean)]
@@ -79,7 +79,7 @@ def history(desk: Desk, standing: Standing) -> dict[str, Any]:
     issue = standing.issue
     if issue is None:
         return {"issue": None}
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True)
+    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
     shown = {name: {"takeaway": drawn[name][1], "alt": drawn[name][2]} for name in PICTURES if name in drawn}
     return {"issue": issue.seq, "as_of": issue.as_of, "pictures": shown, "model": issue.model}
 
@@ -89,7 +89,7 @@ def picture(desk: Desk, standing: Standing, name: str) -> str | None:
     issue = standing.issue
     if issue is None or name not in PICTURES:
         return None
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True)
+    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
     return drawn[name][0] if name in drawn else None
 
 
