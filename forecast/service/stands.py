@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import CancelledError
 from typing import Any
 
 from forecast.base import prose
@@ -14,6 +15,8 @@ def _alarm(standing: Standing) -> dict[str, Any] | str:
     """Give the alarm; a model that has just begun, or that no draws reach, has none and says why."""
     try:
         return standing.alarm.result() or "It is too early for the conflict alarm."
+    except CancelledError:
+        return "Rows came faster than the conflict alarm could be worked out; ask again."
     except ForecastError as error:
         return str(error)
 
