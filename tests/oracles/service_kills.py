@@ -24,7 +24,7 @@ from service_scenes import MODEL, NOW, ROW
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READY = 120  # seconds within which a service has to be there on a machine that others use
+READY = 300  # seconds within which a service has to be there: its kernels may have to be compiled first
 
 
 class Server:
