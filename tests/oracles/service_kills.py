@@ -5,7 +5,9 @@ Run ``python tests/oracles/service_kills.py PROJECT`` to serve a project as `for
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from service_scenes import MODEL, NOW, ROW
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READY = 120  # seconds within which a service has to be there on a machine that others use
+READY = 300  # seconds within which a service has to be there: its kernels may have to be compiled first
 
 
 class Server:
@@ -143,6 +145,7 @@ def main() -> None:
     """Serve."""
     from forecast.service.app import Door, serve  # noqa: PLC0415 - slow to import
 
+    faulthandler.register(signal.SIGUSR1)  # where each thread is, for whoever looks why a service stands still
     root, port = Path(sys.argv[1]), int(sys.argv[2])
 
     def follow() -> None:
