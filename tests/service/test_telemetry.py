@@ -166,7 +166,7 @@ def test_age_and_alarm_are_gauges(heard: Heard, told: Served) -> None:
 def test_a_job_is_told_with_its_stages_and_its_end(heard: Heard, told: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages are parts of the job; a job that fails counts as such, and says of why only the kind."""
 
-    def run(_: object, job: Any, on_stage: Any, on_draw: Any) -> int:
+    def run(_: object, job: Any, on_stage: Any, on_draw: Any, __: float) -> int:
         on_stage("sampling")
         on_draw(1, 2)
         on_stage("sampling")
