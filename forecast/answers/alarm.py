@@ -8,8 +8,6 @@ observed could hardly have spoken against it.
 from __future__ import annotations
 
 import datetime as dt
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,7 @@ from forecast.base.errors import InputError
 from forecast.base.shown import Shown
 from forecast.engine.arrays import steps_between
 from forecast.engine.blocks import Blocks, Draws, split
-from forecast.engine.filtering import evaluate
+from forecast.engine.many import likelihoods
 from forecast.engine.simulate import choose, simulate_reports
 from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of
@@ -163,19 +161,15 @@ def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[
     reports = simulate_reports(
         rng, chain, cells, blocks.draws.log_rate[futures], blocks.draws.log_lambda[futures], states
     )
-    score = _score(blocks, cells, start)
-
-    def scored(report: Floats) -> float:
-        return _score(blocks, cells._replace(observed=report), start)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        others = np.array(list(pool.map(scored, reports)))
+    score = float(_scores(likelihoods(blocks, cells, cells.observed[None], start))[0])
+    others = _scores(likelihoods(blocks, cells, reports, start))
     same = np.abs(others - score) <= SAME * max(1.0, abs(score))
     return score, float(others.mean()), float(((others < score) & ~same).mean() + same.mean() / 2)
 
 
-def _score(blocks: Blocks, cells: Cells, start: Floats) -> float:
-    """Log predictive probability of the cells: draws count alike, for they were chosen by their weights."""
-    each = evaluate(blocks, cells, start=start).log_likelihood
-    top = each.max()
-    return float(top + np.log(np.exp(each - top).mean())) if np.isfinite(top) else -np.inf
+def _scores(each: Floats) -> Floats:
+    """(F,) log predictive probabilities from (F, S) of draws, which count alike: they were chosen by their weights."""
+    top = each.max(axis=1)
+    base = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):  # what no draw can explain
+        return base + np.log(np.exp(each - base[:, None]).mean(axis=1))

@@ -14,7 +14,7 @@ from forecast.answers.matrix import find_matrix
 from forecast.answers.rests_on import GRADED, Priors, find_rests_on
 from forecast.answers.reweighed import Reweighed
 from forecast.answers.rule_probability import find_rules
-from forecast.answers.sensitivity import OfFit, find_sensitivity
+from forecast.answers.sensitivity import FEW, OfFit, find_sensitivity
 from forecast.answers.sightings import expect_sightings
 from forecast.answers.sources import find_sources
 from forecast.answers.target import Question
@@ -338,7 +338,7 @@ class LiveForecast(Forecast):
         return find_sensitivity(
             self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
-            self._reweighed(found),
+            self._reweighed(found), FEW if quick else None,
         )  # fmt: skip
 
     def experts(self, *, refit: Policy | None = None) -> Experts:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from forecast.engine.arrays import Floats, Ints, Masks
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.theory.outcomes import Rule
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
+
+    type Counts = NDArray[np.int32]
 
 
 MOST = 1000  # events a year of one indicator: more make no difference to any rule, and their number may be endless
@@ -118,9 +122,9 @@ class Future:
             for k in map(space.indicators.index, self._named)
         ]
         per_year = np.exp(np.minimum(draws.log_lambda, math.log(MOST)))
-        rates = per_year[:, np.array(columns, dtype=np.int64).reshape(-1, space.size)]  # (S, I, K)
         edges = np.zeros((len(self._named) + 1, draws.size, space.size))
-        np.cumsum(rates.swapaxes(0, 1), axis=0, out=edges[1:])
+        for k, column in enumerate(columns):
+            np.add(edges[k], per_year[:, column], out=edges[k + 1])
         self._edges = edges.reshape(len(edges), -1)  # by draw and joint state
 
     def run(self, rng: np.random.Generator, start: Ints) -> None:
@@ -132,15 +136,21 @@ class Future:
         self._joint = joint
         cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
         total = self._edges[-1][cell]
-        place = np.repeat(np.arange(cell.size), rng.poisson(total * years[0]))
+        many = rng.poisson(total * years[0])
+        place = np.repeat(np.arange(cell.size), many)
         draw, step = np.divmod(place, years.size)
-        part = rng.random(place.size) * total[place]
-        indicator = np.zeros(place.size, dtype=np.int64)
-        for edge in self._edges[1:-1]:
-            indicator += edge[cell[place]] <= part
-        passed = rng.random(place.size)  # of the step, when it happens
-        day = step * self._length + (passed[np.lexsort((passed, place))] * self._length).astype(np.int64)
+        part, at = rng.random(place.size) * total[place], cell[place]
+        indicator, above = np.zeros(place.size, dtype=np.int64), np.full(place.size, len(self._named))
+        for _ in range(len(self._named).bit_length()):  # the last edge that is not above the part, by halves
+            middle = (indicator + above) // 2
+            left = self._edges[middle, at] > part
+            above, indicator = np.where(left, middle, above), np.where(left, indicator, middle)
+        passed = rng.random(place.size)  # of the step, when it happens; those of one step are put in order
+        several = np.flatnonzero(many[place] > 1)
+        passed[several] = passed[several][np.lexsort((passed[several], place[several]))]
+        day = step * self._length + (passed * self._length).astype(np.int64)
         self._events = self._once(_Events(draw, day, indicator))
+        self._counts: dict[tuple[frozenset[str], int | None, tuple[str, ...]], Counts] = {}
 
     def _once(self, events: _Events) -> _Events:
         """Leave out what a one-off cannot do: happen again before what resets it was seen."""
@@ -176,13 +186,20 @@ class Future:
                     found &= count >= self._told(other, records, on_record)
         return found
 
-    def _told(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Ints:
+    def _told(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Counts:
+        """Do `_count`, once for all clauses that count the same stories: what one rule counts, others weigh against."""
+        key = frozenset(rule.of), rule.within_weeks, tuple(records)
+        if key not in self._counts:
+            self._counts[key] = self._count(rule, records, on_record)
+        return self._counts[key]
+
+    def _count(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Counts:
         """(S, days) stories that a clause counts on each day; beside ``records`` those since they are all in force."""
         window = 7 * (rule.within_weeks or 0)
         of = np.isin(self._events.indicator, [self._named.index(name) for name in rule.of])
         shape = (len(self._joint), self._days)
         places = self._events.draw[of] * self._days + self._events.day[of]
-        total = np.cumsum(np.bincount(places, minlength=math.prod(shape)).reshape(shape), axis=1)
+        total = np.cumsum(np.bincount(places, minlength=math.prod(shape)).reshape(shape), axis=1, dtype=np.int32)
         recent = total.copy()
         recent[:, window:] -= total[:, :-window]
         days = np.arange(self._days) + 1
@@ -202,9 +219,9 @@ class Future:
         unbroken = np.logical_and.accumulate(on_record, axis=1)
         return counted + unbroken * self._earlier(rule, window, max(known))
 
-    def _earlier(self, rule: Rule, window: int, since: dt.date | None) -> Ints:
+    def _earlier(self, rule: Rule, window: int, since: dt.date | None) -> Counts:
         """(days,) stories on file that a clause counts on each day, those from ``since`` on."""
-        found = np.zeros(self._days, dtype=np.int64)
+        found = np.zeros(self._days, dtype=np.int32)
         if self._known is None:
             return found
         days = np.arange(self._days) + 1

@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import base
+from forecast.answers.fewer import fewer
+from forecast.answers.moves import assumption_moves
 from forecast.answers.rests_on import links_counted
 from forecast.answers.reweighed import Reweighed
 from forecast.answers.target import Reading
 from forecast.base import prose
 from forecast.base.errors import ImpossibleError, InputError, nearest
 from forecast.base.shown import Shown
-from forecast.engine.arrays import COUNTED, without_cells
+from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
-from forecast.inference.shifted_prior import grades_moved, moved
+from forecast.inference.trust import gate
 from forecast.ledger.rows import Coverage, Delivery, Observation, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
-from forecast.theory.assumptions import CHANNELS, CONTRAST, DIAGNOSTICITY, assumptions
-from forecast.theory.indicators import GRADES
+from forecast.theory.assumptions import assumptions
 from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from forecast.answers.fewer import Fewer
+    from forecast.answers.moves import Move
     from forecast.answers.target import Question
     from forecast.engine.arrays import Floats
     from forecast.evidence.compilation import Evidence
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
 SOURCES, INFORMATION = "ABCDE", "12345"  # F and 6 say that nobody knows; they stay
 MOSTLY = 0.6  # a link that kept more of its prior's spread rests mostly on the prior
 AS_COVERED = "the rows read as systematically covered"
+FEW = 1000  # draws that a quick look moves
+NEAREST = 0.005  # Monte Carlo error of a difference that is told to the nearest point
 
 
 @dataclass(frozen=True)
@@ -203,11 +208,13 @@ class OfFit:
 def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
     question: Question, found: Posterior, entries: Sequence[Entry], of_fit: OfFit, prior: Anchor,
     bring: Callable[[Evidence], Posterior], without: Sequence[str] = (), reweighed: Reweighed | None = None,
+    few: int | None = None,
 ) -> Sensitivity:  # fmt: skip
     """Move every assumption and leave out every source and story (or only those named ``without``).
 
     ``prior`` are draws from the prior; ``bring`` gives a posterior of evidence that those of ``found`` do not reach.
-    ``reweighed`` are the draws of ``found``, which others may have weighted to the same evidence already.
+    ``reweighed`` are the draws of ``found``, which others may have weighted to the same evidence already. With ``few``
+    an assumption moves so many draws, and all of them where these do not tell its difference to the nearest point.
 
     Raises
     ------
@@ -217,8 +224,9 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
     """
     space = question.space
     left_out = list(_left_out(space, entries, without))
-    look = _Look(question, found, reweighed or Reweighed(found.anchor))
-    shifts = [look.moved(*parts) for parts in _moves(found, of_fit.parameters, entries)]
+    part = fewer(found, of_fit.parameters, few) if few else None
+    look = _Look(question, found, of_fit.parameters, reweighed or Reweighed(found.anchor), part)
+    shifts = [look.moved(*parts) for parts in assumption_moves(found, entries)]
     for kind, name, change, rows in [*_regradings(entries), _covered(space, found.evidence.as_of, entries), *left_out]:
         with suppress(ImpossibleError):  # what cannot be left out has no line
             shifts.append(look.given(kind, name, change, compile_evidence(space, rows, found.evidence.as_of), bring))
@@ -240,15 +248,45 @@ def find_sensitivity(  # noqa: PLR0913, PLR0917 - all that may be asked of
 class _Look:
     """The forecast as it is, beside which others are set."""
 
-    def __init__(self, question: Question, found: Posterior, reweighed: Reweighed) -> None:
+    def __init__(
+        self, question: Question, found: Posterior, parameters: Parameters, reweighed: Reweighed, part: Fewer | None
+    ) -> None:  # fmt: skip
         self._question = question
+        self._found = found
+        self._parameters = parameters
         self._reweighed = reweighed
+        self._part = part
         self.here = question.ask(found)
+        self._part_here = question.ask(part.found) if part else None
 
-    def moved(self, kind: str, name: str, change: str, found: Moved) -> Shift:
-        """Give the forecast of draws that were moved to a changed model."""
-        part = self._question.read(found.blocks, found.evaluation.states, found.evidence.until)
-        return self._shift(kind, name, change, Reading(self.here.key, part, found.weights, self.here.anchor))
+    def moved(self, kind: str, name: str, change: str, move: Move) -> Shift:
+        """Give the forecast of draws that were moved to a changed model: of a part of them, if these are enough."""
+        if self._part and self._part_here:
+            there = self._there(move(self._part.found, self._part.parameters), self._part_here)
+            shift = self._beside(kind, name, change, self._part, there)
+            if shift.trusted and shift.mcse <= NEAREST:
+                return shift
+        return self._shift(kind, name, change, self._there(move(self._found, self._parameters), self.here))
+
+    def _there(self, moved: Moved, here: Reading) -> Reading:
+        part = self._question.read(moved.blocks, moved.evaluation.states, moved.evidence.until, keep=False)
+        return Reading(here.key, part, moved.weights, here.anchor)
+
+    def _beside(self, kind: str, name: str, change: str, part: Fewer, there: Reading) -> Shift:
+        """Add what the move does to a part of the draws to what all of them say."""
+        here, few = self.here, self._part_here
+        assert few is not None  # noqa: S101 - it is the reading of ``part``
+        before, difference = float(here.mean[0]), float(there.mean[0] - few.mean[0])
+        after = min(max(before + difference, 0.0), 1.0)
+        moves = here.influence + part.spread(there.influence - few.influence, here.influence.size)
+        mcse = math.sqrt(float(np.square(moves).sum()) / here.anchor.efficiency)
+        row = there.quantity
+        known = replace(row, estimate=replace(row.estimate, mean=after, mcse=mcse))
+        trusted = gate(there.anchor, there.weights, [known]).trusted
+        return Shift(
+            kind, name, change, after, after - before, few.error_beside(there), there.weights.k_hat, trusted,
+            refitted=False,
+        )  # fmt: skip
 
     def given(
         self, kind: str, name: str, change: str, evidence: Evidence, bring: Callable[[Evidence], Posterior]
@@ -270,55 +308,6 @@ class _Look:
             kind, name, change, after, after - before, error, there.weights.k_hat, there.trust.trusted,
             there.anchor is not here.anchor,
         )  # fmt: skip
-
-
-# Assumptions.
-
-
-def _moves(found: Posterior, parameters: Parameters, entries: Sequence[Entry]) -> Iterator[tuple[str, str, str, Moved]]:
-    """Move each assumption down and up by a prior standard deviation, the draws with it.
-
-    Those about channels matter only where something was counted.
-    """
-    spec = found.space.spec
-    counted = (found.evidence.cells.what[:, 1] == COUNTED).any()
-    for key, (low, high) in assumptions(spec).items():
-        if key.startswith(CHANNELS) and not counted:
-            continue
-        factor = math.exp(log_normal((low, high))[1])
-        kind = _kind(key)
-        for by in (1 / factor, factor):
-            change = f"{_what(key)} {prose.multiple(by)} ({prose.number(low * by)} to {prose.number(high * by)})"
-            yield kind, key, change, moved(found, parameters, entries, {key: (low * by, high * by)})
-    spread = 1 / math.sqrt(2 * spec.priors.grades.concentration + 1)  # of an increment 2 m Beta(c, c), over m
-    for grade, median in zip(GRADES, spec.priors.grades.medians, strict=True):
-        for step in (-spread, spread):
-            there = grades_moved(found, parameters, entries, grade, step)
-            new = getattr(there.space.spec.priors.grades, grade)
-            change = f"{grade} indicators at {prose.multiple(new)} instead of {prose.multiple(median)}"
-            yield "grade", f"priors.grades.{grade}", change, there
-
-
-def _kind(key: str) -> str:
-    if key == DIAGNOSTICITY:
-        return "grade"
-    return "class" if key.startswith("priors.") else "effect" if ".effects." in key else "rate"
-
-
-def _what(key: str) -> str:
-    """Name an assumption in words."""
-    parts = key.split(".")
-    if key == DIAGNOSTICITY:
-        return "the scale of all grades"
-    if key.startswith(CHANNELS):
-        name = prose.spoken(parts[2])
-        return f"how far grades hold in {name} counts" if key.endswith(CONTRAST) else f"what {name} channels count"
-    if parts[0] == "priors":
-        return f"indicators of the {prose.spoken(parts[-1])} class"
-    if parts[2] == "effects":
-        return f"the effect {prose.spoken(parts[-1])}"
-    from_, _, to = parts[-1].partition(">")
-    return f"the rate of {parts[1]} from {prose.spoken(from_)} to {prose.spoken(to)}"
 
 
 # Evidence.

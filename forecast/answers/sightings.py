@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import base
-from forecast.answers.watch import SEED, advance, error_of
+from forecast.answers.watch import SEED, error_of
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import InputError
 from forecast.base.shown import Shown, ShownTable
-from forecast.engine.arrays import steps_between, without_cells
+from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
+from forecast.engine.many import unseen
 from forecast.engine.simulate import choose, simulate_counts, simulate_paths
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
@@ -139,15 +140,16 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
     names = [name for k, name in enumerate(space.indicators) if (silence.what[:, 3] == k).any()]
     chosen = [space.indicators.index(name) for name in names]
     expected, chance = _each_step(found, silence, chosen)
-    never = [_unseen(found, silence, [k]) for k in chosen]
-    ever = np.array([1 - float(part @ found.weights.values) for part in never])
-    for column, (k, name) in enumerate(zip(chosen, names, strict=True)):
+    blocks, weights = found.anchor.blocks, found.weights.values
+    never, by = np.zeros((0, blocks.size)), np.zeros((0, silence.years.size))
+    if chosen:
+        nothing = np.zeros_like(found.evaluation.states)
+        cases = np.array(chosen, dtype=np.int64)[:, None]
+        never, _, by = unseen(blocks, silence, cases, found.evaluation.states, nothing, weights)
+    ever = 1 - never @ weights
+    for column, name in enumerate(names):
         if not space.spec.indicators[name].repeats:
-            by = [
-                1 - found.weights.values @ _unseen(found, steps_between(silence, 0, last + 1), [k])
-                for last in range(silence.years.size)
-            ]
-            expected[:, column] = chance[:, column] = np.diff(by, prepend=0.0)
+            expected[:, column] = chance[:, column] = np.diff(1 - by[column], prepend=0.0)
     totals = _futures(found, silence)[:, chosen]
     once = [not space.spec.indicators[name].repeats for name in names]
     totals[:, once] = np.minimum(totals[:, once], 1)
@@ -170,11 +172,6 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
         ever_mcse=np.array([error_of(found, part) for part in never]),
         trust=found.trust,
     )
-
-
-def _unseen(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Floats:
-    """(S,) probability under each draw that none of the indicators is seen."""
-    return np.exp(advance(found, silence, indicators).log_likelihood)
 
 
 def _each_step(found: Posterior, silence: Cells, chosen: Sequence[int]) -> tuple[Floats, Floats]:

@@ -116,15 +116,26 @@ class Question:
         part = self.read(found.anchor.blocks, found.evaluation.states, found.evidence.until)
         return Reading(self.key, part, found.weights, found.anchor)
 
-    def read(self, blocks: Blocks, states: Floats, now: dt.date) -> Floats:
-        """(U, S) answers from the ``states`` (blocks, K, BLOCK) of every draw at ``now``."""
-        ahead = self._kept.pop((id(blocks), now), None) or self._ahead(blocks, now)
+    def read(self, blocks: Blocks, states: Floats, now: dt.date, *, keep: bool = True) -> Floats:
+        """(U, S) answers from the ``states`` (blocks, K, BLOCK) of every draw at ``now``.
+
+        What does not depend on ``states`` is kept for the next reading, and the draws with it, unless told not to.
+        """
+        ahead = self._ahead(blocks, now) if keep else self._asked(blocks, now)
+        return ahead.read(states).at[0]
+
+    def value(self, blocks: Blocks, now: dt.date) -> Floats:
+        """(blocks, K, BLOCK) probability of the outcome given each joint state at ``now``."""
+        return np.ascontiguousarray(self._ahead(blocks, now).values[:, 0])
+
+    def _ahead(self, blocks: Blocks, now: dt.date) -> Ahead:
+        ahead = self._kept.pop((id(blocks), now), None) or self._asked(blocks, now)
         self._kept[id(blocks), now] = ahead  # it holds the blocks, so that their id stays theirs
         while len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
-        return ahead.read(states).at[0]
+        return ahead
 
-    def _ahead(self, blocks: Blocks, now: dt.date) -> Ahead:
+    def _asked(self, blocks: Blocks, now: dt.date) -> Ahead:
         if now > self.date:
             msg = f"{now} lies behind {self.date}, the day that is asked about"
             raise InputError(msg)

@@ -13,8 +13,7 @@ from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.shown import Shown
-from forecast.engine.arrays import cells_at
-from forecast.engine.filtering import evaluate
+from forecast.engine.many import unseen
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from forecast.answers.target import Question
     from forecast.engine.arrays import Cells, Floats
-    from forecast.engine.filtering import Evaluation
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
 
@@ -135,12 +133,14 @@ def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], w
     silence = imagined_silence(space, entries, as_of, until)
     look = _Look(question, found, silence, until)
     open_ = [k for k in range(len(space.indicators)) if (silence.what[:, 3] == k).any()]
-    alone = {k: look.unseen([k]) for k in open_}
+    alone = dict(zip(open_, look.unseen([[k] for k in open_]), strict=True))
     rows = sorted((look.row(k, alone[k]) for k in open_), key=lambda row: -row.gain)
     companion, both = None, None
     if len(rows) > 1:
         first = space.indicators.index(rows[0].indicator)
-        gains = {k: look.gain_of_two(alone[first], alone[k], look.unseen([first, k])) for k in open_ if k != first}
+        others = [k for k in open_ if k != first]
+        pairs = zip(others, look.unseen([[first, k] for k in others]), strict=True)
+        gains = {k: look.gain_of_two(alone[first], alone[k], neither) for k, neither in pairs}
         best = max(gains, key=gains.__getitem__)
         companion, both = space.indicators[best], gains[best]
     return WatchList(
@@ -160,13 +160,6 @@ def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], w
     )
 
 
-def advance(found: Posterior, silence: Cells, indicators: Sequence[int]) -> Evaluation:
-    """Take the present states through the steps of ``silence``, in which only ``indicators`` are watched for."""
-    here = np.isin(silence.what[:, 3], indicators)
-    cells = cells_at(silence, here)
-    return evaluate(found.anchor.blocks, cells, start=found.evaluation.states)
-
-
 def error_of(found: Posterior, values: Floats) -> float:
     """Monte Carlo standard error of the mean of (S,) values under the draws of a posterior."""
     weights = found.weights.values
@@ -181,18 +174,20 @@ class _Look:
         self._question = question
         self._found = found
         self._silence = silence
-        self._until = until
+        self._value = question.value(found.anchor.blocks, until)
         self.weights = found.weights.values
-        self.outcome = self._read(advance(found, silence, []))
+        self.outcome = self.unseen([[-1]])[0][1]
 
-    def _read(self, ahead: Evaluation) -> Floats:
-        return self._question.read(self._found.anchor.blocks, np.nan_to_num(ahead.states), self._until)[0]
-
-    def unseen(self, indicators: Sequence[int]) -> tuple[Floats, Floats]:
-        """Probability that none of the indicators is seen, and of that together with the outcome; both (S,)."""
-        ahead = advance(self._found, self._silence, indicators)
-        mass = np.exp(ahead.log_likelihood)
-        return mass, mass * self._read(ahead)
+    def unseen(self, watched: Sequence[Sequence[int]]) -> list[tuple[Floats, Floats]]:
+        """For each of several sets of indicators: P(none of them is seen), and P(that and the outcome); both (S,)."""
+        if not watched:
+            return []
+        cases = np.array(watched, dtype=np.int64)
+        found = self._found
+        mass, both, _ = unseen(
+            found.anchor.blocks, self._silence, cases, found.evaluation.states, self._value, self.weights
+        )
+        return list(zip(mass, both, strict=True))
 
     def error(self, values: Floats) -> float:
         """Monte Carlo standard error of a weighted mean of (S,) values."""

@@ -118,7 +118,7 @@ def _evaluate_range(
     kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
     masked = mask.min() < 1.0
     for block in range(first, last):
-        _told_sums(chain, cells, emission[block], sums)
+        block_sums(chain, cells, emission[block], sums)
         vector, buffer = one, two
         vector[:] = states[block]
         log_mass = value[block]
@@ -133,16 +133,16 @@ def _evaluate_range(
                 for z in range(joint):
                     if mask[z] == 0.0:
                         vector[z, :] = 0.0
-            loud = _emit(chain, cells, edges[t], edges[t + 1], emission[block], sums, work, spread, vector, log_mass)
+            loud = emit(chain, cells, edges[t], edges[t + 1], emission[block], sums, work, spread, vector, log_mass)
             idle = 0 if loud else idle + 1
             if idle in {0, RESCALE} or kept.shape[0] > 0:
                 idle = 0
-                _normalise(vector, scale, log_mass)
+                normalise(vector, scale, log_mass)
                 if loud:
-                    _mark_thin(vector, spread, thin)
+                    mark_thin(vector, spread, thin)
             if kept.shape[0] > 0:
                 kept[t] = vector
-        _normalise(vector, scale, log_mass)
+        normalise(vector, scale, log_mass)
         for b in range(BLOCK):
             if not log_mass[b] > -np.inf:
                 log_mass[b] = -np.inf
@@ -156,7 +156,7 @@ def _evaluate_range(
             )  # fmt: skip
         for b in range(BLOCK):
             if thin[b]:
-                log_mass[b] = _on_log_scale(
+                log_mass[b] = on_log_scale(
                     chain, cells, rate[block, :, b].copy(), emission[block, :, b].copy(), before[:, b], mask,
                     smooth, states[block, :, b], kept[:, :, b],
                 )  # fmt: skip
@@ -168,7 +168,7 @@ def _evaluate_range(
 
 
 @kernel
-def _mark_thin(vector: Floats, spread: Floats, thin: NDArray[np.bool_]) -> None:
+def mark_thin(vector: Floats, spread: Floats, thin: NDArray[np.bool_]) -> None:
     """Mark draws of which a float cannot hold what the next step makes of the filtered ``vector`` (K, BLOCK)."""
     for b in range(BLOCK):
         thin[b] |= spread[b] > APART
@@ -178,7 +178,7 @@ def _mark_thin(vector: Floats, spread: Floats, thin: NDArray[np.bool_]) -> None:
 
 
 @kernel
-def _on_log_scale(
+def on_log_scale(
     chain: Chain, cells: Cells, rate: Floats, emission: Floats, start: Floats, mask: Floats, smooth: bool,
     states: Floats, kept: Floats,
 ) -> float:  # fmt: skip
@@ -217,16 +217,16 @@ def _smooth(
                 # a state that cannot be may explain what follows best; it would push the others to zero
                 ahead[z, b] = ahead[z, b] if kept[t, z, b] > 0.0 else 0.0
                 kept[t, z, b] *= ahead[z, b]
-        _normalise(kept[t], scale, unused)
-        _emit(chain, cells, edges[t], edges[t + 1], emission, sums, work, spread, ahead, unused)
+        normalise(kept[t], scale, unused)
+        emit(chain, cells, edges[t], edges[t + 1], emission, sums, work, spread, ahead, unused)
         if t == cells.years.size - 1 or cells.years[t] != cells.years[t + 1]:
             fill_tables(chain, rate, cells.years[t], table, total)
         ahead, buffer = pull(chain.sizes, table, ahead, buffer)
-        _normalise(ahead, scale, unused)
+        normalise(ahead, scale, unused)
 
 
 @kernel
-def _normalise(vector: Floats, scale: Floats, log_mass: Floats) -> None:
+def normalise(vector: Floats, scale: Floats, log_mass: Floats) -> None:
     """Scale ``vector`` (K, BLOCK) to sum to one and add the logarithm of what it summed to."""
     scale[:] = 0.0
     for z in range(vector.shape[0]):
@@ -245,7 +245,7 @@ def _normalise(vector: Floats, scale: Floats, log_mass: Floats) -> None:
 
 
 @kernel
-def _told_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> None:
+def block_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> None:
     """Σ λⱼ(s) (G, n_max, BLOCK) over each availability set, for the states of its stage."""
     sums[:] = 0.0
     for g in range(sums.shape[0]):
@@ -258,7 +258,7 @@ def _told_sums(chain: Chain, cells: Cells, emission: Floats, sums: Floats) -> No
 
 
 @kernel
-def _emit(
+def emit(
     chain: Chain, cells: Cells, first: int, last: int, emission: Floats, sums: Floats, work: Floats, spread: Floats,
     vector: Floats, log_mass: Floats,
 ) -> bool:  # fmt: skip
@@ -328,7 +328,7 @@ def _emit(
         if touched >> stage & 1:
             if logged:
                 _unlog(chain.sizes[stage], logs[stage], product[stage], spread, log_mass)
-            _multiply(chain.sizes, stage, product[stage], vector)
+            multiply(chain.sizes, stage, product[stage], vector)
     return loud
 
 
@@ -366,7 +366,7 @@ def _unlog(n: int, logs: Floats, product: Floats, spread: Floats, log_mass: Floa
 
 
 @kernel
-def _multiply(sizes: Ints, stage: int, factor: Floats, vector: Floats) -> None:
+def multiply(sizes: Ints, stage: int, factor: Floats, vector: Floats) -> None:
     """Multiply the joint ``vector`` (K, BLOCK) by a factor (n, BLOCK) for each state of one stage."""
     n = sizes[stage]
     contexts = 1

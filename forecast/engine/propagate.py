@@ -88,7 +88,15 @@ class Ahead:
     def _kept(self) -> Floats:
         """(blocks, Q, K, BLOCK), or of no blocks where that would be too much."""
         fits = self.blocks.count * np.prod(self._shape) * 8 <= KEPT_BYTES
-        values = np.empty((self.blocks.count if fits else 0, *self._shape))
+        return self._values(self.blocks.count if fits else 0)
+
+    @property
+    def values(self) -> Floats:
+        """(blocks, Q, K, BLOCK) value of every joint state, however much that is."""
+        return self._kept if len(self._kept) else self._values(self.blocks.count)
+
+    def _values(self, count: int) -> Floats:
+        values = np.empty((count, *self._shape))
 
         def work(first: int, last: int) -> None:
             _values_range(
@@ -96,8 +104,7 @@ class Ahead:
                 values,
             )  # fmt: skip
 
-        if fits:
-            in_threads(self.blocks.count, work)
+        in_threads(count, work)
         return values
 
     def read(self, states: Floats) -> Read:

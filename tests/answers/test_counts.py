@@ -15,7 +15,7 @@ from worlds import SEEDS
 from forecast.answers.alarm import raise_alarm
 from forecast.answers.drivers import Known, find_drivers
 from forecast.answers.matrix import find_matrix
-from forecast.answers.sensitivity import _moves
+from forecast.answers.moves import assumption_moves
 from forecast.answers.target import Question
 from forecast.answers.watch import watch_list
 from forecast.answers.what_if import Asker, supposed_rows
@@ -176,10 +176,10 @@ def test_assumptions_of_channels_move_their_rates_alone() -> None:
     assert not shifts[1][:, (points == 0)].any()
     raised = parameters.counted[:, channel[points == 1]]
     np.testing.assert_allclose(shifts[1][:, points == 1], raised, rtol=1e-9)
-    kinds = {name for _, name, _, _ in _moves(found, parameters, entries())}
+    kinds = {name for _, name, _, _ in assumption_moves(found, entries())}
     assert set(keys) <= kinds
     silent = posterior(tuple(row for row in entries() if not isinstance(row, Count)))
-    assert not {name for _, name, _, _ in _moves(silent, parameters, entries()) if "channels" in name}
+    assert not {name for _, name, _, _ in assumption_moves(silent, entries()) if "channels" in name}
 
 
 def _history() -> History:

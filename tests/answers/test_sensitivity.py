@@ -23,7 +23,7 @@ from worlds import anchor_of, draws_of, moving_of, values_of
 
 import forecast
 from forecast.answers import sensitivity as sensitivity_module
-from forecast.answers.sensitivity import OfFit, find_sensitivity, regraded
+from forecast.answers.sensitivity import NEAREST, OfFit, find_sensitivity, regraded
 from forecast.answers.target import Question
 from forecast.base.errors import InputError
 from forecast.engine.blocks import Draws
@@ -65,14 +65,14 @@ def look(  # noqa: PLR0913 - what there is to look at
     anchor: Anchor, parameters: Parameters, rows: Sequence[Entry], as_of: dt.date, *, outcome: str = "very_tense",
     weeks: int | None = None, without: Sequence[str] = (), prior: Anchor | None = None,
     bring: Callable[[Evidence], Posterior] | None = None, log_prior: dict[str, np.ndarray] | None = None,
-    informed: dict[str, float] | None = None,
+    informed: dict[str, float] | None = None, few: int | None = None,
 ) -> Sensitivity:  # fmt: skip
     """Look at a forecast from draws of any kind."""
     found = reweigh(anchor, compile_evidence(anchor.space, rows, as_of))
     of_fit = OfFit(parameters, log_prior or {}, 1, informed or {})
     question = Question(anchor.space, outcome, weeks, as_of)
     bring = bring or (lambda evidence: reweigh(anchor, evidence))
-    return find_sensitivity(question, found, rows, of_fit, prior or anchor, bring, without)
+    return find_sensitivity(question, found, rows, of_fit, prior or anchor, bring, without, few=few)
 
 
 # Against the oracle.
@@ -396,6 +396,36 @@ def test_errors_are_as_large_as_the_scatter() -> None:
     assert 0.8 < np.median(ratios) < 1.25
     assert min(ratios) > 0.5
     assert max(ratios) < 1.8
+
+
+@pytest.mark.usefixtures("no_scaling")
+def test_a_part_of_the_draws_tells_differences_within_their_error() -> None:
+    """A quarter of the draws moves them as all do, within 4 stated errors; what it cannot tell to half a point all do.
+
+    What is no move is read off all draws, and so is where the forecast stands.
+    """
+    spec = parse_spec(PLAIN, where="plain")
+    space, size = StateSpace(spec), 2000
+    values = values_of(spec, size, 18)
+    draws = draws_of(space, [derived(spec, one) for one in values])
+    anchor = Anchor(space, "prior", lambda: draws)
+    asked = (anchor, moving_of(spec, values), plain_rows(), START + 37 * DAY)
+    whole, part = look(*asked, weeks=2), look(*asked, weeks=2, few=500)
+    assert (part.now, part.prior_only, part.links) == (whole.now, whole.prior_only, whole.links)
+    ratios: list[float] = []
+    for row, few in zip(whole.shifts, part.shifts, strict=True):
+        assert (few.kind, few.name, few.change) == (row.kind, row.name, row.change)
+        assert few.probability == pytest.approx(part.now.mean + few.difference, abs=1e-12)
+        if row == few:
+            continue
+        assert row.kind in {"rate", "effect", "grade", "class"}
+        assert few.trusted
+        assert row.mcse < few.mcse + 1e-12
+        assert few.mcse <= NEAREST
+        if few.mcse > 1e-9:
+            ratios.append((few.difference - row.difference) / few.mcse)
+    assert len(ratios) > 10
+    assert max(map(abs, ratios)) < 4
 
 
 @pytest.mark.usefixtures("no_scaling")

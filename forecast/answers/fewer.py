@@ -1,0 +1,57 @@
+"""Fewer draws for differences: what a change does is seen under a part of the draws, what it is added to under all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forecast.engine.blocks import Draws
+from forecast.inference.anchor import Anchor
+from forecast.inference.reweighting import reweigh
+
+if TYPE_CHECKING:
+    from forecast.engine.arrays import Floats, Ints
+    from forecast.inference.reweighting import Posterior
+    from forecast.inference.shifted_prior import Parameters
+
+
+@dataclass(frozen=True)
+class Fewer:
+    """Every so manyth draw: ``rows`` (n,) of them, under the same evidence, with their ``parameters``."""
+
+    rows: Ints
+    found: Posterior
+    parameters: Parameters
+
+    def spread(self, influence: Floats, size: int) -> Floats:
+        """Give (size,) of all draws, which is ``influence`` (n,) on these and nothing on the others."""
+        everywhere = np.zeros(size)
+        everywhere[self.rows] = influence
+        return everywhere
+
+
+def fewer(found: Posterior, parameters: Parameters, many: int) -> Fewer | None:
+    """Take at least ``many`` of the draws, evenly along the chains; None if that would be more than half of them.
+
+    They are taken to be no better than the others: their efficiency is the whole's.
+    """
+    size, anchor = found.anchor.blocks.size, found.anchor
+    if size < 2 * many:
+        return None
+    rows = np.arange(0, size, size // many)
+    part = Draws(*(np.ascontiguousarray(array[rows]) for array in anchor.blocks.draws))
+    of_part = Anchor(
+        anchor.space, anchor.name, lambda: part, cells=anchor.cells, as_of=anchor.as_of, efficiency=anchor.efficiency,
+        complaints=anchor.complaints,
+    )  # fmt: skip
+    taken = replace(
+        parameters,
+        values={key: array[rows] for key, array in parameters.values.items()},
+        grade=parameters.grade[rows],
+        departure=parameters.departure[rows],
+        history_log_rate=parameters.history_log_rate[rows],
+        counted=parameters.counted[rows],
+    )
+    return Fewer(rows, reweigh(of_part, found.evidence), taken)
