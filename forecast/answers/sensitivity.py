@@ -28,7 +28,7 @@ from forecast.engine.filtering import evaluate
 from forecast.engine.pareto import equal_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.stories import stories, story_name
-from forecast.inference.trust import gate
+from forecast.inference.trust import MAX_MCSE, gate
 from forecast.ledger.rows import Coverage, Delivery, Observation, with_id
 from forecast.quantities.estimate import FORMAT, LEARNED_LITTLE, Estimate, Trust
 from forecast.quantities.shares import shares_of, variance
@@ -57,7 +57,7 @@ SOURCES, INFORMATION = "ABCDE", "12345"  # F and 6 say that nobody knows; they s
 MOSTLY = 0.6  # a link that kept more of its prior's spread rests mostly on the prior
 AS_COVERED = "the rows read as systematically covered"
 FEW = 1000  # draws that a quick look moves
-NEAREST = 0.005  # Monte Carlo error of a difference that is told to the nearest point
+NEAREST = MAX_MCSE  # largest Monte Carlo error of a difference that is told to the nearest point
 
 
 @dataclass(frozen=True)

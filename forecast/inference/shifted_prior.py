@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.blocks import chains_joined
+from forecast.engine.blocks import chains_joined, in_threads
 from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.history import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
@@ -60,19 +60,30 @@ class Parameters:
         gained = np.zeros(len(self.history_log_rate))
         for stage in np.unique(stage_of[shift.any(axis=0)]).tolist():
             spans, here = self._of_stage(stage)
-            gained = gained + history_log_likelihoods(spans, self.history_log_rate + shift) - here
+            gained = gained + _of_spells(spans, self.history_log_rate + shift) - here
         return gained
 
     def _of_stage(self, stage: int) -> tuple[Spans, Floats]:
         """Give the spells of one stage of the history, and their log-likelihood under each draw."""
         if stage not in self._kept:
             spans = self.history.spans_of(stage)
-            self._kept[stage] = spans, history_log_likelihoods(spans, self.history_log_rate)
+            self._kept[stage] = spans, _of_spells(spans, self.history_log_rate)
         return self._kept[stage]
 
     @cached_property
     def _kept(self) -> dict[int, tuple[Spans, Floats]]:
         return {}
+
+
+def _of_spells(spans: Spans, log_rates: Floats) -> Floats:
+    """Do `history_log_likelihoods` on all processors."""
+    found = np.empty(len(log_rates))
+
+    def work(first: int, last: int) -> None:
+        found[first:last] = history_log_likelihoods(spans, log_rates[first:last])
+
+    in_threads(len(log_rates), work)
+    return found
 
 
 @dataclass(frozen=True)

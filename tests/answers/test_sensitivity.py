@@ -400,7 +400,7 @@ def test_errors_are_as_large_as_the_scatter() -> None:
 
 @pytest.mark.usefixtures("no_scaling")
 def test_a_part_of_the_draws_tells_differences_within_their_error() -> None:
-    """A quarter of the draws moves them as all do, within 4 stated errors; what it cannot tell to half a point all do.
+    """A quarter of the draws moves them as all do, within 4 stated errors; what it cannot tell to a point all do.
 
     What is no move is read off all draws, and so is where the forecast stands.
     """
