@@ -124,9 +124,10 @@ class TrackRecord:
         waiting: set[object] = set()
         for name in dict.fromkeys(row.model for row in rows):
             of = self._readable(name)
-            days = {row: record.closes(row.date, of.spec if of else None) for row in rows if row.model == name}
-            closed = [row for row, day in days.items() if day <= date]
-            waiting |= {row.question for row, day in days.items() if day > date}
+            late = record.closes(date, of.spec if of else None) - date
+            asked = [row for row in rows if row.model == name]
+            closed = [row for row in asked if row.date + late <= date]
+            waiting |= {row.question for row in asked if row.date + late > date}
             if of is None:
                 left += closed
             elif closed:
@@ -137,10 +138,12 @@ class TrackRecord:
                 left += answered.left
                 silent += answered.silent
                 disputed += answered.disputed
-                for row in {(row.outcome, row.rules): row for row in answered.silent}.values():
+                for row in {(row.outcome, id(row.rules)): row for row in answered.silent}.values():
                     heard[name, row.outcome] = record.heard_of(of.space, seen, row)
-        recorded = self._ledger.resolve(answers)
-        done = {row.question for row in self._ledger.resolutions(model)}
+        said = {row.question: row.content for row in known}
+        answers = [row for row in answers if said.get(row.question) != row.content]
+        recorded = self._ledger.resolve(answers) if answers else ()
+        done = said.keys() | {row.question for row in recorded}
         return record.Resolved(
             as_of=date,
             recorded=recorded,
