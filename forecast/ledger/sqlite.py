@@ -291,13 +291,15 @@ def _renew(connection: sa.Connection, table: sa.Table) -> None:
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
     connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO earlier")
     table.create(connection)
-    into = ["packed" if table is ISSUED and name == "content" else name for name in there]
-    wanted = ", ".join(f'"{name}"' for name in into)
-    values = ", ".join("packed(content)" if name == "packed" else f'"{name}"' for name in into)
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - by this module's own function
-    raw.create_function("packed", 1, packed, deterministic=True)
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({wanted}) SELECT {values} FROM earlier ORDER BY seq")  # noqa: S608 - names of our own
+    source = {name: f'"{name}"' for name in there}
+    if table is ISSUED and "packed" not in there:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - by this module's own function
+        raw.create_function("compressed", 1, packed, deterministic=True)
+        source = {name: text for name, text in source.items() if name != "content"} | {"packed": "compressed(content)"}
+    into = ", ".join(f'"{name}"' for name in source)
+    values = ", ".join(source.values())
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({into}) SELECT {values} FROM earlier ORDER BY seq")  # noqa: S608 - names of our own
     connection.exec_driver_sql("DROP TABLE earlier")
 
 
