@@ -1,8 +1,8 @@
-"""What a long archive costs: ``python -m benchmarks.archive 300 5000`` makes one of so many issues and times its readers.
+"""What a long archive costs: ``python -m benchmarks.archive 300 5000`` makes one of so many issues and times readers.
 
-The issues are made up from the report that tests keep: one a day (``--a-day`` for more) of the reference model, up to the
-article's date, each with probabilities of its own and the rules of the model file. The questions that have closed are
-answered first. Prints one table: processor seconds of each reader, and the size of the ledger per issue.
+The issues are made up from the report that tests keep: one a day (``--a-day`` for more) of the reference model, up to
+the article's date, each with probabilities of its own and the rules of the model file. The questions that have closed
+are answered first. Prints one table: processor seconds of each reader, and the size of the ledger per issue.
 """
 
 from __future__ import annotations

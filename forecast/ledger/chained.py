@@ -252,22 +252,28 @@ class ChainedStore(ABC):
             if link.seq != number or not good:
                 yield f"link {number} of the chain is not what was written; {DAMAGED}"
                 return
-        for table in self._tables(connection):
+        there = self._tables(connection)
+        for table in KEPT:
+            if counts[table.name] and table not in there:
+                yield f"lacks its table {table.name}; {DAMAGED}"
+        for table in there:
             try:
                 for row, link in self._checked(connection, table):
                     if link and link.content and not quick:
-                        text = self._long_text(connection, table, row["seq"], link)
-                        if table is PUBLISHED and not self._says(connection, row["seq"], text):
-                            raise self._broken(table, row["seq"])
+                        self._check_text(connection, table, row["seq"], link)
             except LedgerError as error:
                 yield from error.faults
 
-    def _says(self, connection: sa.Connection, seq: int, text: str) -> bool:
-        """Whether the report with this number, if it can be read, says what its short part, ``text``, says."""
-        try:
-            return agrees(text, self._long_text(connection, ISSUED, seq, None))
-        except LedgerError:  # a fault of its own
-            return True
+    def _check_text(self, connection: sa.Connection, table: sa.Table, seq: int, link: Link) -> None:
+        """Make sure that a long text is as written, and that a short part says what its report says."""
+        text = self._long_text(connection, table, seq, link)
+        if table is PUBLISHED:
+            try:
+                content = self._long_text(connection, ISSUED, seq, None)
+            except LedgerError:  # a fault of its own
+                return
+            if not agrees(text, content):
+                raise self._broken(table, seq)
 
 
 def batch_of(table: sa.Table) -> int:

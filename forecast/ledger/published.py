@@ -1,6 +1,6 @@
-"""The short part of a report, which is kept beside it: what other code reads of an issue without the whole report.
+"""The short part of a report, kept beside it: what is read of an issue without the whole report.
 
-It is a text of three lines of JSON, so that a line is parsed only where it is asked for: the ``model`` with its outcomes
+It is a text of three lines of JSON, and a line is parsed only where it is asked for: the ``model`` with its outcomes
 and their rules, the probabilities that the rules are met, and of the rest the keys `REST`.
 """
 
@@ -90,7 +90,8 @@ def short_part(content: str) -> str:
     report = _report(content)
     rest = {key: report[key] for key in REST if key in report}
     return "\n".join(
-        json.dumps(part, ensure_ascii=False, separators=(",", ":")) for part in (report.get("model"), _rules(report), rest)
+        json.dumps(part, ensure_ascii=False, separators=(",", ":"))
+        for part in (report.get("model"), _rules(report), rest)
     )
 
 

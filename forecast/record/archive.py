@@ -57,9 +57,7 @@ def last_issues[One: Issue](
     return tuple(chosen)
 
 
-def issue_as_of[One: Issue](
-    issues: Iterable[One], model: str | None = None, as_of: dt.date | None = None
-) -> One:
+def issue_as_of[One: Issue](issues: Iterable[One], model: str | None = None, as_of: dt.date | None = None) -> One:
     """Choose the issue made last, of ``model`` or of any, as of a day or of any.
 
     Raises

@@ -152,7 +152,9 @@ class _Days:
             name: [evidence.heard_until(space, entries, rule) or dt.date.min for rule in rules]
             for name, rules in clauses
         }
-        self._rivals = {name: [one for one in rivals_of(space.spec, name) if one in self._clauses] for name in self._clauses}
+        self._rivals = {
+            name: [one for one in rivals_of(space.spec, name) if one in self._clauses] for name in self._clauses
+        }
         self._known: dict[tuple[str, int], bool | None] = {}
         self._runs: dict[str, _Runs] = {}
 
@@ -162,7 +164,7 @@ class _Days:
         return DISPUTED if met and any(self._met(name, day) for name in self._rivals[outcome]) else met
 
     def any_of(self, outcome: str, days: range) -> set[_Said]:
-        """Give all that is said of an outcome on some day of several, in a time that does not grow with their number."""
+        """Give all that is said of an outcome on some day of several; each day is looked at once."""
         runs = self._runs.setdefault(outcome, _Runs(days.start))
         runs.reach(days, functools.partial(self, outcome))
         return runs.said(days)

@@ -422,7 +422,17 @@ class LedgerContract:
         found = ledger.headings()
         for heading, whole in zip(found, (first, second, rival), strict=True):
             assert not hasattr(heading, "content")
-            names = {"seq", "model", "as_of", "issued_at", "evidence_hash", "model_hash", "fit", "watermark", "recorded_by"}
+            names = {
+                "seq",
+                "model",
+                "as_of",
+                "issued_at",
+                "evidence_hash",
+                "model_hash",
+                "fit",
+                "watermark",
+                "recorded_by",
+            }
             assert {name: getattr(heading, name) for name in names} == {name: getattr(whole, name) for name in names}
             assert heading.published == whole.published
             assert ledger.forecast(heading.seq) == whole
