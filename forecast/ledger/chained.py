@@ -281,7 +281,7 @@ def batch_of(table: sa.Table) -> int:
     return FEW if "packed" in table.c else BATCH
 
 
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+def _short(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Give a row without its long text, as its digest has it."""
     return {name: value for name, value in row.items() if name not in LONG}
 
