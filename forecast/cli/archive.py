@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +39,7 @@ def export_hub(
     Example: `forecast export-hub hub --team my_team`
     """
     start = date_of(since, "--since") if since else None
-    issues = record.last_issues(open_project(project).ledger.forecasts(), model, start)
+    issues = record.last_issues(open_project(project).ledger.headings(), model, start)
     files = record.write_hub(issues, directory, team=team, location=location, hub=hub)
     if as_json:
         print_json(
@@ -101,8 +100,9 @@ def export_stix(
         msg = "--author is empty; name who vouches for the forecast"
         raise InputError(msg)
     store = open_project(project).ledger
-    issued = record.issue_as_of(store.forecasts(), model, day)
-    bundle = record.stix_bundle(json.loads(issued.content), author, store.resolutions(issued.model))
+    issued = record.issue_as_of(store.headings(), model, day)
+    report = open_project(project).track_record.whole(issued)
+    bundle = record.stix_bundle(report, author, store.resolutions(issued.model))
     record.write_bundle(bundle, file)
     objects = Counter(row["type"] for row in bundle["objects"])
     if as_json:

@@ -78,7 +78,7 @@ class Work:
         """
         if not texts:
             return None
-        moved = jobs.find_moves(notices, issue.issued, found.ledger.forecasts(issue.issued.model))
+        moved = jobs.find_moves(notices, issue.issued, found.ledger.headings(issue.issued.model))
         alarm = jobs.find_alarm(issue.report)
         jobs.leave_word(issue.folder.parent / "moved.txt", "\n".join(filter(None, (alarm, moved))))
         if moved:

@@ -115,6 +115,12 @@ def heard_until(space: StateSpace, entries: Iterable[Entry], rule: Rule) -> dt.d
     return max(days, default=None)
 
 
+def concerning(space: StateSpace, entries: Iterable[Entry], clauses: Sequence[Rule]) -> tuple[Observation, ...]:
+    """Give the observations about what the clauses of a rule name: no other row decides whether they hold."""
+    found = (row for row in entries if isinstance(row, Observation))
+    return tuple(row for row in found if any(_concerns(space, row, rule) for rule in clauses))
+
+
 def _concerns(space: StateSpace, row: Observation, rule: Rule) -> bool:
     """Whether a row is about what a clause names."""
     if rule.observable is None:

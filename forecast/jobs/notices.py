@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
 
 
 MOVED = 10  # exit code of a run after which an outcome has moved
@@ -83,7 +82,7 @@ class _Move(NamedTuple):
         return abs(100 * (self.after[0] - self.before[0]))
 
 
-def find_moves(notices: Iterable[Notice], issued: Issued, archive: Sequence[Issued]) -> str | None:
+def find_moves(notices: Iterable[Notice], issued: Issue, archive: Sequence[Issue]) -> str | None:
     """Say in one line which outcomes moved since the issue before by what the notices ask for; None if none did.
 
     The issue before is the latest of those in ``archive`` that were made before ``issued``, of the same date or an
@@ -93,7 +92,7 @@ def find_moves(notices: Iterable[Notice], issued: Issued, archive: Sequence[Issu
     if not earlier:
         return None
     before = max(earlier, key=lambda row: (row.as_of, row.seq))
-    then, now = (json.loads(row.content) for row in (before, issued))
+    then, now = (row.published.report for row in (before, issued))
     said: dict[str, str] = {}
     for outcome, points in notices:
         move = max(_moves(then, now, outcome), key=lambda one: one.points, default=None)

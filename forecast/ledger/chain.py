@@ -47,8 +47,10 @@ def digest_of(before: str, kind: str, values: Mapping[str, object], content: str
     `text_digest` of a long text, or empty. Raises `TypeError` for what no row holds.
     """
     plain = {name: _plain(value) for name, value in values.items() if value is not None}
-    text = json.dumps([before, kind, plain, content], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode([before, kind, plain, content]).encode()).hexdigest()
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _plain(value: object) -> object:

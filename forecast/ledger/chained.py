@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from forecast.base.errors import LedgerError
 from forecast.ledger.chain import GENESIS, Head, Link, digest_of, text_digest
-from forecast.ledger.tables import CHAIN, ISSUED, JUDGED, METADATA, RESOLVED, ROWS, TOKENS
+from forecast.ledger.published import agrees, packed, short_part, unpacked
+from forecast.ledger.tables import CHAIN, ISSUED, JUDGED, METADATA, PUBLISHED, RESOLVED, ROWS, TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 BATCH = 10_000  # rows of one statement, so that a large file does not take up memory twice
-KEPT = (ROWS, ISSUED, RESOLVED, JUDGED, TOKENS)
-_LONG = "content"  # the column that is too long to be read where it is not needed; the chain holds its digest
+FEW = 50  # of those that hold a report
+KEPT = (ROWS, ISSUED, RESOLVED, JUDGED, TOKENS, PUBLISHED)
+LONG = ("content", "packed")  # columns with a text that is read only where it is needed; the chain holds its digest
 FOUND = "found"  # the kind of the link that says how many rows there were before there was a chain
 DAMAGED = "restore the ledger from a backup; `forecast verify` lists everything that is wrong"
 
@@ -111,8 +113,12 @@ class ChainedStore(ABC):
         with self.reading() as connection:
             return next((link.row for link in self._links(connection) if link.kind == FOUND), 0)
 
-    def _checked(self, connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Mapping[str, Any], Link | None]]:
-        """Read a table in the order of writing, without long texts; `LedgerError` for the first row not as written.
+    def _checked(
+        self, connection: sa.Connection, table: sa.Table, *, long: bool = False
+    ) -> Iterator[tuple[Mapping[str, Any], Link | None]]:
+        """Read a table in the order of writing; `LedgerError` for the first row not as written.
+
+        Columns with a text that is ``long`` are read only if that is asked, and are for `_text` to check.
 
         A row is as written if its link has its digest. The last row is followed by no link. A column that a store of an
         earlier version lacks has no value, and a table no row.
@@ -123,20 +129,20 @@ class ChainedStore(ABC):
         columns = [
             column if column.name in there else sa.null().label(column.name)
             for column in table.c
-            if column.name != _LONG
+            if long or column.name not in LONG
         ]
-        links = (link for link in self._links(connection) if link.kind == table.name)
+        links = self._links(connection, table.name)
         rows = connection.execute(sa.select(*columns).order_by(table.c.seq)).mappings()
         seq = 0
         try:
             for values in rows:
-                row = {str(name): value for name, value in values.items()}
+                row: dict[str, Any] = dict(values)
                 seq += 1
                 link = next(links, None) if self.chained else None
                 if self.chained and (
                     link is None
                     or link.row != row["seq"]
-                    or link.digest != digest_of(link.before, table.name, row, link.content)
+                    or link.digest != digest_of(link.before, table.name, _short(row) if long else row, link.content)
                 ):
                     raise self._broken(table, seq)
                 yield row, link
@@ -158,12 +164,44 @@ class ChainedStore(ABC):
     def _broken(self, table: sa.Table, seq: int) -> LedgerError:
         return LedgerError(self.where, [f"row {seq} of {table.name} is not what was written; {DAMAGED}"])
 
-    def _links(self, connection: sa.Connection) -> Iterator[Link]:
-        """Read the chain."""
-        before = GENESIS
-        for row in connection.execute(sa.select(CHAIN).order_by(CHAIN.c.seq)):
-            yield Link(row.seq, row.kind, row.row, row.content, row.digest, before)
-            before = row.digest
+    def _text(self, table: sa.Table, row: Mapping[str, Any], link: Link | None) -> str:
+        """Give the long text of a row, checked against its digest."""
+        try:
+            text = unpacked(row.get("content"), row.get("packed"))
+        except (ValueError, TypeError) as error:
+            raise self._broken(table, row["seq"]) from error
+        if link and text_digest(text) != link.content:
+            raise self._broken(table, row["seq"])
+        return text
+
+    def _long_text(self, connection: sa.Connection, table: sa.Table, seq: int, link: Link | None) -> str:
+        """Read the long text of one row, checked against its digest."""
+        query = sa.select(sa.literal_column("*")).select_from(table).where(table.c.seq == seq)  # an older one has fewer
+        found = connection.execute(query).mappings().first() or {}
+        return self._text(table, {"seq": seq, **{name: found.get(name) for name in LONG}}, link)
+
+    def publish(self, connection: sa.Connection) -> None:
+        """Keep the short part of every report beside it that has none yet."""
+        last = connection.execute(_last(PUBLISHED)).scalar() or 0
+        if last == (connection.execute(_last(ISSUED)).scalar() or 0):
+            return
+        for row, link in self._checked(connection, ISSUED):
+            if row["seq"] > last:
+                text = short_part(self._long_text(connection, ISSUED, row["seq"], link))
+                connection.execute(sa.insert(PUBLISHED).values(seq=row["seq"], packed=packed(text)))
+
+    def publish_earlier(self, connection: sa.Connection) -> Head:
+        """Do so for the reports of an earlier version, and put it on the chain, after what is there."""
+        last = self._ends(connection)
+        self.publish(connection)
+        return self._seal(connection, last)
+
+    def _links(self, connection: sa.Connection, kind: str | None = None) -> Iterator[Link]:
+        """Read the chain, or its links of one kind."""
+        before = sa.func.coalesce(sa.func.lag(CHAIN.c.digest).over(order_by=CHAIN.c.seq), GENESIS).label("before")
+        every = sa.select(*(CHAIN.c[name] for name in Link._fields[:-1]), before).subquery()
+        query = sa.select(every).order_by(every.c.seq)
+        return map(Link._make, connection.execute(query if kind is None else query.where(every.c.kind == kind)))
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
@@ -183,11 +221,11 @@ class ChainedStore(ABC):
             rows = connection.execute(
                 sa.select(table).where(table.c.seq > last[table.name]).order_by(table.c.seq)
             ).mappings()
-            for part in batched(rows, BATCH):
+            for part in batched(rows, batch_of(table)):
                 links: list[dict[str, object]] = []
                 for row in part:
-                    content = text_digest(row[_LONG]) if _LONG in row else ""
-                    short = {str(name): value for name, value in row.items() if name != _LONG}
+                    text = unpacked(row.get("content"), row["packed"]) if "packed" in row else None
+                    content, short = "" if text is None else text_digest(text), _short(row)
                     head = Head(head.links + 1, digest_of(head.digest, table.name, short, content))
                     links.append({"kind": table.name, "row": row["seq"], "content": content, "digest": head.digest})
                 connection.execute(sa.insert(CHAIN), links)
@@ -214,15 +252,38 @@ class ChainedStore(ABC):
             if link.seq != number or not good:
                 yield f"link {number} of the chain is not what was written; {DAMAGED}"
                 return
-        for table in self._tables(connection):
+        there = self._tables(connection)
+        for table in KEPT:
+            if counts[table.name] and table not in there:
+                yield f"lacks its table {table.name}; {DAMAGED}"
+        for table in there:
             try:
                 for row, link in self._checked(connection, table):
                     if link and link.content and not quick:
-                        query = sa.select(table.c[_LONG]).where(table.c.seq == row["seq"])
-                        if text_digest(connection.execute(query).scalar() or "") != link.content:
-                            raise self._broken(table, row["seq"])
+                        self._check_text(connection, table, row["seq"], link)
             except LedgerError as error:
                 yield from error.faults
+
+    def _check_text(self, connection: sa.Connection, table: sa.Table, seq: int, link: Link) -> None:
+        """Make sure that a long text is as written, and that a short part says what its report says."""
+        text = self._long_text(connection, table, seq, link)
+        if table is PUBLISHED:
+            try:
+                content = self._long_text(connection, ISSUED, seq, None)
+            except LedgerError:  # a fault of its own
+                return
+            if not agrees(text, content):
+                raise self._broken(table, seq)
+
+
+def batch_of(table: sa.Table) -> int:
+    """Say how many rows of a table go into one statement."""
+    return FEW if "packed" in table.c else BATCH
+
+
+def _short(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Give a row without its long text, as its digest has it."""
+    return {name: value for name, value in row.items() if name not in LONG}
 
 
 def _count(table: sa.Table) -> sa.Select[Any]:

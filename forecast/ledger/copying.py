@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from forecast.base.errors import InputError, LedgerError
-from forecast.ledger.chained import BATCH, head_of
+from forecast.ledger.chained import batch_of, head_of
+from forecast.ledger.published import packed
 from forecast.ledger.sqlite import SqliteLedger
-from forecast.ledger.tables import CHAIN, METADATA
+from forecast.ledger.tables import CHAIN, ISSUED, METADATA
 from forecast.ledger.witness import witness_of
 
 if TYPE_CHECKING:
@@ -101,8 +102,11 @@ def _copy(table: sa.Table, there: set[str], out: sa.Connection, into: sa.Connect
     columns = [column for column in table.columns if column.name in there]
     rows = out.execute(sa.select(*columns).order_by(*table.primary_key.columns)).mappings()
     count = 0
-    for part in batched(rows, BATCH):
+    for part in batched(rows, batch_of(table)):
         values = [{str(name): value for name, value in row.items()} for row in part]
+        if table is ISSUED:
+            for row in values:  # reports of an earlier version too
+                row |= {"content": None, "packed": row.get("packed") or packed(row["content"])}
         if not target.keeps_nul:
             _require_no_nul(table, values, target)
         with target.clear_errors():

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from forecast.ledger.published import Published
+
 PROMPT = dt.timedelta(days=1)  # after its date a forecast that is issued is still a forecast of what nobody knows
 
 
@@ -37,8 +39,8 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """An issued forecast: ``content`` is its whole report data as JSON text; ``seq`` is 0 until it is archived.
+class Issue:
+    """What a ledger says of an issued forecast; ``seq`` is 0 until it is archived.
 
     ``recorded_by`` is for the ledger to say, as for a `Resolution`.
     """
@@ -51,8 +53,36 @@ class Issued:
     model_hash: str
     fit: str
     watermark: int
-    content: str = field(repr=False)
     recorded_by: str = ""
+
+    @property
+    def published(self) -> Published:
+        """The short part of its report."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued(Issue):
+    """An issued forecast: ``content`` is its whole report data as JSON text."""
+
+    content: str = field(repr=False)
+
+    @property
+    def published(self) -> Published:
+        """The short part of its report, which is taken from the whole."""
+        return Published.of(self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading(Issue):
+    """An issued forecast without its report, but for the ``short`` part that is kept beside it."""
+
+    short: Published = field(repr=False)
+
+    @property
+    def published(self) -> Published:
+        """The short part of its report."""
+        return self.short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

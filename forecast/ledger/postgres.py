@@ -103,6 +103,8 @@ class PostgresLedger(SqlLedger):
             with ledger.transaction() as connection:
                 if ledger._version(connection) != SCHEMA_VERSION:  # nobody was faster
                     schema.bring_up_to_date(connection, address.schema)
+                    ledger.publish_earlier(connection)
+            ledger.witness(ledger.head())
         if known is None:
             ledger.witness(ledger.head())
         return ledger

@@ -214,6 +214,8 @@ def _renew(connection: sa.Connection, schema: str, table: sa.Table) -> None:
         if column.name not in there:
             text = CreateColumn(column).compile(dialect=connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {text}")
+        elif column.nullable:
+            connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} ALTER {quoted(column.name)} DROP NOT NULL")
     for check in inspector.get_check_constraints(table.name, schema):
         connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} DROP CONSTRAINT {quoted(str(check['name']))}")
     for check in table.constraints:

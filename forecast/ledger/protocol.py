@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.ledger.chain import Head
-    from forecast.ledger.issued import Added, Issued, LogRecord, Resolution
+    from forecast.ledger.issued import Added, Issue, Issued, LogRecord, Resolution
     from forecast.ledger.jobs import Jobs
     from forecast.ledger.judgements import Judgements
     from forecast.ledger.rows import Entry
@@ -112,6 +112,17 @@ class Ledger(Protocol):
 
     def forecasts(self, model: str | None = None) -> tuple[Issued, ...]:
         """Give every issued forecast of ``model`` (of all, without one) in the order of issue."""
+        ...
+
+    def forecast(self, seq: int) -> Issued | None:
+        """Give the issued forecast with this number, or None."""
+        ...
+
+    def headings(self, model: str | None = None, since_seq: int = 0) -> tuple[Issue, ...]:
+        """Give the issued forecasts of ``model`` (of all, without one) after a number, without their reports.
+
+        The short part of a report is read when it is asked for; it is `LedgerError` then if it is not as written.
+        """
         ...
 
     def resolve(self, answers: Iterable[Resolution]) -> tuple[Resolution, ...]:

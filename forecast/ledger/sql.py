@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from forecast.base.errors import InputError, nearest
-from forecast.ledger.chain import text_digest
 from forecast.ledger.chained import BATCH, ChainedStore
 from forecast.ledger.clock import utc
 from forecast.ledger.doubles import notices
-from forecast.ledger.issued import Added, Issued, LogRecord, Resolution, supersedes
+from forecast.ledger.issued import Added, Heading, Issue, Issued, LogRecord, Resolution, supersedes
 from forecast.ledger.jobs import Jobs
 from forecast.ledger.judgements import Judgements
+from forecast.ledger.published import Published, packed
 from forecast.ledger.rows import KINDS, LATER, RENAMED, columns_of, first_day, with_id
-from forecast.ledger.tables import ISSUED, RESOLVED, ROWS
+from forecast.ledger.tables import ISSUED, PUBLISHED, RESOLVED, ROWS
 from forecast.ledger.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from forecast.ledger.chain import Link
     from forecast.ledger.rows import Entry
 
 
@@ -162,10 +164,14 @@ class SqlLedger(ChainedStore):
 
     def archive(self, issued: Issued) -> Issued:
         """Keep an issued forecast for good and give it back with its ``seq``."""
-        values = _values(issued) | {"issued_at": utc(issued.issued_at)} | self.stamp
         with self.writing() as connection:
+            self.publish(connection)
+            values = _values(issued) | {"issued_at": utc(issued.issued_at)} | self.stamp
+            values["packed"] = packed(values.pop("content"))
             key = connection.execute(sa.insert(ISSUED).values(values)).inserted_primary_key
-            return dataclasses.replace(issued, seq=key[0] if key else 0, recorded_by=self.by)
+            seq = key[0] if key else 0
+            connection.execute(sa.insert(PUBLISHED).values(seq=seq, packed=packed(issued.published.text)))
+            return dataclasses.replace(issued, seq=seq, recorded_by=self.by)
 
     def latest_forecast(self, model: str | None = None) -> Issued | None:
         """Give the forecast of ``model`` (of any, without one) that was issued last, or None."""
@@ -174,6 +180,33 @@ class SqlLedger(ChainedStore):
     def forecasts(self, model: str | None = None) -> tuple[Issued, ...]:
         """Give every issued forecast of ``model`` (of all, without one) in the order of issue."""
         return self._issued(model, slice(None))
+
+    def forecast(self, seq: int) -> Issued | None:
+        """Give the issued forecast with this number, or None."""
+        with self.reading() as connection:
+            for row, link in self._checked(connection, ISSUED):
+                if row["seq"] == seq:
+                    return self._whole(connection, row, link)
+        return None
+
+    def headings(self, model: str | None = None, since_seq: int = 0) -> tuple[Issue, ...]:
+        """Give the issued forecasts of ``model`` (of all, without one) after a number, without their reports.
+
+        The short part of a report is read when it is asked for; it is `LedgerError` then if it is not as written.
+        """
+        with self.reading() as connection:
+            kept = self._checked(connection, PUBLISHED, long=True)
+            found: list[Issue] = []
+            for row, link in self._checked(connection, ISSUED):
+                short = next(kept, None)
+                if row["seq"] <= since_seq or model not in {None, row["model"]}:
+                    continue
+                if short is None:  # of an earlier version
+                    found.append(self._whole(connection, row, link))
+                else:
+                    published = Published(functools.partial(self._text, PUBLISHED, *short))
+                    found.append(Heading(**_timed(row, "issued_at"), short=published))
+        return tuple(found)
 
     def resolve(self, answers: Iterable[Resolution]) -> tuple[Resolution, ...]:
         """Record answers, all or none, and give those that were new or changed with their ``seq``.
@@ -222,12 +255,12 @@ class SqlLedger(ChainedStore):
         with self.reading() as connection:
             rows = [row for row in self._checked(connection, ISSUED) if model in {None, row[0]["model"]}]
             for row, link in rows[which]:
-                query = sa.select(ISSUED.c.content).where(ISSUED.c.seq == row["seq"])
-                content = connection.execute(query).scalar()
-                if not isinstance(content, str) or (link and text_digest(content) != link.content):
-                    raise self._broken(ISSUED, row["seq"])
-                found.append(Issued(**_timed(row, "issued_at"), content=content))
+                found.append(self._whole(connection, row, link))
         return tuple(found)
+
+    def _whole(self, connection: sa.Connection, row: Mapping[str, Any], link: Link | None) -> Issued:
+        content = self._long_text(connection, ISSUED, row["seq"], link)
+        return Issued(**_timed(row, "issued_at"), content=content)
 
     def _answers(
         self, connection: sa.Connection, model: str | None

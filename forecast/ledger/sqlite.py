@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from forecast.base.errors import BusyError, InputError, LedgerError
 from forecast.ledger.chained import DAMAGED, digest_at, head_of
+from forecast.ledger.published import packed
 from forecast.ledger.sql import SqlLedger
 from forecast.ledger.tables import CHAIN, ISSUED, METADATA, RESOLVED, ROWS
 from forecast.ledger.witness import checksum, read_witness, witness_of, write_witness
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 APPLICATION_ID = 0x53434C47  # "SCLG", in the header of the file: how a ledger is told from any other database
-SCHEMA_VERSION = 5  # 1 had no chain, 2 neither `coded_by` nor `language`, 3 no counts and deliveries, 4 no people
+SCHEMA_VERSION = 5  # 1 had no chain, 2 neither `coded_by` nor `language`, 3 no counts, 4 no people nor short parts
 CHAINED_SINCE = 2
 WAIT_SECONDS = 30
 
@@ -178,12 +179,12 @@ class SqliteLedger(SqlLedger):
         if _version(self.path, connection) == SCHEMA_VERSION:  # another process was faster
             return
         there = set(sa.inspect(connection).get_table_names())
-        if ROWS.name in there:
-            _renew_rows(connection)
-            there.remove(ROWS.name)
-        for table in (ISSUED, RESOLVED):
+        for table in (ROWS, ISSUED):
             if table.name in there:
-                _add_columns(connection, table)
+                _renew(connection, table)
+                there.remove(table.name)
+        if RESOLVED.name in there:
+            _add_columns(connection, RESOLVED)
         METADATA.create_all(connection)
         for table, text in _guards().values():
             if table not in there:
@@ -192,6 +193,8 @@ class SqliteLedger(SqlLedger):
             connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
         if CHAIN.name not in there:
             self.begin_chain(connection)
+        self.chained = True
+        self.publish_earlier(connection)
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -276,19 +279,27 @@ def _version(path: Path, connection: sa.Connection) -> int:
     return 0
 
 
-def _renew_rows(connection: sa.Connection) -> None:
+def _renew(connection: sa.Connection, table: sa.Table) -> None:
     """Put rows of an earlier version into the present table, which holds more; what they lack has no value.
 
     SQLite changes no constraint of a table that is there. The rows are the same to the last character, so that they
-    stand on the chain as before; all of it happens in the transaction of the caller.
+    stand on the chain as before, and reports are compressed; all of it happens in the transaction of the caller.
     """
-    columns = ", ".join(f'"{column["name"]}"' for column in sa.inspect(connection).get_columns(ROWS.name))
-    for name, (table, _) in _guards().items():
-        if table == ROWS.name:
+    there = [column["name"] for column in sa.inspect(connection).get_columns(table.name)]
+    for name, (guarded, _) in _guards().items():
+        if guarded == table.name:
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
-    connection.exec_driver_sql(f"ALTER TABLE {ROWS.name} RENAME TO earlier")
-    ROWS.create(connection)
-    connection.exec_driver_sql(f"INSERT INTO {ROWS.name} ({columns}) SELECT {columns} FROM earlier ORDER BY seq")  # noqa: S608 - names of our own
+    connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO earlier")
+    table.create(connection)
+    source = {name: f'"{name}"' for name in there}
+    if table is ISSUED and "packed" not in there:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - by this module's own function
+        raw.create_function("compressed", 1, packed, deterministic=True)
+        source = {name: text for name, text in source.items() if name != "content"} | {"packed": "compressed(content)"}
+    into = ", ".join(f'"{name}"' for name in source)
+    values = ", ".join(source.values())
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({into}) SELECT {values} FROM earlier ORDER BY seq")  # noqa: S608 - names of our own
     connection.exec_driver_sql("DROP TABLE earlier")
 
 

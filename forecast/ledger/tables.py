@@ -32,10 +32,13 @@ ISSUED = sa.Table(
     METADATA,
     sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
     *(sa.Column(name, sa.String, nullable=False) for name in ("model", "issued_at", "evidence_hash", "model_hash")),
-    *(sa.Column(name, sa.String, nullable=False) for name in ("fit", "content")),
+    sa.Column("fit", sa.String, nullable=False),
+    sa.Column("content", sa.String),  # the report, of a version that did not compress it
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("watermark", sa.Integer, nullable=False),
     sa.Column("recorded_by", sa.String),
+    sa.Column("packed", sa.LargeBinary),  # the report, compressed; the chain holds the digest of the text
+    sa.CheckConstraint("(content IS NULL) <> (packed IS NULL)"),
     sqlite_autoincrement=True,
 )
 RESOLVED = sa.Table(
@@ -61,6 +64,14 @@ JUDGED = sa.Table(
     sa.Column("blind", sa.Boolean, nullable=False),
     *(sa.Column(name, sa.String) for name in ("note", "recorded_by")),
     sa.CheckConstraint("probability >= 0 AND probability <= 1"),
+    sqlite_autoincrement=True,
+    info={"since": 5},
+)
+PUBLISHED = sa.Table(  # row by row with `ISSUED`: what is read without the whole report, compressed too
+    "published",
+    METADATA,
+    sa.Column("seq", sa.Integer, sa.CheckConstraint("seq > 0"), primary_key=True),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
     info={"since": 5},
 )

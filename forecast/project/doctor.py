@@ -208,7 +208,7 @@ class _Patient:
                 "ledger",
                 f"{name}: {prose.count(len(entries), 'row')} in force, watermark {self._store.watermark(name)}",
             )
-        last = self._store.latest_forecast()
+        last = next(iter(self._store.headings()[-1:]), None)
         newest = f"; the last is of {last.model} as of {last.as_of}" if last else ""
         yield Finding("ledger", f"archive: {prose.count(found.issues, 'issued forecast')}{newest}")
         for fault in found.faults:
@@ -262,7 +262,7 @@ class _Patient:
             )
             return
         evidence = model.evidence(self._store.entries(dataset, as_of=today), today)
-        issued = [row for row in self._store.forecasts(name) if row.as_of == today]
+        issued = [row for row in self._store.headings(name) if row.as_of == today]
         if issued and (issued[-1].evidence_hash, issued[-1].model_hash) == (evidence.hash, model.spec.hash):
             yield Finding("schedule", f"nothing is due: {name} was issued as of {today} from the same evidence")
         else:

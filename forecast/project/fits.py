@@ -84,7 +84,7 @@ class Fits:
         """
         if issued is None:
             begun = ledger_place(self.root).begun()
-            issued = [row.fit for row in self.ledger().forecasts()] if begun else []
+            issued = [row.fit for row in self.ledger().headings()] if begun else []
         found = [self._kept(path, issued) for path in sorted(self.root.glob("data/*/fits/*.nc")) if _is_fit(path)]
         found.sort(key=lambda one: one.record.created_at if one.record else "", reverse=True)
         return sorted(found, key=lambda one: (one.record is None, one.record.model if one.record else ""))

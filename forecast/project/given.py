@@ -58,7 +58,7 @@ class Given(NamedTuple):
         found = self.fitter.update(self.model.evidence(entries, self.date), refit, prior=True)
 
         def issues() -> list[Baseline]:
-            return [record.baseline(row) for row in self.snapshot.ledger.forecasts(name)]
+            return [record.baseline(row) for row in self.snapshot.ledger.headings(name)]
 
         return answers.LiveForecast.of(found, entries, self.fitter, self.snapshot.as_of, issues, refit)
 
@@ -86,7 +86,7 @@ def fill_in(dataset: Dataset, model: Model, as_of: dt.date | str | None, how: Ho
     snapshot = dataset.snapshot()
 
     def issued(name: str) -> set[str]:
-        return {row.fit for row in dataset.ledger.forecasts(name)}
+        return {row.fit for row in dataset.ledger.headings(name)}
 
     fitter = inference.Fitter(model, dataset.fits, issued, sampling, snapshot.watermark, dataset.now)
     today = local_day(dataset.now)

@@ -89,7 +89,7 @@ class JudgementRecord:
     def _said(self, model: str | None) -> tuple[str, tuple[Stated, ...]]:
         """Name a model that has a file, or has been issued, and give what its issues state."""
         name = TrackRecord(self._ledger, self._models).known_model(model)
-        return name, record.stated(self._ledger.forecasts(name))
+        return name, record.stated(self._ledger.headings(name))
 
 
 def _after(start: dt.date, weeks: int) -> dt.date:

@@ -143,7 +143,7 @@ class Reports:
         return [root / "reports" / "templates" for root in (self.root, starter_folder())]
 
     def _index(self) -> bytes:
-        models = report.index_data(self._ledger().forecasts())
+        models = report.index_data(self._ledger().headings())
         for model in models:
             pages = (self.folder / model["name"] / RESOLVED).glob("*.html")
             model["resolved"] = sorted((f"{model['name']}/{RESOLVED}/{path.name}" for path in pages), reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from forecast import ledger as ledgers
 from forecast import report as reporting
 from forecast.base.errors import UntrustworthyError
 from forecast.base.shown import Shown, ShownTable
+from forecast.project.track_record import whole_report
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from forecast.inference.fitter import Fitter
     from forecast.inference.model import Model
     from forecast.inference.reweighting import Posterior
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue as Archived
     from forecast.ledger.rows import Entry
     from forecast.project.dataset import Snapshot
     from forecast.project.reports import Reports
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 class Issue(Shown):
     """What a run gives: the archived forecast, its report data, and whether it is a new one."""
 
-    issued: Issued
+    issued: Archived
     report: dict[str, Any]
     folder: Path
     new: bool
@@ -67,9 +69,10 @@ def run(  # noqa: PLR0913 - everything that a run brings together
 
     """
     model, store, how = fitter.model, snapshot.ledger, fitter.sampling
+    read = functools.partial(whole_report, store)
     entries = snapshot.as_of(as_of)
     evidence = model.evidence(entries, as_of)
-    earlier = [row for row in store.forecasts(model.spec.name) if row.as_of == as_of]
+    earlier = [row for row in store.headings(model.spec.name) if row.as_of == as_of]
     same = earlier and (earlier[-1].evidence_hash, earlier[-1].model_hash) == (evidence.hash, model.spec.hash)
     found = fitter.update(evidence, refit, prior=False, first=earlier[-1].fit if same else None)
     how.on_stage("forecasting")
@@ -77,7 +80,7 @@ def run(  # noqa: PLR0913 - everything that a run brings together
         raise _untrustworthy(model, found)
     fit = inference.load_record(fitter.folder / f"{found.anchor.name}.nc")
     past = quantities.week_path(model.space, evidence, found.anchor.blocks, found.weights.values)
-    issues = store.forecasts(model.spec.name)
+    issues = store.headings(model.spec.name)
     asked = answers.LiveForecast.of(
         found, entries, fitter, snapshot.as_of, lambda: [record.baseline(row) for row in issues]
     )
@@ -86,10 +89,10 @@ def run(  # noqa: PLR0913 - everything that a run brings together
             model.spec, evidence, entries, fit, asked, past, watermark=snapshot.watermark, issued_at=fitter.now
         )
     )
-    if earlier and reporting.same_report(before := json.loads(earlier[-1].content), core):
+    if earlier and reporting.same_report(before := read(earlier[-1]), core):
         return Issue(earlier[-1], before, reports.write(before, words), new=False)
     how.on_stage("explaining")
-    last = json.loads(issues[-1].content) if issues else None
+    last = read(issues[-1]) if issues else None
     data = core | _plain(reporting.brief(asked, last, refit, rivals()))
     data |= _plain(reporting.sum_up(data, last, score()))
     with reports.ready(data, words) as folder:

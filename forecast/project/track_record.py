@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecast.inference.model import Model
-    from forecast.ledger.issued import Resolution
+    from forecast.ledger.issued import Issue, Resolution
     from forecast.ledger.protocol import Ledger
     from forecast.ledger.rows import Entry
     from forecast.project.models import Models
@@ -61,14 +61,18 @@ class TrackRecord:
             If there is none.
 
         """
-        issues = self._ledger.forecasts(name)
+        issues = self._ledger.headings(name)
         found = [row for row in issues if as_of is None or row.as_of == as_of]
         if not found:
             have = f"; there are {issues[0].as_of} to {issues[-1].as_of}" if issues else "; run `forecast run`"
             when = f" as of {as_of}" if as_of else ""
             msg = f"no forecast of {name!r} has been issued{when}{have}"
             raise InputError(msg)
-        return json.loads(found[-1].content)
+        return self.whole(found[-1])
+
+    def whole(self, issue: Issue) -> dict[str, Any]:
+        """Report data of an issued forecast."""
+        return whole_report(self._ledger, issue)
 
     def post_mortems(
         self, model: str | None = None, outcome: str | None = None, date: dt.date | None = None
@@ -94,7 +98,7 @@ class TrackRecord:
 
     def table(self) -> pd.DataFrame:
         """Every probability of every issued forecast, as `forecast.record.archive.archive_table` lays them out."""
-        return record.archive_table(self._ledger.forecasts())
+        return record.archive_table(self._ledger.headings())
 
     def resolve(
         self, model: str | None, date: dt.date, now: dt.datetime, entries: Callable[[Model, dt.date], tuple[Entry, ...]]
@@ -110,7 +114,7 @@ class TrackRecord:
         if date > (today := local_day(now)):
             msg = f"as of {date} nothing is known yet, for it is in the future; give a day until today, {today}"
             raise InputError(msg)
-        rows = record.stated(self._ledger.forecasts(self.known_model(model) if model else None))
+        rows = record.stated(self._ledger.headings(self.known_model(model) if model else None))
         known = self._ledger.resolutions(model)
         answers: list[Resolution] = []
         left: list[Stated] = []
@@ -120,9 +124,10 @@ class TrackRecord:
         waiting: set[object] = set()
         for name in dict.fromkeys(row.model for row in rows):
             of = self._readable(name)
-            days = {row: record.closes(row.date, of.spec if of else None) for row in rows if row.model == name}
-            closed = [row for row, day in days.items() if day <= date]
-            waiting |= {row.question for row, day in days.items() if day > date}
+            late = record.closes(date, of.spec if of else None) - date
+            asked = [row for row in rows if row.model == name]
+            closed = [row for row in asked if row.date + late <= date]
+            waiting |= {row.question for row in asked if row.date + late > date}
             if of is None:
                 left += closed
             elif closed:
@@ -133,10 +138,12 @@ class TrackRecord:
                 left += answered.left
                 silent += answered.silent
                 disputed += answered.disputed
-                for row in {(row.outcome, row.rules): row for row in answered.silent}.values():
+                for row in {(row.outcome, id(row.rules)): row for row in answered.silent}.values():
                     heard[name, row.outcome] = record.heard_of(of.space, seen, row)
-        recorded = self._ledger.resolve(answers)
-        done = {row.question for row in self._ledger.resolutions(model)}
+        said = {row.question: row.content for row in known}
+        answers = [row for row in answers if said.get(row.question) != row.content]
+        recorded = self._ledger.resolve(answers) if answers else ()
+        done = said.keys() | {row.question for row in recorded}
         return record.Resolved(
             as_of=date,
             recorded=recorded,
@@ -173,7 +180,7 @@ class TrackRecord:
 
         """
         day, start = read_date(date, "date"), None if since is None else read_date(since, "since")
-        issued = record.stated(self._ledger.forecasts(of.spec.name))
+        issued = record.stated(self._ledger.headings(of.spec.name))
         answered = record.overruled(
             of.spec, issued, outcome, day, start, answer=answer, reason=reason, url=url, now=now
         )
@@ -199,7 +206,7 @@ class TrackRecord:
 
         """
         name = self.known_model(model)
-        issues = self._ledger.forecasts()
+        issues = self._ledger.headings()
         answers = {row.question: row for row in self._ledger.resolutions(name)}
         said = record.stated(issues)
         return record.score(
@@ -210,7 +217,14 @@ class TrackRecord:
     def known_model(self, name: str | None) -> str:
         """Name a model that has a file, or has been issued."""
         name = name or self._models.default
-        if name not in self._models.names and self._ledger.latest_forecast(name) is None:
+        if name not in self._models.names and not self._ledger.headings(name):
             msg = f"{self._models.folder}: there is no model {name!r}; {nearest(name, self._models.names)}"
             raise InputError(msg)
         return name
+
+
+def whole_report(ledger: Ledger, issue: Issue) -> dict[str, Any]:
+    """Report data of an issued forecast."""
+    found = ledger.forecast(issue.seq)
+    assert found is not None  # noqa: S101 - nothing is ever deleted
+    return json.loads(found.content)

@@ -14,11 +14,11 @@ from forecast.project.ledgers import ledger_place
 from forecast.project.reports import REPORT_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from forecast.ledger.chain import Head
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
     from forecast.ledger.protocol import Ledger
 
 
@@ -63,11 +63,11 @@ def verify(root: Path, store: Ledger) -> Verified:
     """
     if faults := store.verify():
         raise LedgerError(store.where, faults)
-    issues = store.forecasts()
+    issues = store.headings()
     fits = sorted(root.glob("data/*/fits/*.nc"))
     reports = _folders(root)
     older, faults = _read_fits(root, fits)
-    faults += [*_orphans(root, issues), *_report_faults(root, issues)]
+    faults += [*_orphans(root, issues), *_report_faults(root, store, issues)]
     before = store.before_chain()
     return Verified(store.head(), before, len(issues), len(fits), tuple(older), len(reports), tuple(faults))
 
@@ -108,7 +108,7 @@ def require_sound(root: Path, store: Ledger) -> None:
         If it is not as it was written, or reports lie there that it knows nothing of.
 
     """
-    if faults := store.verify(quick=True) or tuple(_orphans(root, store.forecasts())):
+    if faults := store.verify(quick=True) or tuple(_orphans(root, store.headings())):
         raise LedgerError(store.where, faults)
 
 
@@ -117,7 +117,7 @@ def _folders(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"reports/*/*/{REPORT_DATA}"))
 
 
-def _orphans(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
+def _orphans(root: Path, issues: Sequence[Issue]) -> Iterator[str]:
     known = {(row.model, row.as_of.isoformat()) for row in issues}
     for folder in _folders(root):
         if (folder.parent.name, folder.name) not in known:
@@ -127,7 +127,7 @@ def _orphans(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
             )
 
 
-def _report_faults(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
+def _report_faults(root: Path, store: Ledger, issues: Sequence[Issue]) -> Iterator[str]:
     for issue in {(row.model, row.as_of): row for row in issues}.values():
         path = root / "reports" / issue.model / issue.as_of.isoformat() / REPORT_DATA
         try:
@@ -136,7 +136,8 @@ def _report_faults(root: Path, issues: tuple[Issued, ...]) -> Iterator[str]:
             continue
         except (OSError, ValueError, RecursionError):
             said = None
-        if said != json.loads(issue.content):
+        whole = store.forecast(issue.seq)
+        if whole is None or said != json.loads(whole.content):
             yield (
                 f"{path.relative_to(root)}: is not what the archive holds; "
                 f"write it again: forecast report --model {issue.model} --as-of {issue.as_of}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import TYPE_CHECKING, Any
 
 from forecast import base, quantities
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
 
 
 ARCHIVE_TYPES = {
@@ -33,7 +32,9 @@ NOTHING = "nothing has been issued yet; run `forecast run`"
 # Issues.
 
 
-def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.date | None = None) -> tuple[Issued, ...]:
+def last_issues[One: Issue](
+    issues: Iterable[One], model: str | None = None, since: dt.date | None = None
+) -> tuple[One, ...]:
     """Choose the last issue of each model and date, by model and date; ``issues`` are in the order of issue.
 
     Raises
@@ -56,7 +57,7 @@ def last_issues(issues: Iterable[Issued], model: str | None = None, since: dt.da
     return tuple(chosen)
 
 
-def issue_as_of(issues: Iterable[Issued], model: str | None = None, as_of: dt.date | None = None) -> Issued:
+def issue_as_of[One: Issue](issues: Iterable[One], model: str | None = None, as_of: dt.date | None = None) -> One:
     """Choose the issue made last, of ``model`` or of any, as of a day or of any.
 
     Raises
@@ -77,7 +78,7 @@ def issue_as_of(issues: Iterable[Issued], model: str | None = None, as_of: dt.da
 # The table.
 
 
-def archive_table(issues: Iterable[Issued]) -> pd.DataFrame:
+def archive_table(issues: Iterable[Issue]) -> pd.DataFrame:
     """Tidy: one row an issue and quantity, in the order of issue, with the columns and types of `ARCHIVE_TYPES`.
 
     ``issue`` is the number in the archive; ``mean``, ``low``, ``high`` (90 % interval) and ``mcse`` are probabilities;
@@ -88,8 +89,8 @@ def archive_table(issues: Iterable[Issued]) -> pd.DataFrame:
     return base.frame(rows, columns=list(ARCHIVE_TYPES), **ARCHIVE_TYPES)
 
 
-def _archive_rows(issued: Issued) -> Iterator[dict[str, Any]]:
-    forecast = json.loads(issued.content)["forecast"]
+def _archive_rows(issued: Issue) -> Iterator[dict[str, Any]]:
+    forecast = issued.published.report["forecast"]
     common = {
         "issue": issued.seq,
         "issued_at": issued.issued_at,

@@ -7,7 +7,6 @@ holds one model's forecasts as of one date. The format, with the rules for names
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
 
 
 HUB_COLUMNS = ("reference_date", "target", "horizon", "location", "output_type", "output_type_id", "value")
@@ -36,13 +35,13 @@ class HubFile(NamedTuple):
     """A file that `write_hub` wrote, its forecast, whether that passed its checks, and what no hub asked for."""
 
     path: Path
-    issued: Issued
+    issued: Issue
     trusted: bool
     left_out: tuple[str, ...]
 
 
 def write_hub(
-    issues: Iterable[Issued], folder: Path, *, team: str, location: str = "global", hub: Path | None = None
+    issues: Iterable[Issue], folder: Path, *, team: str, location: str = "global", hub: Path | None = None
 ) -> tuple[HubFile, ...]:
     """Write each forecast to ``model-output/<team>-<model>/<as of>-<team>-<model>.csv`` of a hub's ``folder``.
 
@@ -67,7 +66,7 @@ def write_hub(
     written: list[tuple[HubFile, str]] = []
     faults: list[str] = []
     for issued in issues:
-        content = json.loads(issued.content)
+        content = issued.published.report
         model_id = f"{team}-{issued.model}"
         path = folder / "model-output" / model_id / f"{issued.as_of}-{model_id}.csv"
         pmfs = tuple(_pmfs(issued, content))
@@ -101,7 +100,7 @@ def _require_names(team: str, location: str, models: Sequence[str]) -> None:
         raise InputError(msg)
 
 
-def _pmfs(issued: Issued, content: Mapping[str, Any]) -> Iterator[Pmf]:
+def _pmfs(issued: Issue, content: Mapping[str, Any]) -> Iterator[Pmf]:
     at = {
         (row["outcome"], row["horizon_weeks"]): min(max(row["estimate"]["mean"], 0.0), 1.0)
         for row in content["forecast"]["quantities"]
@@ -114,7 +113,7 @@ def _pmfs(issued: Issued, content: Mapping[str, Any]) -> Iterator[Pmf]:
             yield Pmf(target, weeks, values)
 
 
-def _all_rows(issued: Issued, location: str, pmfs: Iterable[Pmf]) -> HubTable:
+def _all_rows(issued: Issue, location: str, pmfs: Iterable[Pmf]) -> HubTable:
     rows = [
         (str(issued.as_of), pmf.target, str(pmf.weeks), location, PROBABILITIES, category, str(value))
         for pmf in pmfs
@@ -127,7 +126,7 @@ def _yes_or_no(yes: float) -> dict[str, float]:
     return {"yes": yes, "no": 1 - yes}
 
 
-def _normalised(issued: Issued, means: Mapping[str, float]) -> dict[str, float]:
+def _normalised(issued: Issue, means: Mapping[str, float]) -> dict[str, float]:
     """Take off what rounding left: the sum is one to within a few units in the last place."""
     total = math.fsum(means.values())
     if abs(total - 1) > ROUNDING:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ from forecast.quantities.estimate import Estimate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
 
 
 EDGE = 1e-9  # log-odds of probabilities nearer to 0 or 1 are cut
@@ -55,22 +53,18 @@ def issued_of(report: Mapping[str, Any], outcome: str, date: dt.date) -> Estimat
     return Estimate(at("mean"), at("low"), at("high"), error)
 
 
-def baseline(issued: Issued) -> Baseline:
-    """Give an issued forecast as the beginning of a change; its report data are read when they are asked, once."""
-
-    @functools.cache
-    def data() -> dict[str, Any]:
-        return json.loads(issued.content)
-
+def baseline(issued: Issue) -> Baseline:
+    """Give an issued forecast as the beginning of a change; what it published is read when it is asked."""
+    published = issued.published
     return Baseline(
         as_of=issued.as_of,
         model_hash=issued.model_hash,
         evidence_hash=issued.evidence_hash,
         fit=issued.fit,
         watermark=issued.watermark,
-        said=lambda outcome, date: issued_of(data(), outcome, date),
-        until=lambda outcome: last_date(data(), outcome),
-        alarm=lambda: data().get("alarm"),
+        said=lambda outcome, date: issued_of(published.report, outcome, date),
+        until=lambda outcome: last_date(published.report, outcome),
+        alarm=lambda: published.report.get("alarm"),
     )
 
 

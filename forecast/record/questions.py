@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forecast import answers
 from forecast.ledger.issued import PROMPT
@@ -16,7 +18,7 @@ from forecast.theory.outcomes import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
     from forecast.theory.spec import ModelSpec
 
 
@@ -64,66 +66,102 @@ class Stated:
         return self.issued_on <= self.as_of + PROMPT
 
 
-def stated(issues: Iterable[Issued]) -> tuple[Stated, ...]:
+def stated(issues: Iterable[Issue]) -> tuple[Stated, ...]:
     """Read what the issues that count state, by model and date: of each date the last prompt one, or else the last.
 
     ``issues`` are in the order of issue. One from before rules were part of forecasts states nothing.
     """
-    last: dict[tuple[str, dt.date], Issued] = {}
+    last: dict[tuple[str, dt.date], Issue] = {}
     for row in issues:
         key = (row.model, row.as_of)
         if key not in last or _prompt(row) or not _prompt(last[key]):
             last[key] = row
     found: list[Stated] = []
-    before: dict[str, list[Stated]] = {}
+    before: dict[str, Mapping[str, _Curve]] = {}
     for (model, _), row in sorted(last.items()):
-        before[model] = _read(row, before.get(model, []))
-        found += before[model]
+        rows = _read(row, before.get(model, {}))
+        before[model] = _curves(rows)
+        found += rows
     return tuple(found)
 
 
-def _prompt(row: Issued) -> bool:
+def _prompt(row: Issue) -> bool:
     return row.issued_at.date() <= row.as_of + PROMPT
 
 
-def _read(issued: Issued, before: Sequence[Stated]) -> list[Stated]:
-    content = json.loads(issued.content)
-    outcomes = content["model"]["outcomes"]
-    rules = _rules(outcomes)
+def _read(issued: Issue, before: Mapping[str, _Curve]) -> list[Stated]:
+    published = issued.published
+    rows = published.rules
+    if not rows:
+        return []
+    words, rules, frozen = _outcomes(published.model_text)
+    model, as_of, issue, issued_on = issued.model, issued.as_of, issued.seq, issued.issued_at.date()
     found: list[Stated] = []
-    for row in content.get("rules") or ():
-        outcome, date = row["outcome"], dt.date.fromisoformat(row["date"])
-        since = issued.as_of if row["kind"] == "by" else None
+    for outcome, kind, weeks, day, probability, met_now, prior in rows:
+        date, by = dt.date.fromisoformat(day), kind == "by"
         found.append(
             Stated(
-                model=issued.model, outcome=outcome, since=since, date=date, horizon_weeks=row["horizon_weeks"],
-                as_of=issued.as_of, issue=issued.seq, issued_on=issued.issued_at.date(),
-                rule=outcomes[outcome]["resolution"], probability=row["estimate"]["mean"],
-                met_now=row["met_now"], prior=row.get("prior"),
-                before=None if since else between(before, outcome, date),
-                rules=rules, frozen=dt.date.fromisoformat(outcomes[outcome]["frozen"]) if rules else None,
+                model=model, outcome=outcome, since=as_of if by else None, date=date, horizon_weeks=weeks, as_of=as_of,
+                issue=issue, issued_on=issued_on, rule=words[outcome], probability=probability, met_now=met_now,
+                prior=prior, before=None if by or outcome not in before else _at(before[outcome], date),
+                rules=rules, frozen=frozen[outcome] if rules else None,
             )
         )  # fmt: skip
     return found
 
 
-def _rules(outcomes: Mapping[str, Any]) -> tuple[tuple[str, tuple[Rule, ...]], ...] | None:
-    """Read the clauses of every rule; None where an issue does not hold them."""
+class _Outcomes(NamedTuple):
+    """Of a model's outcomes the rules in words, their clauses, and since when they stand; None where it is not said."""
+
+    words: Mapping[str, str]
+    rules: tuple[tuple[str, tuple[Rule, ...]], ...] | None
+    frozen: Mapping[str, dt.date]
+
+
+@lru_cache(maxsize=64)
+def _outcomes(model: str) -> _Outcomes:
+    """Read the outcomes of a model, given as JSON: once for all issues of one version."""
+    outcomes: Mapping[str, Any] = json.loads(model)["outcomes"]
+    words = {name: row["resolution"] for name, row in outcomes.items()}
     if not all({"resolves", "frozen"} <= row.keys() for row in outcomes.values()):
-        return None
-    return tuple((name, tuple(map(Rule.model_validate, row["resolves"]))) for name, row in outcomes.items())
+        return _Outcomes(words, None, {})
+    rules = tuple((name, tuple(map(Rule.model_validate, row["resolves"]))) for name, row in outcomes.items())
+    return _Outcomes(words, rules, {name: dt.date.fromisoformat(row["frozen"]) for name, row in outcomes.items()})
+
+
+class _Curve(NamedTuple):
+    """What an issue stated of one outcome: probabilities of days, as ordinals, in their order."""
+
+    days: list[int]
+    probabilities: list[float]
+
+
+def _curves(rows: Iterable[Stated]) -> dict[str, _Curve]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        if row.since is None:
+            found.setdefault(row.outcome, []).append((row.date.toordinal(), row.probability))
+    return {
+        name: _Curve(*map(list, zip(*sorted(points, key=itemgetter(0)), strict=True))) for name, points in found.items()
+    }
 
 
 def between(before: Sequence[Stated], outcome: str, date: dt.date) -> float | None:
     """Read what an issue stated of a date, between its horizons by log-odds; None outside them."""
-    rows = sorted((row for row in before if row.outcome == outcome and row.since is None), key=lambda row: row.date)
-    days = [row.date.toordinal() for row in rows]
-    if not rows or not days[0] <= date.toordinal() <= days[-1]:
+    curve = _curves(row for row in before if row.outcome == outcome).get(outcome)
+    return curve and _at(curve, date)
+
+
+def _at(curve: _Curve, date: dt.date) -> float | None:
+    wanted, (days, probabilities) = date.toordinal(), curve
+    if not days[0] <= wanted <= days[-1]:
         return None
-    if date.toordinal() in days:
-        return rows[days.index(date.toordinal())].probability
-    p = np.array([pulled(row.probability) for row in rows])
-    return float(1 / (1 + np.exp(-np.interp(date.toordinal(), days, np.log(p / (1 - p))))))
+    right = bisect_left(days, wanted)
+    if days[right] == wanted:
+        return probabilities[right]
+    low, high = (math.log(p / (1 - p)) for p in map(pulled, probabilities[right - 1 : right + 1]))
+    share = (wanted - days[right - 1]) / (days[right] - days[right - 1])
+    return 1 / (1 + math.exp(-(low + share * (high - low))))
 
 
 def pulled(probability: float) -> float:

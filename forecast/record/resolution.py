@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +20,7 @@ from forecast.record.agreement import contradicted, days_of, implied, rivals_of,
 from forecast.record.questions import closes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
 
+    _Said = bool | Literal["disputed"] | None
     _Clauses = tuple[tuple[str, tuple[Rule, ...]], ...]  # of every rule, by outcome
 
 
@@ -67,7 +69,9 @@ def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
     by hand itself is passed over.
     """
     spec, entries = space.spec, tuple(entries)
-    days_by = functools.cache(functools.partial(_Days, space, entries))
+    days_by = _by_identity(functools.partial(_Days, space, entries))
+    own = tuple((name, row.resolves) for name, row in spec.outcomes.items())
+    hashed = spec.hash  # which takes longer than an answer
     hand = {row.question: row for row in by_hand}
     closed = tuple(closed)
     told = {name: implied(spec, hand.values(), name) for name in {*spec.outcomes, *(row.outcome for row in closed)}}
@@ -80,40 +84,59 @@ def answers_by_rule(  # noqa: PLR0913, PLR0917 - what answers rest on
         found[row.question] = Resolution(
             model=row.model, outcome=row.outcome, since=row.since, date=row.date, answer=answer,
             how="rule", reason=_follows(by) if by else row.rule, url=by.url if by else "",
-            as_of=as_of, frozen=row.frozen or spec.outcomes[row.outcome].frozen, model_hash=spec.hash, recorded_at=now,
+            as_of=as_of, frozen=row.frozen or spec.outcomes[row.outcome].frozen, model_hash=hashed, recorded_at=now,
         )  # fmt: skip
 
     for row in closed:
         if row.question in hand:
             continue
-        clauses = _clauses_of(space, row)
+        clauses = _clauses_of(space, row, own)
         if clauses is None:
             left.append(row)
         elif row.question not in found:
             day_of = days_by(clauses)
             never, some = told[row.outcome]
             yes = next((one for one in some if within(one, row)), None)
-            days = {day: False if day in never else day_of(row.outcome, day) for day in reversed(days_of(row))}
+            days = days_of(row)
+            said = (
+                {False if day in never else day_of(row.outcome, day) for day in days}
+                if never
+                else day_of.any_of(row.outcome, days)
+            )
             if yes is not None:
                 answered(row, "yes", yes)
-            elif True in days.values():
+            elif True in said:
                 answered(row, "yes")
-            elif DISPUTED in days.values():
+            elif DISPUTED in said:
                 disputed[row.question] = row
-            elif None in days.values():
+            elif None in said:
                 unheard[row.question] = row
             else:
-                against = (never[day] for day in days if day in never and day_of(row.outcome, day) is not False)
-                answered(row, "no", next(against, None))
+                against = (
+                    never[day] for day in reversed(days) if day in never and day_of(row.outcome, day) is not False
+                )
+                answered(row, "no", next(against, None) if never else None)
     return Answered(tuple(found.values()), tuple(left), tuple(unheard.values()), tuple(disputed.values()))
 
 
-def _clauses_of(space: StateSpace, row: Stated) -> _Clauses | None:
-    """Give the rules that an issue was made with, as far as they can still be read; None if not."""
+def _by_identity(make: Callable[[_Clauses], _Days]) -> Callable[[_Clauses], _Days]:
+    """Call once for each object: issues of one model share their clauses, whose hash takes long."""
+    made: dict[int, tuple[_Clauses, _Days]] = {}
+
+    def given(clauses: _Clauses) -> _Days:
+        if id(clauses) not in made:
+            made[id(clauses)] = clauses, make(clauses)  # held, so that its identity stays its own
+        return made[id(clauses)][1]
+
+    return given
+
+
+def _clauses_of(space: StateSpace, row: Stated, own: _Clauses) -> _Clauses | None:
+    """Give the rules that an issue was made with, or the model's ``own``, as far as they can be read; None if not."""
     outcomes = space.spec.outcomes
     if row.rules is None:
         same = row.outcome in outcomes and outcomes[row.outcome].resolution == row.rule
-        return tuple((name, one.resolves) for name, one in outcomes.items()) if same else None
+        return own if same else None
     if any(rule.observable not in {None, *space.stages} for rule in dict(row.rules)[row.outcome]):
         return None
     return row.rules
@@ -123,24 +146,34 @@ class _Days:
     """What rows say of single days by some rules."""
 
     def __init__(self, space: StateSpace, entries: tuple[Entry, ...], clauses: _Clauses) -> None:
-        self._space, self._entries, self._clauses = space, entries, dict(clauses)
+        self._space, self._clauses = space, dict(clauses)
+        self._entries = {name: evidence.concerning(space, entries, rules) for name, rules in clauses}
         self._heard = {
             name: [evidence.heard_until(space, entries, rule) or dt.date.min for rule in rules]
             for name, rules in clauses
         }
+        self._rivals = {
+            name: [one for one in rivals_of(space.spec, name) if one in self._clauses] for name in self._clauses
+        }
         self._known: dict[tuple[str, int], bool | None] = {}
+        self._runs: dict[str, _Runs] = {}
 
-    def __call__(self, outcome: str, day: int) -> bool | Literal["disputed"] | None:
+    def __call__(self, outcome: str, day: int) -> _Said:
         """Whether the rule of an outcome is met on a day; None where only silence says so."""
         met = self._met(outcome, day)
-        rivals = (name for name in rivals_of(self._space.spec, outcome) if name in self._clauses)
-        return DISPUTED if met and any(self._met(name, day) for name in rivals) else met
+        return DISPUTED if met and any(self._met(name, day) for name in self._rivals[outcome]) else met
+
+    def any_of(self, outcome: str, days: range) -> set[_Said]:
+        """Give all that is said of an outcome on some day of several; each day is looked at once."""
+        runs = self._runs.setdefault(outcome, _Runs(days.start))
+        runs.reach(days, functools.partial(self, outcome))
+        return runs.said(days)
 
     def _met(self, outcome: str, day: int) -> bool | None:
         key = outcome, day
         if key not in self._known:
             date = dt.date.fromordinal(day)
-            holds = evidence.clauses_hold(self._space, self._entries, self._clauses[outcome], date)
+            holds = evidence.clauses_hold(self._space, self._entries[outcome], self._clauses[outcome], date)
             # told stories, and a record that nothing has ended, need no further word; that a clause fails does, and
             # that a balance holds does: more of the other side may have happened
             parts = list(zip(holds, self._clauses[outcome], self._heard[outcome], strict=True))
@@ -148,6 +181,36 @@ class _Days:
             failed = any(date <= until for held, _, until in parts if not held)
             self._known[key] = False if failed else None if silent else True
         return self._known[key]
+
+
+class _Runs:
+    """What is said of days in a row, by stretches of days of which the same is said."""
+
+    def __init__(self, first: int) -> None:
+        self._first, self._end = first, first  # days that are known: from the first to before the end
+        self._begins: list[int] = []
+        self._what: list[_Said] = []
+
+    def reach(self, days: range, say: Callable[[int], _Said]) -> None:
+        """Ask of the days that are not known yet; those in between are asked too."""
+        for day in range(self._first - 1, days.start - 1, -1):
+            said = say(day)
+            if self._what and self._what[0] is said:
+                self._begins[0] = day
+            else:
+                self._begins.insert(0, day)
+                self._what.insert(0, said)
+            self._first = day
+        for day in range(self._end, days.stop):
+            said = say(day)
+            if not self._what or self._what[-1] is not said:
+                self._begins.append(day)
+                self._what.append(said)
+            self._end = day + 1
+
+    def said(self, days: range) -> set[_Said]:
+        """Give what is said of them."""
+        return set(self._what[bisect_right(self._begins, days.start) - 1 : bisect_left(self._begins, days.stop)])
 
 
 def _follows(by: Resolution) -> str:
@@ -161,7 +224,8 @@ def asked(outcome: str, date: dt.date, since: dt.date | None) -> str:
 
 def heard_of(space: StateSpace, entries: Sequence[Entry], row: Stated) -> dt.date | None:
     """Give the last day of which something is known about any clause of the rule of a question; None if never."""
-    rules = dict(_clauses_of(space, row) or ()).get(row.outcome, ())
+    own = tuple((name, one.resolves) for name, one in space.spec.outcomes.items())
+    rules = dict(_clauses_of(space, row, own) or ()).get(row.outcome, ())
     days = [evidence.heard_until(space, entries, rule) for rule in rules]
     return max((day for day in days if day), default=None)
 

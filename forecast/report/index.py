@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from forecast.base import prose
@@ -12,10 +11,10 @@ from forecast.report.sandbox import Sandbox, fill
 from forecast.report.views import short_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
 
 
 TEMPLATE = "index.html.jinja"
@@ -23,13 +22,13 @@ SHOWN = 120  # issues of each model, the latest
 WIDTH, HEIGHT = 160, 28  # of a line, in pixels
 
 
-def index_data(issues: Iterable[Issued]) -> list[dict[str, Any]]:
+def index_data(issues: Iterable[Issue]) -> list[dict[str, Any]]:
     """Gather what the page shows of each model, that with the latest issue first: issues, and lines of probabilities.
 
     Pages of resolved questions, ``resolved``, are for the caller to fill in: their addresses from the index.
     ``issues`` are in the order in which they were made; of each date the last one counts.
     """
-    models: dict[str, dict[Any, Issued]] = {}
+    models: dict[str, dict[Any, Issue]] = {}
     for row in issues:
         dates = models.setdefault(row.model, {})
         dates.pop(row.as_of, None)
@@ -38,8 +37,8 @@ def index_data(issues: Iterable[Issued]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda model: model["issues"][0]["as_of"], reverse=True)
 
 
-def _model(issues: Sequence[Issued]) -> dict[str, Any]:
-    reports: list[dict[str, Any]] = [json.loads(row.content) for row in issues]
+def _model(issues: Sequence[Issue]) -> dict[str, Any]:
+    reports = [row.published.report for row in issues]
     last = reports[-1]
     weeks = last.get("lead_weeks") or max(row["horizon_weeks"] or 0 for row in last["forecast"]["quantities"])
     outcomes: list[dict[str, Any]] = []
@@ -74,7 +73,7 @@ def _model(issues: Sequence[Issued]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _estimate(report: dict[str, Any], outcome: str, weeks: int) -> dict[str, float] | None:
+def _estimate(report: Mapping[str, Any], outcome: str, weeks: int) -> dict[str, float] | None:
     return next(
         (
             row["estimate"] for row in report["forecast"]["quantities"]
@@ -84,13 +83,13 @@ def _estimate(report: dict[str, Any], outcome: str, weeks: int) -> dict[str, flo
     )  # fmt: skip
 
 
-def _alarm(report: dict[str, Any]) -> list[str]:
+def _alarm(report: Mapping[str, Any]) -> list[str]:
     """Sentences of an alarm that rings."""
     alarm = report.get("alarm")
     return alarm["sentences"] if alarm and alarm["rings"] else []
 
 
-def _headline(report: dict[str, Any]) -> str:
+def _headline(report: Mapping[str, Any]) -> str:
     """Where the outcomes stand: the first sentence that is not about an alarm."""
     sentences = (report.get("headline") or {}).get("sentences", [])
     return next((sentence for sentence in sentences if sentence not in _alarm(report)), "")

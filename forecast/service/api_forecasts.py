@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from forecast import quantities, theory
 from forecast.answers.forecast import LiveForecast
 from forecast.base.errors import InputError
-from forecast.ledger.issued import Issued
+from forecast.ledger.issued import Issue
 from forecast.service.answers import Json, answered, require_model, standing_of
 from forecast.service.desk import Desk
 from forecast.service.people import AtDesk, may_read
@@ -136,7 +135,7 @@ def indicators(
 def issues(desk: AtDesk, model: ModelPath) -> Json:
     """List every issued forecast, the newest first."""
     require_model(desk, model)
-    return Json({"issues": [_heading(row) for row in reversed(desk.project.ledger.forecasts(model))]})
+    return Json({"issues": [_heading(row) for row in reversed(desk.project.ledger.headings(model))]})
 
 
 @api.get("/models/{model}/issues/{number}")
@@ -145,13 +144,13 @@ def issue(
 ) -> Json:
     """Give the whole report of an issued forecast by its number, or of the `latest` (as of a day)."""
     require_model(desk, model)
-    found = desk.project.ledger.forecasts(model)
+    found = desk.project.ledger.headings(model)
     if as_of:
         found = tuple(row for row in found if row.as_of == desk.day(as_of))
     row = next((one for one in reversed(found) if number in {"latest", str(one.seq)}), None)
     if row is None:
         raise HTTPException(404, "no such forecast has been issued")
-    return Json({**_heading(row), "report": json.loads(row.content)})
+    return Json({**_heading(row), "report": desk.project.track_record.whole(row)})
 
 
 @api.get("/models/{model}/scores")
@@ -195,6 +194,6 @@ def find_indicators(desk: Desk, model: str, words: str, stage: str, limit: int) 
     ]  # fmt: skip
 
 
-def _heading(row: Issued) -> dict[str, Any]:
+def _heading(row: Issue) -> dict[str, Any]:
     heading = {key: value for key, value in asdict(row).items() if key != "content"}
     return heading | {"as_of": row.as_of.isoformat(), "issued_at": row.issued_at.isoformat()}

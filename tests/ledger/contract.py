@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from entries import LINK, NOW, answer, counted, day, delivered, issued, refusal, sighting, watch
+from entries import LINK, NOW, REPORT, answer, counted, day, delivered, issued, refusal, sighting, watch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -413,6 +413,46 @@ class LedgerContract:
         first, second = ledger.archive(issued()), ledger.archive(issued())
         assert ledger.forecasts() == (first, second)
         assert first.seq < second.seq
+
+    def test_headings_are_issues_without_their_reports(self, ledger: Ledger, place: Path) -> None:
+        """They come as issues do, after a number if one is given, with the short part of each report."""
+        first = ledger.archive(issued(content=REPORT))
+        second = ledger.signed("ada").archive(issued(as_of=day(5, 1)))
+        rival = ledger.archive(issued(model="rival", content=REPORT))
+        found = ledger.headings()
+        for heading, whole in zip(found, (first, second, rival), strict=True):
+            assert not hasattr(heading, "content")
+            names = {
+                "seq",
+                "model",
+                "as_of",
+                "issued_at",
+                "evidence_hash",
+                "model_hash",
+                "fit",
+                "watermark",
+                "recorded_by",
+            }
+            assert {name: getattr(heading, name) for name in names} == {name: getattr(whole, name) for name in names}
+            assert heading.published == whole.published
+            assert ledger.forecast(heading.seq) == whole
+        assert [row.seq for row in ledger.headings("theory")] == [first.seq, second.seq]
+        assert ledger.headings(since_seq=first.seq) == self.open(place).headings(since_seq=first.seq) == found[1:]
+        assert ledger.headings("theory", rival.seq) == ledger.headings("none") == ()
+        assert ledger.forecast(rival.seq + 1) is None
+        report = json.loads(REPORT)
+        assert found[0].published.model == report["model"]
+        assert found[0].published.report == {key: report[key] for key in ("model", "forecast", "lead", "alarm")}
+        assert found[0].published.rules == [("peace", "at", 4, "2025-06-29", 0.25, False, 0.5)]
+        assert (found[1].published.report, found[1].published.rules) == ({"model": {}}, [])
+        assert ledger.verify() == ()
+
+    def test_a_long_report_takes_little_room(self, ledger: Ledger) -> None:
+        """It is compressed, and given back to the last character."""
+        text = json.dumps({"rows": [{"number": k, "what": "☃ – a row like any other"} for k in range(5000)]})
+        assert ledger.archive(issued(content=text)) == ledger.forecasts()[0]
+        assert ledger.forecasts()[0].content == text
+        assert ledger.verify() == ()
 
     # Answers.
 

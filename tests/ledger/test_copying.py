@@ -67,7 +67,7 @@ def test_a_ledger_goes_there_and_back(here: SqliteLedger, there: PostgresLedger,
     assert copied == again
     assert copied.head == here.head()
     assert copied.rows["entries"] == 7
-    assert copied.rows["chain"] == copied.head.links == 10
+    assert copied.rows["chain"] == copied.head.links == 11
     assert contents(here) == contents(there) == contents(back)
     for store in (here, there, back):
         store.add("caucasus", [sighting("next")], now=NOW)
@@ -78,7 +78,7 @@ def test_a_ledger_goes_there_and_back(here: SqliteLedger, there: PostgresLedger,
 
 def test_rows_go_in_parts(here: SqliteLedger, there: PostgresLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many rows go at a time changes nothing."""
-    monkeypatch.setattr(copying, "BATCH", 2)
+    monkeypatch.setattr(copying, "batch_of", lambda _: 2)
     copy_ledger(here, there)
     assert contents(here) == contents(there)
 
@@ -95,7 +95,7 @@ def test_only_an_empty_ledger_is_filled(here: SqliteLedger, there: PostgresLedge
 def test_a_ledger_that_is_not_sound_is_not_copied(here: SqliteLedger, there: PostgresLedger) -> None:
     """What was tampered with stays where it is, and the fault names it."""
     with tampered(here.path) as raw:
-        raw.execute("UPDATE forecasts SET content = '{}'")
+        raw.execute("UPDATE forecasts SET packed = x'00'")
     message = refusal(lambda: copy_ledger(here, there), LedgerError)
     assert message.startswith(f"{here.where}: 1 fault\n  row 1 of forecasts is not what was written")
     assert not any(contents(there).values())
@@ -145,9 +145,9 @@ def test_the_command_copies(here: SqliteLedger, there: PostgresLedger, tmp_path:
     done = call("ledger", "copy", "ledger.db", url, cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert "entries 7" in done.out
-    assert f"10 links, and end in {here.head().digest}" in done.out
+    assert f"11 links, and end in {here.head().digest}" in done.out
     done = call("ledger", "copy", url, "back.db", "--json", cwd=tmp_path)
-    assert json.loads(done.out)["head"] == {"links": 10, "digest": here.head().digest}
+    assert json.loads(done.out)["head"] == {"links": 11, "digest": here.head().digest}
     done = call("ledger", "copy", "none.db", "new.db", cwd=tmp_path)
     assert done.code == 2
     assert "there is no ledger to copy" in done.err

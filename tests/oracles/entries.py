@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
 LINK = "https://example.org/a"
+REPORT = json.dumps({
+    "model": {"name": "theory", "outcomes": {"peace": {"resolution": "Peace."}}},
+    "forecast": {"as_of": "2025-06-01", "quantities": [], "trust": {"trusted": True}},
+    "lead": "peace", "alarm": None, "path": [1, 2, 3],
+    "rules": [
+        {"outcome": "peace", "kind": "at", "horizon_weeks": 4, "date": "2025-06-29",
+         "estimate": {"mean": 0.25, "mcse": 0.01}, "prior": 0.5, "met_now": False},
+    ],
+})  # fmt: skip
 
 
 def day(month: int, date: int) -> dt.date:
