@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query
@@ -195,5 +195,5 @@ def find_indicators(desk: Desk, model: str, words: str, stage: str, limit: int) 
 
 
 def _heading(row: Issue) -> dict[str, Any]:
-    heading = {key: value for key, value in asdict(row).items() if key != "content"}
+    heading = {one.name: getattr(row, one.name) for one in fields(Issue)}
     return heading | {"as_of": row.as_of.isoformat(), "issued_at": row.issued_at.isoformat()}

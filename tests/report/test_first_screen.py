@@ -13,6 +13,7 @@ import places
 import pytest
 
 from forecast.base.prose import term
+from forecast.ledger.published import Published
 from forecast.quantities.likelihood import likelihood_of
 from forecast.record.scores import Against, Group, Part, Score
 from forecast.report.headline import in_words
@@ -53,7 +54,12 @@ def issue(data: dict[str, Any], **more: Any) -> Any:
 
     as_of = dt.date.fromisoformat(data["forecast"]["as_of"])
     at = dt.datetime.fromisoformat(data["issued_at"])
-    rest = {"model": data["model"]["name"], "as_of": as_of, "issued_at": at, "content": json.dumps(data)}
+    rest = {
+        "model": data["model"]["name"],
+        "as_of": as_of,
+        "issued_at": at,
+        "published": Published.of(json.dumps(data)),
+    }
     return SimpleNamespace(**rest | more)
 
 
