@@ -131,7 +131,7 @@ class ChainedStore(ABC):
             for column in table.c
             if long or column.name not in LONG
         ]
-        links = self._links(connection, table.name)
+        links = self._links(connection, table.name) if self.chained else iter(())
         rows = connection.execute(sa.select(*columns).order_by(table.c.seq)).mappings()
         seq = 0
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from permissions import read_only
-from tampering import flips, tampered
+from tampering import flips, repacked, tampered
 
 from forecast.base.errors import InputError, LedgerError
 from forecast.ledger import chained, sql
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOW = dt.datetime(2026, 1, 8, 12, 30, tzinfo=dt.UTC)
+LINKS = 50  # of the ledger of the tests: 41 rows, 3 issues with their short parts, 3 answers
 DAY = dt.date(2025, 2, 20)
 
 
@@ -86,7 +87,7 @@ def test_a_sound_ledger_has_no_faults(ledger: SqliteLedger) -> None:
     """The chain has a link for every row, its head is known outside, and a look changes nothing."""
     before = ledger.path.read_bytes()
     assert ledger.verify() == ledger.verify(quick=True) == ()
-    assert ledger.head().links == 47
+    assert ledger.head().links == LINKS
     known = json.loads(Path(f"{ledger.path}.head").read_text())
     assert (known["links"], known["digest"]) == ledger.head()
     assert isinstance(known["crc32"], int)
@@ -101,7 +102,7 @@ def test_many_rows_go_on_the_chain_in_parts(ledger: SqliteLedger, monkeypatch: p
     sa.event.listen(ledger._engine, "before_cursor_execute", lambda *said: sizes.append(len(said[3]) if said[5] else 1))
     ledger.add("caucasus", [sighting(f"new {k}") for k in range(8)], now=NOW)
     assert sorted(sizes)[-5:] == [2, 3, 3, 3, 3]
-    assert ledger.head().links == 47 + 8
+    assert ledger.head().links == LINKS + 8
     assert ledger.verify() == ()
 
 
@@ -117,13 +118,13 @@ def _deleted(path: Path) -> None:
 def _deleted_with_links(path: Path) -> None:
     with tampered(path) as raw:
         raw.execute("DELETE FROM entries WHERE seq = 41")
-        raw.execute("DELETE FROM chain WHERE seq = 47")
+        raw.execute("DELETE FROM chain WHERE seq = 50")
         raw.execute("UPDATE sqlite_sequence SET seq = seq - 1 WHERE name IN ('entries', 'chain')")
 
 
 def _changed_issue(path: Path) -> None:
     with tampered(path) as raw:
-        raw.execute("UPDATE forecasts SET content = replace(content, '0.5', '0.9') WHERE seq = 2")
+        repacked(raw, "0.5", "0.9", 2)
 
 
 def _emptied(path: Path) -> None:
@@ -163,11 +164,11 @@ def _back_to_schema_1(path: Path) -> None:
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
-        (_older_copy, "its chain has 46 rows, ledger.db.head knows of 47"),
+        (_older_copy, "its chain has 49 rows, ledger.db.head knows of 50"),
         (_deleted, "is not what was written"),
-        (_deleted_with_links, "its chain has 46 rows, ledger.db.head knows of 47"),
+        (_deleted_with_links, "its chain has 49 rows, ledger.db.head knows of 50"),
         (_changed_issue, "row 2 of forecasts is not what was written"),
-        (_emptied, "is empty, but held 47 rows"),
+        (_emptied, "is empty, but held 50 rows"),
         (_slipped_in, "row 42 of entries is not what was written"),
         (_guards_dropped, "the trigger entries_no_delete is missing"),
         (_guard_changed, "the trigger entries_no_delete is changed"),
@@ -221,7 +222,7 @@ def test_a_damaged_head_is_named(ledger: SqliteLedger) -> None:
         SqliteLedger.open(ledger.path)
     place.unlink()
     SqliteLedger.open(ledger.path).add("caucasus", [sighting("new")], now=NOW)
-    assert json.loads(place.read_text())["links"] == 48
+    assert json.loads(place.read_text())["links"] == LINKS + 1
 
 
 def test_a_head_that_lags_behind_is_none_the_worse(ledger: SqliteLedger) -> None:
@@ -252,9 +253,9 @@ def test_a_ledger_without_a_chain_gets_one(ledger: SqliteLedger) -> None:
     assert "has no chain yet" in SqliteLedger(ledger.path).verify()[0]
     assert everything(ledger.path) == whole
     again = SqliteLedger.open(ledger.path)
-    assert (again.head().links, again.before_chain()) == (48, 47)
+    assert (again.head().links, again.before_chain()) == (LINKS + 1, LINKS)
     again.add("caucasus", [sighting("new")], now=NOW)
-    assert (again.head().links, again.verify()) == (49, ())
+    assert (again.head().links, again.verify()) == (LINKS + 2, ())
     _deleted(ledger.path)
     assert again.verify()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,13 @@ def tampered(path: Path) -> Iterator[sqlite3.Connection]:
         for _, text in guards:
             raw.execute(text)
         raw.commit()
+
+
+def repacked(raw: sqlite3.Connection, old: str, new: str, seq: int) -> None:
+    """Change a text in the report of an issue, as it is kept."""
+    ((content,),) = raw.execute("SELECT packed FROM forecasts WHERE seq = ?", (seq,)).fetchall()
+    changed = zlib.compress(zlib.decompress(content).replace(old.encode(), new.encode()))
+    raw.execute("UPDATE forecasts SET packed = ? WHERE seq = ?", (changed, seq))
 
 
 def flipped(content: bytes, bit: int) -> bytes:

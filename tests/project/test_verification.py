@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import h5py
 import pytest
 from projects import call, strict_json
-from tampering import flipped, flips, tampered
+from tampering import flipped, flips, repacked, tampered
 from unattended import NEXT, observe
 from year import START, issued_tiny, run
 
@@ -47,7 +47,7 @@ def _deleted_row(root: Path) -> None:
 
 def _changed_issue(root: Path) -> None:
     with tampered(ledger_of(root)) as raw:
-        raw.execute("UPDATE forecasts SET content = replace(content, 'Two stages', 'Six stages')")
+        repacked(raw, "Two stages", "Six stages", 1)
 
 
 def _emptied(root: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_sound_project_is_said_to_be_sound(root: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.endswith("all is as it was written\n")
     told = strict_json(call("verify", "--json", cwd=root).out)
-    assert (told["head"]["links"], told["issues"], told["fits"], told["reports"]) == (3, 1, 2, 1), "a fit and the prior"
+    assert (told["head"]["links"], told["issues"], told["fits"], told["reports"]) == (4, 1, 2, 1), "a fit and the prior"
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
