@@ -96,7 +96,7 @@ def test_the_wheel_carries_all_of_the_starter(installed: Installed) -> None:
     assert sorted(others) == sorted(
         path.relative_to(ROOT).as_posix()
         for path in ROOT.glob("forecast/**/*.*")
-        if path.suffix in {".py", ".pyi", ".toml", ".csv", ".typed"}
+        if path.suffix in {".py", ".pyi", ".toml", ".csv", ".typed", ".jinja", ".css", ".js", ".txt"}
     )
 
 

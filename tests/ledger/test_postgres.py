@@ -197,10 +197,10 @@ def test_a_guard_that_was_touched_is_noticed(ledger: PostgresLedger, statement: 
 
 CHANGES = {
     "UPDATE entries SET note = 'other' WHERE seq = 2": "row 2 of entries is not what was written",
-    "UPDATE forecasts SET content = '{}'": "row 1 of forecasts is not what was written",
+    "UPDATE forecasts SET packed = '\\x00'": "row 1 of forecasts is not what was written",
     "DELETE FROM entries WHERE seq = 3": "row 3 of entries is not what was written",
     "UPDATE chain SET digest = repeat('0', 64) WHERE seq = 4": "is not what was written",
-    "DELETE FROM chain WHERE seq = 8; DELETE FROM resolutions": "its chain has 7 rows, ledger.head knows of 8",
+    "DELETE FROM chain WHERE seq = 9; DELETE FROM resolutions": "its chain has 8 rows, ledger.head knows of 9",
 }
 
 
@@ -227,7 +227,7 @@ def test_a_ledger_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     filled(ledger)
     run_sql(f"DROP SCHEMA {ledger.address.schema} CASCADE")
     message = refusal(lambda: PostgresLedger.open(ledger.address, tmp_path / "ledger"), LedgerError)
-    assert "its chain has 0 rows, ledger.head knows of 8; correct the address or restore a backup" in message
+    assert "its chain has 0 rows, ledger.head knows of 9; correct the address or restore a backup" in message
     assert "holds no ledger yet" in ledger.verify()[-1]
 
 
