@@ -18,6 +18,19 @@ from forecast.service.desk import Desk
 from forecast.service.people import AtDesk, Writer, may_read
 from forecast.service.schemas import Job, Run
 
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            Events.media_type: {
+                "schema": {
+                    "type": "object",
+                    "description": "One event: its name, and its data, which are JSON as text.",
+                    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+                }
+            }
+        }
+    }
+}
 LOOK = 0.5  # seconds between two looks at a job
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -45,7 +58,7 @@ def one(desk: AtDesk, number: Number) -> Json:
     return Json(plain(_job(desk, number)))
 
 
-@api.get("/jobs/{number}/events", response_class=Events, dependencies=[Depends(may_read)])
+@api.get("/jobs/{number}/events", response_class=Events, responses=STREAM, dependencies=[Depends(may_read)])
 async def events(desk: AtDesk, number: Number, request: Request) -> Events:
     """Tell of a run as server-sent events until it has ended."""
     await run_in_threadpool(_job, desk, number)
@@ -64,7 +77,7 @@ async def events(desk: AtDesk, number: Number, request: Request) -> Events:
     return Events(tell())
 
 
-@api.get("/events", response_class=Events, dependencies=[Depends(may_read)])
+@api.get("/events", response_class=Events, responses=STREAM, dependencies=[Depends(may_read)])
 async def what_is_new(request: Request) -> Events:
     """Tell, as server-sent events, that something was recorded, issued or resolved."""
     return Events(request.app.state.news.listen(request.is_disconnected))
