@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Change
 
 
+CALM = 1.0  # seconds without a new row after which an alarm is worked out
 PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
 QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
@@ -51,7 +52,7 @@ class Standing:
     @property
     def alarm_said(self) -> dict[str, Any]:
         """Whether the alarm rings, in words; it takes some seconds, until which it is pending."""
-        if not self.alarm.done() or self.alarm.cancelled() or self.alarm.exception() is not None:
+        if not self.alarm.done() or self.alarm.exception() is not None:
             return {"state": "pending", "sentences": []}
         found = self.alarm.result()
         if found is None:
@@ -96,7 +97,7 @@ class Desk:
         self._files: tuple[Hashable, ...] = ()
         self._later = ThreadPoolExecutor(1, "alarm")
         self._alarms = 0
-        self._pending: dict[str, dict[dt.date, Future[Any]]] = {}
+        self._made: dict[tuple[str, dt.date], int] = {}
         self._issued: dict[str, tuple[int, Baseline]] = {}
         self._project = Project(root, clock)
 
@@ -178,14 +179,19 @@ class Desk:
             found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
         issue = self.project.ledger.latest_forecast(model.spec.name)
-        alarm = self._later.submit(report.alarm_part, found, "never")
+        key = model.spec.name, as_of
         with self._lock:
-            older = self._pending.get(model.spec.name, {}).get(as_of)
-            self._pending[model.spec.name] = {as_of: alarm}
-        if older:
-            older.cancel()  # unless it is under way; where rows come fast, nobody would read it any more
+            self._made[key] = made = self._made.get(key, 0) + 1
+        alarm = self._later.submit(self._alarm, found, key, made)
         alarm.add_done_callback(self._alarm_known)
         return Standing(model, found, issue, self._baseline(issue), evidence.newest, len(evidence.used), alarm)
+
+    def _alarm(self, found: LiveForecast, key: tuple[str, dt.date], made: int) -> dict[str, Any] | None:
+        """Work an alarm out, which takes seconds, once no row has come for a while: nobody would read another."""
+        threading.Event().wait(CALM)
+        if self._made[key] != made:
+            raise CancelledError
+        return report.alarm_part(found, "never")
 
     def _baseline(self, issue: Issued | None) -> Baseline | None:
         """Give an issue as the beginning of a change; its report is long, and read once for all standings on it."""
@@ -199,7 +205,7 @@ class Desk:
             return before
 
     def _alarm_known(self, alarm: Future[Any]) -> None:
-        if not alarm.cancelled():
+        if alarm.exception() is None:
             with self._lock:
                 self._alarms += 1
 
