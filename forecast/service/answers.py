@@ -61,8 +61,8 @@ def status_of(error: ForecastError) -> int:
     return 409 if isinstance(error, UntrustworthyError) else 422
 
 
-def told(error: Exception, root: Path) -> str:
-    """Give the message of an error without the place of the project on this machine."""
+def told(error: object, root: Path) -> str:
+    """Give the message of an error, or what is said of one, without the place of the project on this machine."""
     return str(error).replace(f"{root}/", "").replace(str(root), "the project")
 
 

@@ -13,7 +13,7 @@ from forecast.base.errors import InputError, read_date
 from forecast.ledger.issued import Added, LogRecord
 from forecast.ledger.rows import Entry
 from forecast.quantities.estimate import Change, text_or_none
-from forecast.service.answers import Json, require_model, standing_of
+from forecast.service.answers import Json, require_model, standing_of, told
 from forecast.service.api_forecasts import FAULTS, AsOf, ModelPath
 from forecast.service.desk import Desk, Standing
 from forecast.service.people import AtDesk, Writer, may_read
@@ -31,7 +31,7 @@ def observations(
 ) -> Json:
     """List the rows in force, as public on a day, the newest first."""
     require_model(desk, model)
-    rows = desk.dataset(desk.project.model(model), "").entries(desk.day(as_of))
+    rows = desk.entries(model, desk.day(as_of))
     return Json({"rows": [plain(row) for row in rows[: -limit - 1 : -1]], "in_all": len(rows)})
 
 
@@ -76,7 +76,7 @@ def log_of(desk: Desk, model: str, limit: int) -> tuple[LogRecord, ...]:
 def feeds_of(desk: Desk, model: str) -> list[dict[str, Any]]:
     """Say how old each feed of a model is, or what is wrong with it."""
     found = desk.project.feeds(desk.project.model(model), now=desk.clock())
-    faults = [{"fault": fault.replace(f"{desk.root}/", "")} for fault in found.faults()]
+    faults = [{"fault": told(fault, desk.root)} for fault in found.faults()]
     try:
         ages = found.ages()
     except InputError:

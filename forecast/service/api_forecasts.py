@@ -11,8 +11,8 @@ from forecast import quantities, theory
 from forecast.answers.forecast import LiveForecast
 from forecast.base.errors import InputError
 from forecast.ledger.issued import Issue
-from forecast.service.answers import Json, answered, require_model, standing_of
-from forecast.service.desk import Desk
+from forecast.service.answers import Json, answered, require_model, standing_of, told
+from forecast.service.desk import Desk, Standing
 from forecast.service.people import AtDesk, may_read
 from forecast.service.schemas import Answer, Day, Do, Fault, ForecastAnswer, SupposedAnswer, WhatIf
 
@@ -93,21 +93,14 @@ def watch(
 ) -> Json:
     """Rank indicators by what it would teach about an outcome to watch for each."""
     standing = standing_of(desk, model, as_of)
-    found = desk.answer(
-        standing, "watch", outcome, weeks, ahead, long=True,
-        ask=lambda of: of.watch(outcome, weeks=weeks, ahead=ahead).to_dict(),
-    )  # fmt: skip
-    return answered(standing, found)
+    return answered(standing, watch_of(desk, standing, outcome, weeks, ahead))
 
 
 @api.get("/models/{model}/matrix", response_model=Answer)
 def matrix(desk: AtDesk, model: ModelPath, outcome: Outcome, weeks: Weeks = None, as_of: AsOf = None) -> Json:
     """Say how many times likelier each story, and each sighting to come, is under each state of its stage."""
     standing = standing_of(desk, model, as_of)
-    found = desk.answer(
-        standing, "matrix", outcome, weeks, long=True, ask=lambda of: of.matrix(outcome, weeks=weeks).to_dict()
-    )
-    return answered(standing, found)
+    return answered(standing, matrix_of(desk, standing, outcome, weeks))
 
 
 @api.get("/models/{model}/path", response_model=Answer)
@@ -160,6 +153,23 @@ def scores(desk: AtDesk, model: ModelPath) -> Json:
     return Json(desk.project.score(model).to_dict())
 
 
+def watch_of(
+    desk: Desk, standing: Standing, outcome: str, weeks: int | None = None, ahead: int | None = None
+) -> dict[str, Any]:
+    """Give the watch-list of a present forecast."""
+    return desk.answer(
+        standing, "watch", outcome, weeks, ahead, long=True,
+        ask=lambda of: of.watch(outcome, weeks=weeks, ahead=ahead).to_dict(),
+    )  # fmt: skip
+
+
+def matrix_of(desk: Desk, standing: Standing, outcome: str, weeks: int | None = None) -> dict[str, Any]:
+    """Give the matrix of a present forecast."""
+    return desk.answer(
+        standing, "matrix", outcome, weeks, long=True, ask=lambda of: of.matrix(outcome, weeks=weeks).to_dict()
+    )
+
+
 def _past(of: LiveForecast) -> dict[str, Any]:
     found = of.posterior
     return quantities.week_path(found.space, found.evidence, found.anchor.blocks, found.weights.values).to_dict()
@@ -169,7 +179,7 @@ def _model(desk: Desk, name: str) -> dict[str, Any]:
     try:
         spec = desk.project.model(name).spec
     except InputError as error:
-        return {"name": name, "faulty": str(error).partition("\n")[0].removeprefix(f"{desk.root}/")}
+        return {"name": name, "faulty": told(error, desk.root).partition("\n")[0]}
     return {
         "name": name,
         "title": spec.model.title,

@@ -42,8 +42,7 @@ api = APIRouter(responses=FAULTS, tags=["runs"])
 def ask(desk: AtDesk, model: ModelPath, run: Run, person: Writer) -> Json:
     """Ask for a run; a worker makes it, with a fit where one is due."""
     require_model(desk, model)
-    queue = desk.project.ledger.signed(person.name).jobs
-    return Json(plain(queue.ask(model, desk.day(run.as_of), "{}", desk.clock())), 202)
+    return Json(plain(desk.ask_run(model, desk.day(run.as_of), person.name)), 202)
 
 
 @api.get("/jobs", dependencies=[Depends(may_read)])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from forecast.inference.model import Model
     from forecast.ledger.chain import Head
     from forecast.ledger.issued import Issued
+    from forecast.ledger.jobs import Job
+    from forecast.ledger.rows import Entry
     from forecast.ledger.tokens import Token
     from forecast.project.dataset import Dataset
     from forecast.quantities.estimate import Change
@@ -135,6 +137,14 @@ class Desk:
         """Give the dataset of a model for ``by``, whom every row that is written through it names."""
         found = self.project.dataset(model, now=self.clock())
         return replace(found, ledger=found.ledger.signed(by))
+
+    def entries(self, name: str, as_of: dt.date | None = None) -> tuple[Entry, ...]:
+        """Give the rows of a model's dataset in force, as public on a day."""
+        return self.project.entries(self.project.model(name), now=self.clock(), as_of=as_of)
+
+    def ask_run(self, name: str, as_of: dt.date, by: str) -> Job:
+        """Put a run of a model on the queue for ``by``."""
+        return self.project.ledger.signed(by).jobs.ask(name, as_of, "{}", self.clock())
 
     def judgements(self, by: str) -> JudgementRecord:
         """Give the judgements of the project for ``by``, whom every one that is made through it names."""

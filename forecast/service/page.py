@@ -17,7 +17,7 @@ from forecast.ledger.issued import Added
 from forecast.service import views
 from forecast.service.answers import require_model, standing_of, told
 from forecast.service.api_evidence import feeds_of, log_of, moves
-from forecast.service.api_forecasts import find_indicators
+from forecast.service.api_forecasts import find_indicators, matrix_of, watch_of
 from forecast.service.desk import Desk, Standing
 from forecast.service.people import COOKIE, Gate, Person, Reader, Writer
 from forecast.service.schemas import Retraction, Row
@@ -122,9 +122,7 @@ def indicators(
 def watch(shown: AtPage, _: Reader, model: Model) -> Response:
     """Show the watch-list."""
     standing = standing_of(shown.desk, model, None)
-    found = shown.desk.answer(
-        standing, "watch", _lead(standing), None, None, long=True, ask=lambda of: of.watch(_lead(standing)).to_dict()
-    )
+    found = watch_of(shown.desk, standing, _lead(standing))
     return shown.html("table", sentences=(), tables=[report.watch_table({"watch": found})])
 
 
@@ -132,9 +130,7 @@ def watch(shown: AtPage, _: Reader, model: Model) -> Response:
 def matrix(shown: AtPage, _: Reader, model: Model) -> Response:
     """Show the matrix."""
     standing = standing_of(shown.desk, model, None)
-    found = shown.desk.answer(
-        standing, "matrix", _lead(standing), None, long=True, ask=lambda of: of.matrix(_lead(standing)).to_dict()
-    )
+    found = matrix_of(shown.desk, standing, _lead(standing))
     return shown.html("table", sentences=found["sentences"], tables=list(report.matrix_tables(found).values()))
 
 
@@ -142,11 +138,7 @@ def matrix(shown: AtPage, _: Reader, model: Model) -> Response:
 def log(shown: AtPage, person: Reader, model: Model) -> Response:
     """Show what was written last."""
     require_model(shown.desk, model)
-    kinds = {
-        row.id
-        for row in shown.desk.dataset(shown.desk.project.model(model), "").entries()
-        if isinstance(row, ledger.Observation)
-    }
+    kinds = {row.id for row in shown.desk.entries(model) if isinstance(row, ledger.Observation)}
     return shown.html(
         "log", rows=log_of(shown.desk, model, LOGGED), correctable=kinds, may_write=person.may("write"), model=model
     )
@@ -231,7 +223,7 @@ def withdraw(
 def ask(shown: AtPage, person: Writer, model: Model) -> Response:
     """Ask for a run as of today."""
     require_model(shown.desk, model)
-    shown.desk.project.ledger.signed(person.name).jobs.ask(model, shown.desk.today(), "{}", shown.desk.clock())
+    shown.desk.ask_run(model, shown.desk.today(), person.name)
     return _runs(shown)
 
 
@@ -347,8 +339,7 @@ def _runs(shown: Page) -> Response:
 
 def _cells(desk: Desk, model: str, row_id: str) -> dict[str, Any]:
     require_model(desk, model)
-    rows = desk.dataset(desk.project.model(model), "").entries()
-    row = next((one for one in rows if one.id == row_id and isinstance(one, ledger.Observation)), None)
+    row = next((one for one in desk.entries(model) if one.id == row_id and isinstance(one, ledger.Observation)), None)
     if row is None:
         raise HTTPException(404, "no such row is in force")
     return {name: str(value) for name, value in ledger.cells_of(row).items()}

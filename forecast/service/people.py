@@ -123,7 +123,6 @@ def may_write(request: Request) -> Person:
     return _gate(request).require(request, "write")
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]  # parameters of an address: the desk, the gate, who reads, who writes
-AtGate = Annotated[Gate, Depends(_gate)]
+AtDesk = Annotated[Desk, Depends(_desk)]  # parameters of an address: the desk, who reads, who writes
 Reader = Annotated[Person, Depends(may_read)]
 Writer = Annotated[Person, Depends(may_write)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from forecast import inference
 from forecast.base.errors import BusyError, ForecastError
 from forecast.project.project import Project
+from forecast.service.answers import told
 from forecast.service.telemetry import begin
 
 if TYPE_CHECKING:
@@ -64,13 +65,13 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime], t
     def on_stage(stage: str) -> None:
         queue.tell(job, clock(), stage=stage)
 
-    told = clock()
+    last = clock()
 
     def on_draw(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal last
         now = clock()
-        if done == total or (now - told).total_seconds() > LOOK:
-            told = now
+        if done == total or (now - last).total_seconds() > LOOK:
+            last = now
             queue.tell(job, now, stage="sampling", done=done, total=total)
 
     def beat() -> None:
@@ -88,7 +89,7 @@ def _make(root: Path, queue: Jobs, job: Job, clock: Callable[[], dt.datetime], t
             issue = _run(Project(root, clock, job.asked_by), job, on_each, on_draw, PATIENCE)
         queue.end(job, clock(), issue=issue)
     except ForecastError as error:
-        queue.end(job, clock(), message=str(error).replace(f"{root}/", ""))
+        queue.end(job, clock(), message=told(error, root))
     except Exception as error:
         queue.end(job, clock(), message=f"failed unexpectedly ({type(error).__name__}); the worker's log has more")
         raise
