@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Browser
     from worlds import World
 
     from forecast.engine.blocks import Draws
@@ -68,6 +69,25 @@ settings.load_profile("repeatable")
 def rng() -> np.random.Generator:
     """Give a generator that is the same in every test, whatever order they run in."""
     return np.random.default_rng(20260108)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start a browser, where there is one.
+
+    It lasts no longer than a module: meanwhile an event loop is running in this thread, in which no other can.
+    """
+    from needs import require  # noqa: PLC0415 - a plugin, which pytest wants to import
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - most files need none
+
+    program = require("browser")
+    with sync_playwright() as play:
+        started = play.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield started
+        started.close()
 
 
 # The reference model.

@@ -111,6 +111,7 @@ def serve(root: Path, clock: Callable[[], dt.datetime], door: Door, *, on_ready:
     except SystemExit:
         msg = f"{door.host}:{door.port} cannot be listened on; choose another --port or --host"
         raise InputError(msg) from None
+    socket.listen(settings.backlog)  # before anybody is told of it
     host, port = socket.getsockname()[:2]
     on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
     server.run(sockets=[socket])

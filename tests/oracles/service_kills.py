@@ -70,7 +70,8 @@ class Server:
 class Clients:
     """Clients that record rows, each with a source of its own, until all are told to stop.
 
-    ``done`` are the sources of rows that were acknowledged, in no order; ``refused`` are the answers of another kind.
+    ``done`` are the sources of rows that were acknowledged, in no order; ``refused`` are the answers of another kind;
+    ``cut`` says of each request that had no answer why.
     """
 
     def __init__(self, server: Server, token: str, count: int) -> None:
@@ -82,7 +83,7 @@ class Clients:
         self._lost = False
         self.done: list[str] = []
         self.sent: set[str] = set()
-        self.cut = 0
+        self.cut: list[str] = []
         self.refused: list[tuple[int, str | None, str]] = []
 
     @contextmanager
@@ -126,8 +127,8 @@ class Clients:
             answer = httpx.post(
                 f"{self._server.address}{MODEL}/observations", json=row, headers=self._headers, timeout=READY
             )
-        except httpx.TransportError:
-            self.cut += 1  # whether it was written nobody knows, so it is sent again
+        except httpx.TransportError as error:
+            self.cut.append(repr(error))  # whether it was written nobody knows, so it is sent again
             return False
         if answer.status_code != 201:
             self.refused.append((answer.status_code, answer.headers.get("retry-after"), answer.text[:300]))

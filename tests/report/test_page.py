@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import places
 import pytest
-from needs import require
-from playwright.sync_api import sync_playwright
 
 from forecast.base.errors import InputError
 from forecast.record.post_mortem import PostMortem, Told, Witness
@@ -118,16 +116,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "report.html"
     path.write_text(render_files(_hostile(), TEMPLATES)["report.html"].decode(), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser() -> Generator[Browser]:
-    """Start a browser, where there is one."""
-    program = require("browser")
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from needs import require
-from playwright.sync_api import sync_playwright
 from service_scenes import NOW, listening, served
 from year import issued_tiny
 
@@ -20,7 +18,7 @@ from forecast.service.people import COOKIE
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
     from service_scenes import Served
 
 HOSTILE = (
@@ -89,11 +87,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 @contextmanager
-def _opened(team: Served, person: str, path: str = "/") -> Iterator[Sight]:
+def _opened(browser: Browser, team: Served, person: str, path: str = "/") -> Iterator[Sight]:
     """Open the page as a person who may write; what would leave this machine is noted and stopped."""
-    program = require("browser")
-    with listening(team.desk) as address, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with listening(team.desk) as address:
         context = browser.new_context()
         context.add_cookies([{"name": COOKIE, "value": team.token("write", person), "url": address}])
         page, faults = context.new_page(), []
@@ -115,13 +111,13 @@ def _opened(team: Served, person: str, path: str = "/") -> Iterator[Sight]:
         try:
             yield Sight(page, faults)
         finally:
-            browser.close()
+            context.close()
 
 
 @pytest.fixture(scope="module")
-def sight(hostile: Served) -> Generator[Sight]:
+def sight(browser: Browser, hostile: Served) -> Generator[Sight]:
     """Open the page as somebody whose name is hostile too."""
-    with _opened(hostile, HOSTILE[2]) as found:
+    with _opened(browser, hostile, HOSTILE[2]) as found:
         yield found
 
 

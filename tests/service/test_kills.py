@@ -59,7 +59,7 @@ def _kill_service(root: Path, kills: int) -> None:
             server.start()
         clients.wait(CLIENTS)
     _check(Project(root, lambda: NOW).ledger, clients)
-    assert clients.cut >= kills / 2
+    assert len(clients.cut) >= kills / 2
     assert clients.refused == []
 
 
@@ -114,7 +114,7 @@ def _kill_database(root: Path, kills: int) -> None:
         _check(project.ledger, clients)
         wrong = [one for one in clients.refused if one[:2] != (503, "5")]
         assert wrong == []
-        assert clients.cut == 0
+        assert clients.cut == []
     finally:
         database.stop()
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import places
 import pytest
-from needs import require
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from service_scenes import MODEL, NOW, ROW, Served, listening, served
 from year import issued_tiny
 
@@ -29,19 +28,6 @@ AXE = places.TESTS / "vendor" / "axe.min.js"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 REFUSED = "status of 422"  # what the console says of a row that is refused, which the page shows
 QUICK = 2.0  # seconds within which a director sees what an analyst did
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start a browser."""
-    program = require("browser")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
