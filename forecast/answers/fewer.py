@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.blocks import Draws
-from forecast.inference.anchor import Anchor
+from forecast.inference.anchor import thin
 from forecast.inference.reweighting import reweigh
 
 if TYPE_CHECKING:
@@ -37,15 +36,9 @@ def fewer(found: Posterior, parameters: Parameters, many: int) -> Fewer | None:
 
     They are taken to be no better than the others: their efficiency is the whole's.
     """
-    size, anchor = found.anchor.blocks.size, found.anchor
-    if size < 2 * many:
+    rows = thin(found.anchor.blocks.size, many)
+    if rows is None:
         return None
-    rows = np.arange(0, size, size // many)
-    part = Draws(*(np.ascontiguousarray(array[rows]) for array in anchor.blocks.draws))
-    of_part = Anchor(
-        anchor.space, anchor.name, lambda: part, cells=anchor.cells, as_of=anchor.as_of, efficiency=anchor.efficiency,
-        complaints=anchor.complaints,
-    )  # fmt: skip
     taken = replace(
         parameters,
         values={key: array[rows] for key, array in parameters.values.items()},
@@ -54,4 +47,4 @@ def fewer(found: Posterior, parameters: Parameters, many: int) -> Fewer | None:
         history_log_rate=parameters.history_log_rate[rows],
         counted=parameters.counted[rows],
     )
-    return Fewer(rows, reweigh(of_part, found.evidence), taken)
+    return Fewer(rows, reweigh(found.anchor.part(rows), found.evidence), taken)

@@ -21,10 +21,9 @@ from forecast.answers.target import Question
 from forecast.answers.watch import watch_list
 from forecast.answers.what_if import Asker
 from forecast.base.errors import InputError, UntrustworthyError, read_date
-from forecast.engine.blocks import Draws
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
-from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.anchor import PRIOR
 from forecast.inference.fit import LINKS
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import PARAMETERS, parameter_names, parameters_of
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from forecast.answers.sources import Sources
     from forecast.answers.watch import WatchList
     from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
     from forecast.inference.fitter import Fitter
     from forecast.inference.reweighting import Posterior
     from forecast.inference.shifted_prior import Parameters
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 LAST = "last"
-ALONE = 4000  # draws of the prior by which rules are met without evidence
+OF_PRIOR = 4000  # draws of the prior that say what would be so without evidence
 MOST_WEEKS_AHEAD = 8
 
 
@@ -268,14 +268,14 @@ class LiveForecast(Forecast):
         """Say how likely the rule of each outcome is to be met on, and by, each horizon, by simulation; with errors."""
         found = self.posterior
         nothing = compile_evidence(found.space, (), found.evidence.as_of)
-        few = Draws(*(part[:ALONE] for part in self.prior().blocks.draws))
-        return find_rules(found, self.entries, reweigh(Anchor(found.space, PRIOR, lambda: few), nothing))
+        return find_rules(found, self.entries, reweigh(self.prior().thinned(OF_PRIOR), nothing))
 
     def rests_on(self, *, refit: Policy | None = None) -> RestsOn:
         """Say how much of what is known of each link and each probability is prior, history and reports."""
         found, model, folder = self.fitted(refit or self.refit), self.fitter.model, self.fitter.folder
         kept = model.kept_prior(1, folder, found.evidence)
-        priors = Priors(model.prior_alone(folder, found.evidence), self.prior(), kept.narrowing)
+        alone = model.prior_alone(folder, found.evidence)
+        priors = Priors(alone.thinned(OF_PRIOR), self.prior().thinned(OF_PRIOR), kept.narrowing)
         names = LINKS if found.space.spec.priors.diagnosticity is None else (*LINKS, *GRADED)
         return find_rests_on(found, self.fitter.arrays(found.anchor, names), priors)
 
@@ -336,7 +336,7 @@ class LiveForecast(Forecast):
         informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
         of_fit = OfFit(parameters, log_prior, chains, informed)
         return find_sensitivity(
-            self._question(outcome, weeks), found, self.entries, of_fit, self.prior(),
+            self._question(outcome, weeks), found, self.entries, of_fit, self.prior().thinned(OF_PRIOR),
             self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
             self._reweighed(found), FEW if quick else None,
         )  # fmt: skip

@@ -234,7 +234,6 @@ def _grades(space: StateSpace, arrays: Mapping[str, Floats], weights: Floats) ->
 
 def _numbers(found: Posterior, priors: Priors) -> Iterator[NumberShares]:
     """Hold three sets of draws against each other; what is too rare to be said under one of them is left out."""
-    longest = max(found.space.spec.model.horizons_weeks)
     sides = [
         *(
             _said(_without_reports(one, found.evidence), equal_weights(one.blocks.size).values, one.efficiency)
@@ -243,15 +242,17 @@ def _numbers(found: Posterior, priors: Priors) -> Iterator[NumberShares]:
         _said(found.answers, found.weights.values, found.anchor.efficiency),
     ]
     for key in sides[-1]:
-        wanted = key[1] == "after" or (key[1] in {"at", "given"} and key[3] == longest)
-        if wanted and all(key in side for side in sides):
+        if all(key in side for side in sides):
             spreads, each = zip(*(side[key] for side in sides), strict=True)
             yield NumberShares(*key, *shares_of(*spreads), *each)
 
 
 def _said(found: Answers, weights: Floats, efficiency: float) -> dict[Key, tuple[float, Estimate]]:
-    """Give the variance of its log odds and the estimate of everything that can be said."""
-    found = sayable(found, weights)
+    """Give the variance of its log odds and the estimate of everything that can be said at the longest horizon."""
+    longest = max(name[3] for name in found.names if name[1] == "at" and name[3])
+    found = sayable(
+        found.some(lambda name: name[1] == "after" or (name[1] in {"at", "given"} and name[3] == longest)), weights
+    )
     spreads = [log_odds_variance(part, whole, weights) for part, whole in zip(found.part, found.whole, strict=True)]
     rows = estimates(found, weights, efficiency)
     return {row.key: (spread, row.estimate) for row, spread in zip(rows, spreads, strict=True)}
@@ -260,4 +261,6 @@ def _said(found: Answers, weights: Floats, efficiency: float) -> dict[Key, tuple
 def _without_reports(anchor: Anchor, evidence: Evidence) -> Answers:
     """Answer by the theory alone: the steps pass, and nothing is known of any of them."""
     states = evaluate(anchor.blocks, without_cells(evidence.cells)).states
-    return answers(anchor.space, evidence.as_of, anchor.ahead(horizons_of(anchor.space, evidence.as_of)), states)
+    horizons = horizons_of(anchor.space, evidence.as_of)
+    horizons = horizons._replace(full=horizons.full[-1:])
+    return answers(anchor.space, evidence.as_of, anchor.ahead(horizons), states)

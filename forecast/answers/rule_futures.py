@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.engine.blocks import Draws
-from forecast.engine.simulate import simulate_paths
+from forecast.engine.simulate import between, simulate_paths
 from forecast.evidence.resolution_rules import record_since, told_stories
 from forecast.theory.statespace import chain_of
 
@@ -117,15 +117,12 @@ class Future:
         ]
         self._log_rate = draws.log_rate
         states = np.stack(np.unravel_index(np.arange(space.size), tuple(space.sizes)), axis=1)
-        columns = [
-            space.emission_offset[k] + states[:, space.indicator_stage[k]]
-            for k in map(space.indicators.index, self._named)
-        ]
+        own = np.array([space.indicators.index(name) for name in self._named], dtype=np.int64)
+        columns = space.emission_offset[own] + states[:, space.indicator_stage[own]]  # (K, n)
         per_year = np.exp(np.minimum(draws.log_lambda, math.log(MOST)))
-        edges = np.zeros((len(self._named) + 1, draws.size, space.size))
-        for k, column in enumerate(columns):
-            np.add(edges[k], per_year[:, column], out=edges[k + 1])
-        self._edges = edges.reshape(len(edges), -1)  # by draw and joint state
+        edges = np.zeros((draws.size, space.size, own.size + 1))
+        np.cumsum(per_year[:, columns], axis=2, out=edges[:, :, 1:])
+        self._edges = edges.reshape(-1, own.size + 1)  # by draw and joint state
 
     def run(self, rng: np.random.Generator, start: Ints) -> None:
         """Simulate anew from the states ``start`` (S, L)."""
@@ -135,16 +132,11 @@ class Future:
         joint: Ints = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes)))
         self._joint = joint
         cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
-        total = self._edges[-1][cell]
+        total = self._edges[cell, -1]
         many = rng.poisson(total * years[0])
         place = np.repeat(np.arange(cell.size), many)
         draw, step = np.divmod(place, years.size)
-        part, at = rng.random(place.size) * total[place], cell[place]
-        indicator, above = np.zeros(place.size, dtype=np.int64), np.full(place.size, len(self._named))
-        for _ in range(len(self._named).bit_length()):  # the last edge that is not above the part, by halves
-            middle = (indicator + above) // 2
-            left = self._edges[middle, at] > part
-            above, indicator = np.where(left, middle, above), np.where(left, indicator, middle)
+        indicator = between(self._edges, cell[place], rng.random(place.size) * total[place])
         passed = rng.random(place.size)  # of the step, when it happens; those of one step are put in order
         several = np.flatnonzero(many[place] > 1)
         passed[several] = passed[several][np.lexsort((passed[several], place[several]))]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, SELECTIVE, Cells, Chain
+from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
@@ -25,6 +26,26 @@ def choose(rng: np.random.Generator, weights: Floats) -> Ints:
     """(S,) a column for each row of ``weights`` (S, n), in proportion to them; never one of weight 0."""
     edges = np.cumsum(weights, axis=1)
     return (edges <= rng.random((len(weights), 1)) * edges[:, -1:]).sum(axis=1)
+
+
+@kernel
+def between(edges: Floats, rows: Ints, values: Floats) -> Ints:
+    """(N,) the last column of ``edges`` (R, n + 1) whose edge in a value's row is not above it; n is never one.
+
+    Edges of a row ascend from 0, and no value is below.
+    """
+    found = np.empty(values.size, np.int64)
+    for k in range(values.size):
+        row, value = edges[rows[k]], values[k]
+        here, above = 0, row.size - 1
+        while above - here > 1:
+            middle = (here + above) // 2
+            if row[middle] > value:
+                above = middle
+            else:
+                here = middle
+        found[k] = here
+    return found
 
 
 def simulate_start(rng: np.random.Generator, chain: Chain, start: Floats) -> Ints:

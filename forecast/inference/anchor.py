@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.blocks import Blocks
+from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.filtering import evaluate
 from forecast.quantities.from_draws import ask
 from forecast.theory.statespace import chain_of
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
 
-    from forecast.engine.arrays import Cells, Floats
-    from forecast.engine.blocks import Draws
+    from forecast.engine.arrays import Cells, Floats, Ints
     from forecast.engine.propagate import Ahead, Horizons
     from forecast.theory.statespace import StateSpace
 
@@ -68,6 +67,19 @@ class Anchor:
             complaints=self.complaints,
         )  # fmt: skip
 
+    def part(self, rows: Ints) -> Anchor:
+        """Give some of the draws, which are taken to be no better than the others: their efficiency is the whole's."""
+        draws = Draws(*(np.ascontiguousarray(array[rows]) for array in self.blocks.draws))
+        return Anchor(
+            self.space, self.name, lambda: draws, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
+            complaints=self.complaints,
+        )  # fmt: skip
+
+    def thinned(self, many: int) -> Anchor:
+        """Give at least ``many`` of the draws, evenly along the chains; all if that would be more than half of them."""
+        rows = thin(self.blocks.size, many)
+        return self if rows is None else self.part(rows)
+
     @cached_property
     def log_likelihood(self) -> Floats:
         """(S,) log-likelihood of the anchor's own evidence; zeros for the prior."""
@@ -84,3 +96,8 @@ class Anchor:
             while len(self._ahead) > KEPT_AHEAD:
                 del self._ahead[next(iter(self._ahead))]
         return found
+
+
+def thin(size: int, many: int) -> Ints | None:
+    """Choose at least ``many`` of so many draws, evenly; none if that would be more than half of them."""
+    return None if size < 2 * many else np.arange(0, size, size // many)

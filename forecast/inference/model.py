@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PRIOR_DRAWS = 16_000
 PRIOR_SEED = 1
-ALONE_DRAWS = 8_000  # from the prior without its history
+ALONE_DRAWS = 4_000  # from the prior without its history
 LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
 
 

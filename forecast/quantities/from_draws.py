@@ -15,7 +15,9 @@ from forecast.engine.propagate import Ahead, Horizons, Questions
 from forecast.quantities.estimate import KINDS, Estimate, Quantity
 
 if TYPE_CHECKING:
-    from forecast.engine.arrays import Floats, Masks
+    from collections.abc import Callable
+
+    from forecast.engine.arrays import Floats, Ints, Masks
     from forecast.engine.blocks import Blocks
     from forecast.evidence.compilation import Evidence
     from forecast.quantities.estimate import Key
@@ -36,6 +38,14 @@ class Answers(NamedTuple):
     names: tuple[Key, ...]
     part: Floats  # (Q, S)
     whole: Floats  # (Q, S)
+
+    def some(self, wanted: Callable[[Key], bool]) -> Answers:
+        """Keep those of which the key is ``wanted``."""
+        return self.at(np.flatnonzero([wanted(name) for name in self.names]))
+
+    def at(self, rows: Ints) -> Answers:
+        """Keep those in some rows."""
+        return Answers(tuple(self.names[k] for k in rows), self.part[rows], self.whole[rows])
 
 
 def horizons_of(space: StateSpace, as_of: dt.date, now: dt.date | None = None) -> Horizons:
@@ -155,8 +165,7 @@ def sayable(found: Answers, weights: Floats) -> Answers:
 
     They would rest on less than a hundredth of the draws' weight, and a reader would see their condition as <1%.
     """
-    kept = np.flatnonzero(found.whole @ weights >= RAREST)
-    return Answers(tuple(found.names[k] for k in kept), found.part[kept], found.whole[kept])
+    return found.at(np.flatnonzero(found.whole @ weights >= RAREST))
 
 
 # Numbers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from forecast.answers.forecast import LiveForecast
+    from forecast.evidence.compilation import Evidence
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Policy, Quantity
@@ -63,26 +65,46 @@ def brief(
     """
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
-    watched = asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks))
-    alarm = alarm_part(asked, "never" if refit == "never" else "auto")
+    alarm = alarm_part(asked, "never" if refit == "never" else "auto")  # first, as it may make a fit for others to use
+    with ThreadPoolExecutor(1) as beside:
+        others = beside.submit(_of_these_draws, asked, lead, weeks, last, rivals)
+        drivers = _drivers(asked, lead, weeks)
+        sources = asked.sources(weeks=weeks).to_dict()
+        what_if = _what_ifs(asked, weeks)
+        sensitivity = asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict()
+        covered = _covered(asked)
+        return {
+            "lead": lead,
+            "lead_weeks": weeks,
+            "events": _events(found.space, asked.entries),
+            "drivers": drivers,
+            "sources": sources,
+            "what_if": what_if,
+            "sensitivity": sensitivity,
+            "covered": covered,
+            "alarm": alarm,
+            "assumptions": _assumptions(spec),
+            **others.result(),
+        }
+
+
+def _of_these_draws(
+    asked: LiveForecast, lead: str, weeks: int, last: Mapping[str, Any] | None, rivals: Mapping[str, Posterior]
+) -> dict[str, Any]:
+    """Gather what is asked of the forecast's own draws and the prior's: it can be done beside what looks for others.
+
+    Each alone leaves a processor idle half the time. What looks for other draws is done one after the other, for which
+    of two equally good ones is taken depends on their order.
+    """
     rules = asked.rules().to_dict()
+    watched = asked.watch(lead, weeks=weeks, ahead=min(WATCHED, weeks))
     return {
-        "lead": lead,
-        "lead_weeks": weeks,
         "known": _known(asked, weeks, last),
-        **flows(found, weeks),
-        "reached": _reached(found),
-        "events": _events(found.space, asked.entries),
-        "drivers": _drivers(asked, lead, weeks),
+        **flows(asked.posterior, weeks),
+        "reached": _reached(asked.posterior),
         "watch": watched.to_dict(),
-        "sources": asked.sources(weeks=weeks).to_dict(),
-        "matrix": find_matrix(found, asked.entries, watched, rivals).to_dict(),
-        "what_if": _what_ifs(asked, weeks),
-        "sensitivity": asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict(),
+        "matrix": find_matrix(asked.posterior, asked.entries, watched, rivals).to_dict(),
         "rests_on": asked.rests_on(refit="never").to_dict(),
-        "covered": _covered(asked),
-        "alarm": alarm,
-        "assumptions": _assumptions(spec),
         "rules": rules["rows"],
         "rules_together": rules["together"],
         "rules_said": rules["sentences"],
@@ -94,50 +116,86 @@ def _known(asked: LiveForecast, weeks: int, last: Mapping[str, Any] | None) -> l
 
     What an earlier report says of the same evidence under the same model is taken over. Nothing is fitted for a line in
     a picture: the draws of the forecast are weighted to each week, or else those of the prior. A week that neither
-    reaches is marked as not trusted, and tried again by the next report.
+    reaches is marked as not trusted, and tried again when the forecast has other draws.
     """
     space = asked.posterior.space
     spec, version = space.spec, f"{space.spec.hash} {weeks}"
-    kept = {(row["evidence"], row["version"]): row for row in (last or {}).get("known", []) if row["trusted"]}
+    versions = {True: version, False: f"{version} {asked.posterior.anchor.name}"}  # by whether it is trusted
+    kept = {row["evidence"]: row for row in (last or {}).get("known", []) if row["version"] == versions[row["trusted"]]}
+    line = _Line(space, weeks)
     rows: list[dict[str, Any]] = []
     for day in np.cumsum(step_days(space, asked.posterior.evidence.as_of)).tolist():
         date = spec.model.start + dt.timedelta(days=day - 1)
         evidence = compile_evidence(space, asked.known(date, None), date)
-        row = kept.get((evidence.hash, version))
+        row = kept.get(evidence.hash)
         if row is None:
-            found, trusted = asked.posterior, True
-            if evidence.hash != found.evidence.hash:
-                found = reweigh(found.anchor, evidence)
-                trusted = _drawable(found, weeks)
-                if not trusted:
-                    prior = reweigh(asked.prior(), evidence)
-                    if trusted := _drawable(prior, weeks):
-                        found = prior
+            if evidence.hash == asked.posterior.evidence.hash:  # what is published
+                shown, trusted = [row for row in asked.posterior.quantities if _in_line(row, weeks)], True
+            else:
+                shown, trusted = _past_week(asked, evidence, line)
             row = {
                 "date": date.isoformat(),
                 "evidence": evidence.hash,
-                "version": version,
-                "outcomes": _now_and_then(found, weeks),
+                "version": versions[trusted],
+                "outcomes": _now_and_then(spec, shown),
                 "trusted": trusted,
             }
         rows.append(row)
     return rows
 
 
-def _shown(found: Posterior, weeks: int) -> list[Quantity]:
-    return [row for row in found.quantities if row.kind == "already" or (row.kind, row.horizon_weeks) == ("at", weeks)]
+def _in_line(row: Quantity, weeks: int) -> bool:
+    return row.kind == "already" or (row.kind, row.horizon_weeks) == ("at", weeks)
 
 
-def _drawable(found: Posterior, weeks: int) -> bool:
+def _past_week(asked: LiveForecast, evidence: Evidence, line: _Line) -> tuple[Sequence[Quantity], bool]:
+    """Weight draws at hand to what was known then, and say whether they reach it."""
+    found = reweigh(asked.posterior.anchor, evidence)
+    shown = line.of(found)
+    if _drawable(found, shown):
+        return shown, True
+    prior = reweigh(asked.prior(), evidence)
+    of_prior = line.of(prior)
+    return (of_prior, True) if _drawable(prior, of_prior) else (shown, False)
+
+
+class _Line:
+    """What a line about the past shows, and nothing else: every outcome on the day, and so many weeks later."""
+
+    def __init__(self, space: StateSpace, weeks: int) -> None:
+        """Ask for the horizon of so many ``weeks``."""
+        self._space, self._weeks = space, weeks
+        self._masks = np.array([space.members(row.states) for row in space.spec.outcomes.values()])
+        self._ahead: dict[tuple[Any, ...], Ahead] = {}
+
+    def of(self, found: Posterior) -> tuple[Quantity, ...]:
+        """Estimate it; what the draws say of every state is kept for the next of their weeks."""
+        as_of, blocks = found.evidence.as_of, found.anchor.blocks
+        horizons = ahead_at(self._space, as_of, [self._weeks])
+        none = self._masks[:0]
+        asked = Questions(at=self._masks, reached=none, outcome=none, begins=none, later=np.zeros(0, dtype=np.int64))
+        key = (found.anchor.name, *horizons[:-1], *horizons.full.tolist())
+        ahead = self._ahead.setdefault(key, Ahead(blocks, horizons, asked))
+        then, now = ahead.read(found.evaluation.states).at[0], self._masks.astype(float) @ found.evaluation.now.T
+        names = list(self._space.spec.outcomes)
+        date = as_of + dt.timedelta(weeks=self._weeks)
+        keys = [(name, "already", None, None, as_of) for name in names]
+        keys += [(name, "at", None, self._weeks, date) for name in names]
+        part = np.concatenate([now, then])
+        answers = Answers(tuple(keys), part, np.ones_like(part))
+        return estimates(answers, found.weights.values, found.anchor.efficiency)
+
+
+def _drawable(found: Posterior, shown: Sequence[Quantity]) -> bool:
     """Whether draws reach the evidence, with errors that are no wider than a line."""
     sound = found.reached and not found.anchor.complaints
-    return sound and all(row.estimate.mcse <= WIDTH for row in _shown(found, weeks))
+    return sound and all(row.estimate.mcse <= WIDTH for row in shown)
 
 
-def _now_and_then(found: Posterior, weeks: int) -> dict[str, Any]:
+def _now_and_then(spec: ModelSpec, shown: Sequence[Quantity]) -> dict[str, Any]:
     wanted = {"already": "now", "at": "then"}
-    outcomes: dict[str, Any] = {name: {} for name in found.space.spec.outcomes}
-    for row in _shown(found, weeks):
+    outcomes: dict[str, Any] = {name: {} for name in spec.outcomes}
+    for row in shown:
         outcomes[row.outcome][wanted[row.kind]] = asdict(row.estimate)
     return outcomes
 
