@@ -87,6 +87,7 @@ def document(known: dict[str, Floats], uncertain: dict[str, Floats], broken: dic
 # The limit of the conflict alarm
 
 Written by `python -m benchmarks.alarm`, which takes some eight minutes on two processors.
+Measured with version {reference().spec.hash} of the reference model.
 
 The alarm rings where the tail, the probability that the model gives to weeks as surprising as the last {WEEKS}, falls
 below a limit. Even if the model is right that happens now and then. The limit is such that it happens once in two years

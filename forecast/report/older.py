@@ -43,4 +43,4 @@ def _issuer(data: Mapping[str, Any]) -> str:
     """Name the version that issued a report."""
     version = (data.get("fit") or {}).get("versions", {}).get("scenario-cascade", "")
     when = f", of {on_day(data['issued_at'][:10])}" if data.get("issued_at") else ""
-    return f"the version that issued it ({' '.join(['scenario-cascade', version]).strip()}{when})"
+    return f"the version that issued it (scenario-cascade {version or 'of unknown number'}{when})"
