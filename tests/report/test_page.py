@@ -209,6 +209,8 @@ def test_nothing_is_wider_than_the_window(browser: Browser, issue: Path, width: 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         live = page.eval_on_selector_all(".live svg", "found => found.map(one => one.getBoundingClientRect().right)")
         assert max(live) <= width
+        captions = page.eval_on_selector_all("caption span", "found => found.map(one => one.getBoundingClientRect())")
+        assert max(one["right"] for one in captions) <= width  # a table that is wider is scrolled, its caption is not
         assert faults == []
 
 

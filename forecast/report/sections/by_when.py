@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # (c) By date.
 
-SIGN = 7.2  # pixels of a sign of a label
+SIGN = 6.6  # pixels of a sign of a label
 LABEL = "width >= datum.wide ? datum.text : ''"  # where it would run over the axis there is none
 
 
