@@ -43,7 +43,8 @@ Written by `python -m benchmarks.updates`. Every row changes the evidence of the
 very evidence. *largest difference* is over all published probabilities; *agree* says whether every one of them lies
 within 4 Monte Carlo standard errors of the difference, or within 0.01 and 0.1 in log-odds. *anchor* is the evidence
 that the draws were made under: *all* is the article's rows as of 8 January, *October* what was known on 1 October 2025,
-*prior* nothing. *adds* says whether the new evidence contains the anchor's.
+*prior* nothing. *adds* says whether the new evidence contains the anchor's. Measured with version {version} of the
+reference model.
 
 """
 COLUMNS = ("scenario", "anchor", "adds", "k-hat", "effective draws", "gate", "largest difference", "of", "agree")
@@ -197,7 +198,9 @@ def main() -> None:
                     "open" if found.trust.trusted else "shut", f"{worst.difference:+.4f}", str(worst),
                     "; ".join(map(describe, apart[:1])) or "yes",
                 ])  # fmt: skip
-    (DOCS / "updates.md").write_text(HEAD + table(COLUMNS, lines) + tally(compared), encoding="utf-8")
+    (DOCS / "updates.md").write_text(
+        HEAD.format(version=model.spec.hash) + table(COLUMNS, lines) + tally(compared), encoding="utf-8"
+    )
 
 
 def tally(found: Sequence[tuple[bool, bool, Change]]) -> str:

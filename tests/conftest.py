@@ -12,7 +12,7 @@ from hypothesis import settings
 from modelfiles import vocabulary_of
 from oracle import derived
 from oracle_stages import _start
-from places import MODEL, ROWS
+from places import MODEL, ROOT, ROWS
 from projects import SHARED, shared
 from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
@@ -21,6 +21,7 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.inference.model import Model
 from forecast.ledger.check import check_entries
 from forecast.ledger.files import read_rows
+from forecast.ledger.history import read_history
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace
 
@@ -154,15 +155,16 @@ def reference_medians(reference: StateSpace) -> Draws:
 
 
 @pytest.fixture(scope="session")
-def reference_fit(reference: StateSpace, reference_evidence: Evidence) -> Fit:
-    """Fit the article's model to the article's events, at the default length."""
+def reference_fit(reference_spec: ModelSpec, article_rows: list[Entry]) -> Fit:
+    """Fit the article's model to its history and to the article's events, as a project does, at the default length."""
     from forecast.inference.fit import fit_model  # noqa: PLC0415 - slow to import
     from forecast.inference.sampler import Sampler  # noqa: PLC0415
     from forecast.inference.settings import Settings  # noqa: PLC0415 - slow to import
 
-    sampler = Sampler(reference, reference_evidence)
-    now = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
-    return fit_model(reference, reference_evidence, sampler, Settings(), watermark=36, now=now)
+    told = read_history(ROOT / "data" / reference_spec.model.dataset / "history.csv", AS_OF)
+    space = StateSpace(reference_spec.with_history(told))
+    evidence, now = compile_evidence(space, article_rows, AS_OF), dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
+    return fit_model(space, evidence, Sampler(space, evidence), Settings(), watermark=36, now=now)
 
 
 # One small world that is compiled.

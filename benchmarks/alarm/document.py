@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.alarm.contradictions import CONTRADICTIONS
 from benchmarks.alarm.tails import SMALL
 from benchmarks.alarm.worlds import COVERED_WORLD, KINDS, TOLD_WORLD, reference, told_a_week
+from benchmarks.reference import reference as reference_case
 from docs.builder.markdown import table
 from forecast.answers import alarm
 from forecast.answers.alarm import SEED, WEEKS
@@ -87,6 +88,7 @@ def document(known: dict[str, Floats], uncertain: dict[str, Floats], broken: dic
 # The limit of the conflict alarm
 
 Written by `python -m benchmarks.alarm`, which takes some eight minutes on two processors.
+Measured with version {reference_case().model.spec.hash} of the reference model.
 
 The alarm rings where the tail, the probability that the model gives to weeks as surprising as the last {WEEKS}, falls
 below a limit. Even if the model is right that happens now and then. The limit is such that it happens once in two years

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.reference import reference as reference_case
 from benchmarks.validation.bugs import BUGS
 from docs.builder.markdown import table
 from forecast.inference.settings import Settings
@@ -71,6 +72,7 @@ which is `make validation` with these numbers of worlds; `forecast study` runs e
 minute, and what a second worker gives, stands among the [benchmarks](benchmarks.md). The small model
 is `forecast/studies/study.toml`: two stages of two states, one of them in two phases, six indicators (one a one-off
 that another resets), two effects, a scale of the grades, and a history of five units under changing conditions.
+The reference model is version {reference_case().model.spec.hash}.
 
 ## True values among posterior draws
 

@@ -9,6 +9,7 @@ from docs.builder.entries import basis, interval, median, meets, names, number
 from docs.builder.markdown import code, page, para, plain, table
 from docs.builder.places import MODEL, ROOT, spec_of
 from docs.builder.rules import errors_of, figures
+from forecast.base.prose import count
 from forecast.theory.assumptions import bases
 from forecast.theory.indicators import GRADES
 
@@ -192,7 +193,7 @@ def _resolution(key: str, row: Outcome) -> list[str]:
 def _rule(rule: Rule) -> str:
     if rule.observable:
         return f"{code(rule.observable)} on record in an observable state"
-    told = f"{rule.stories} stories within {rule.within_weeks} weeks of: {', '.join(map(code, rule.of))}"
+    told = f"{count(rule.stories or 0, 'story')} within {rule.within_weeks} weeks of: {', '.join(map(code, rule.of))}"
     return told + (f"; no fewer than of: {', '.join(map(code, rule.no_fewer_than))}" if rule.no_fewer_than else "")
 
 

@@ -37,7 +37,7 @@ from forecast.cli.printing import (
 from forecast.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from forecast.answers.drivers import Driver
     from forecast.answers.forecast import LiveForecast
@@ -144,9 +144,12 @@ def drivers(
     else:
         print_lines(found.sentences)
         print()
-        _print_drivers("What moved it", found.moved, ["all together", *_moved(found.moved), ""])
+        before, after = ((part.mean, part.mcse) for part in (found.before, found.after))
+        total = ["all together", prose.signed_gap(before, after), _moved(found.moved)[1], ""]
+        _print_drivers("What moved it", found.moved, total=total)
         print()
-        _print_drivers("What holds it up, or down", found.held_up)
+        held = "What holds it up, or down"
+        _print_drivers(held, found.held_up, lambda row: prose.signed_gap(found.without(row), after))
         exact = "all orders" if not found.permutations else f"{found.permutations} orders"
         print(f"\nPoints are percentage points. Shares over {exact} in which the news could have come.")
         print(made_from(found.trust))
@@ -159,12 +162,17 @@ def _moved(rows: Sequence[Driver]) -> tuple[str, str]:
     return points, f"{sum(row.log_odds for row in rows):+.2f}".replace("-", "−")
 
 
-def _print_drivers(title: str, rows: Sequence[Driver], total: Sequence[str] | None = None) -> None:
+def _print_drivers(
+    title: str, rows: Sequence[Driver], points: Callable[[Driver], str] = lambda row: _moved([row])[0],
+    total: Sequence[str] | None = None,
+) -> None:  # fmt: skip
+    """Print what moved or holds a probability, by how many ``points`` of what is shown."""
     told = [row for row in rows if prose.points(row.difference, row.mcse)]
     told = sorted(told, key=lambda row: -abs(row.difference))[:SHOWN_LINES]
     cells = [
         [
-            row.what + ("" if row.trusted else " (not to be trusted)"), *_moved([row]), _states(row),
+            row.what + ("" if row.trusted else " (not to be trusted)"),
+            points(row), _moved([row])[1], _states(row),
         ]
         for row in told
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
 from forecast.base import prose
@@ -48,7 +49,7 @@ def print_table(
     numbers = {k for k in range(1, len(heads)) if _are_numbers([line[k] for line in lines])}
     blocks = _blocks([heads, *lines], numbers, width)
     if title:
-        print(title)
+        print(textwrap.fill(title, width))
     for k, block in enumerate(blocks):
         if k:
             print()

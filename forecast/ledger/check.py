@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,7 @@ from forecast.base.errors import LedgerError, nearest
 from forecast.base.prose import listed
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
+from forecast.ledger.completing import complete_rows
 from forecast.ledger.days import day_of
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
 from forecast.ledger.layout import COLUMNS
@@ -97,6 +99,7 @@ def check_entries(
     shared: dict[object, object] = {}
     book = _Book(vocabulary, reading)
     partly: dict[str, list[Row]] = {}
+    loose: dict[str, str] = {}
     for row in rows:
         files[row.file] = None
         check = _Check(row, book)
@@ -112,6 +115,7 @@ def check_entries(
         if first != entry and not given:
             entry = replace(entry, id=make_id(entry, LONG_ID))
             first, file, line = seen.setdefault(entry.id, (entry, row.file, row.line))
+        loose |= {entry.id: row.file} if row.line and not given else {}
         if first is entry:
             continue
         both = f"lines {line} and {row.line}" if file == row.file and line else f"{file}:{line} and {row.place}"
@@ -125,10 +129,26 @@ def check_entries(
     if faults:
         raise LedgerError(", ".join(files), faults)
     for name, found in partly.items():
-        lacking = listed([name for name in COLUMNS[found[0].kind] if name != "id" and name not in found[0].cells])
-        are = "1 row is" if len(found) == 1 else f"{len(found):,} rows are"
-        on_notice(f"{name}: {are} on record with columns that this file lacks ({lacking}); already there")
-    return [entry for entry, *_ in seen.values()]
+        on_notice(_lacking(name, found))
+    return _completed([entry for entry, *_ in seen.values()], loose, book, on_notice)
+
+
+def _lacking(file: str, rows: Sequence[Row]) -> str:
+    """Say that rows of a file which lacks columns are on record with them."""
+    lacking = listed([name for name in COLUMNS[rows[0].kind] if name != "id" and name not in rows[0].cells])
+    are = "1 row is" if len(rows) == 1 else f"{len(rows):,} rows are"
+    return f"{file}: {are} on record with columns that this file lacks ({lacking}); already there"
+
+
+def _completed(
+    entries: Sequence[Entry], loose: Mapping[str, str], book: _Book, on_notice: Callable[[str], object]
+) -> list[Entry]:
+    """Give rows that say more than rows on record the ids of those; ``loose`` has the files of ids nobody gave."""
+    found = complete_rows(entries, loose, lambda: book.recorded)
+    for name, many in Counter(loose[key] for key, row in found.items() if book.recorded[row.id] != row).items():
+        are = "1 row completes one" if many == 1 else f"{many:,} rows complete as many"
+        on_notice(f"{name}: {are} on record, which said less, and none is added; `distinct` marks another event")
+    return [found.get(entry.id, entry) for entry in entries]
 
 
 class _Book:

@@ -89,12 +89,12 @@ def run(  # noqa: PLR0913 - everything that a run brings together
             model.spec, evidence, entries, fit, asked, past, watermark=snapshot.watermark, issued_at=fitter.now
         )
     )
-    if earlier and reporting.same_report(before := read(earlier[-1]), core):
-        return Issue(earlier[-1], before, reports.write(before, words), new=False)
+    if earlier and reporting.same_report(there := read(earlier[-1]), core):
+        return Issue(earlier[-1], there, reports.write(there, words), new=False)
     how.on_stage("explaining")
-    last = read(issues[-1]) if issues else None
-    data = core | _plain(reporting.brief(asked, last, refit, rivals()))
-    data |= _plain(reporting.sum_up(data, last, score()))
+    newest, before = (read(rows[-1]) if rows else None for rows in (issues, [r for r in issues if r.as_of <= as_of]))
+    data = core | _plain(reporting.brief(asked, newest, refit, rivals()))
+    data |= _plain(reporting.sum_up(data, before, score()))
     with reports.ready(data, words) as folder:
         on_issue()
         issued = store.archive(

@@ -9,6 +9,7 @@ from .headline import exclusive_with as exclusive_with
 from .headline import in_words as in_words
 from .index import index_data as index_data
 from .index import render_index as render_index
+from .older import readable as readable
 from .page import render_files as render_files
 from .post_mortem import post_mortem_name as post_mortem_name
 from .post_mortem import render_post_mortem as render_post_mortem

@@ -47,6 +47,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "domain": False, "gridColor": GRID, "tickColor": GRID, "labelColor": MUTED, "titleColor": MUTED,
         "aria": False, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal", "labelOverlap": True,
+        "labelSeparation": 6,
     },
     "text": {"color": INK, "fontSize": 12, "aria": False},
     "mark": {"aria": False},

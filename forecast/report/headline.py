@@ -105,10 +105,10 @@ def _changed(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> st
         return "It is the first that was issued."
     since = f"Since the issue of {prose.day(dt.date.fromisoformat(changes['since']))}"
     since += " (back-dated)" if days_late(changes["since"], changes["issued_at"]) else ""
-    moved = [
-        (abs(row["difference"]), size, row) for row in changes["quantities"]
-        if row["horizon_weeks"] == report["lead_weeks"] and (size := _moved(row))
-    ]  # fmt: skip
+    compared = [row for row in changes["quantities"] if row["horizon_weeks"] == report["lead_weeks"]]
+    if not compared:
+        return f"{since}, which did not reach that far, nothing can be compared."
+    moved = [(abs(row["difference"]), size, row) for row in compared if (size := _moved(row))]
     if not moved:
         return f"{since}, nothing has moved measurably."
     _, size, most = max(moved, key=lambda found: found[0])

@@ -19,6 +19,7 @@ from forecast.base.sanitise import one_line
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
 from forecast.report.headline import in_words
 from forecast.report.markdown import render_markdown
+from forecast.report.older import readable
 from forecast.report.rendering import render_template, web_address
 from forecast.report.sandbox import Sandbox
 from forecast.report.sections.all_sections import all_charts
@@ -89,7 +90,8 @@ def render_files(data: Mapping[str, Any], templates: Sequence[Path], words: str 
         If a template cannot be read or is faulty.
 
     """
-    library, found, said = Library(), all_charts(data), in_words(data, words)
+    library, legible = Library(), readable(data)
+    found, said = all_charts(legible), in_words(legible, words)
     drawn = {name: chart.svg() for name, chart in found.items()}
     alone = {name: _alone(svg).encode() for name, svg in drawn.items()}
     files = {name: f"{name}-{hashlib.sha256(svg).hexdigest()[:8]}.svg" for name, svg in alone.items()}

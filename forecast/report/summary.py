@@ -23,6 +23,7 @@ NAIVE = (PERSISTENCE, prose.PRIOR_ONLY, LAST_ISSUE)  # whom a forecast must beat
 def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Score) -> dict[str, Any]:
     """Say of a whole report, after others with the track ``record``: headline, what changed, skill, track, health.
 
+    ``last`` is the report before it, of an earlier date or the same.
     An alarm that rings is the first that the headline says.
     """
     changes = changes_since(last, report) if last else None
@@ -94,7 +95,7 @@ def _health(report: Mapping[str, Any]) -> list[str]:
     """Say how far the numbers can be trusted, in words for those who are no statisticians."""
     trust, fit = report["forecast"]["trust"], report["fit"]
     checks = fit["diagnostics"]
-    age = (dt.date.fromisoformat(report["forecast"]["as_of"]) - dt.date.fromisoformat(fit["as_of"])).days
+    drawn = prose.day(dt.date.fromisoformat(fit["as_of"]))
     error = prose.number(max(100 * trust["worst_mcse"], 0.01))
     alarm = report["alarm"]
     if not trust["trusted"]:
@@ -112,7 +113,7 @@ def _health(report: Mapping[str, Any]) -> list[str]:
         lines.append("They were drawn for this very evidence.")
     else:
         lines.append(
-            f"They were drawn {prose.count(age, 'day')} ago and weighted to the new evidence; the weights are safe "
+            f"They were drawn for the evidence of {drawn} and weighted to that of this forecast; the weights are safe "
             f"while k-hat is at most 0.7, and it is {trust['k_hat']:.2f}."
         )
     lines.append(

@@ -94,5 +94,5 @@ def picture(desk: Desk, standing: Standing, name: str) -> str | None:
 
 
 def _drawn(data: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
-    charts = report.all_charts(data)
+    charts = report.all_charts(report.readable(data))
     return {name: (charts[name].svg(), charts[name].takeaway, charts[name].alt) for name in PICTURES if name in charts}

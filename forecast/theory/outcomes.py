@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from forecast.base.prose import spoken
+from forecast.base.prose import count, spoken
 from forecast.theory.tables import NO_BASIS, Bases, Table
 from forecast.theory.values import Day, Label, Name, Text, Weeks
 
@@ -49,14 +49,18 @@ class Rule(Table):
         Weeks | None, Field(description="How far back stories count from the day that is asked about.", examples=[8])
     ] = None
 
-    @property
-    def words(self) -> str:
-        """The clause in words."""
+    def in_words(self, stages: Mapping[str, str], indicators: Mapping[str, str]) -> str:
+        """Give the clause in words, by the labels of stages and indicators; a key without one is written as words."""
         if self.observable is not None:
-            return f"{spoken(self.observable)} is on record in an observable state"
-        stories = "1 story" if self.stories == 1 else f"{self.stories} stories"
-        other = f"; no fewer than of: {', '.join(map(spoken, self.no_fewer_than))}" if self.no_fewer_than else ""
-        return f"at least {stories} within {self.within_weeks} weeks of: {', '.join(map(spoken, self.of))}{other}"
+            label = stages.get(self.observable, spoken(self.observable))
+            return f"“{label}” is on record as in one of its observable states"
+        of, others = (
+            ", ".join(f"“{indicators.get(name, spoken(name))}”" for name in names)
+            for names in (self.of, self.no_fewer_than)
+        )
+        events = count(self.stories or 0, "event" if self.stories == 1 else "separate event")
+        told = f"{events} told within {self.within_weeks} weeks of: {of}"
+        return f"at least {told}{f'; no fewer than of: {others}' if others else ''}"
 
     @property
     def counted(self) -> tuple[Name, ...]:

@@ -266,7 +266,8 @@ class ModelSpec(Table):
 
     def _ruled(self, outcome: Outcome) -> Outcome:
         clauses = outcome.resolves or self._usual_rule(outcome)
-        words = "; and ".join(rule.words for rule in clauses)
+        labels = [{key: row.label for key, row in rows.items()} for rows in (self.stages, self.indicators)]
+        words = "; and ".join(rule.in_words(*labels) for rule in clauses)
         return outcome.model_copy(update={"resolves": clauses, "resolution": outcome.resolution or f"Met if {words}."})
 
     def _usual_rule(self, outcome: Outcome) -> tuple[Rule, ...]:

@@ -121,12 +121,14 @@ def test_what_moved_a_forecast_ends_with_the_sum(
         )
         for name, size in (("one", 0.10), ("two", -0.04), ("three", 0.0))
     ]  # fmt: skip
-    questions._print_drivers("What moved it", rows, ["all together", *questions._moved(rows), ""])
+    questions._print_drivers("What moved it", rows, total=["all together", *questions._moved(rows), ""])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[-1] == ["all", "together", "+6", "+0.60"]
     assert [line[0] for line in lines[2:]] == ["one", "two", "1", "all"]
-    questions._print_drivers("What holds it up", rows)
-    assert "all together" not in capsys.readouterr().out
+    questions._print_drivers("What holds it up", rows, lambda _: "+7")
+    shown = capsys.readouterr().out
+    assert "all together" not in shown
+    assert ["one", "+7", "+1.00"] in [line.split() for line in shown.splitlines()]
 
 
 def test_answers_are_counted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,3 +192,54 @@ def test_a_row_that_could_be_either_of_two_on_record_is_new(ledger: SqliteLedger
         [Row(file="rows.csv", line=2, kind="observation", cells=cells)], VOCABULARY, Reading(recorded=lambda: recorded)
     )
     assert found.id not in {"a", "b"}
+
+
+@pytest.mark.parametrize("named", ["note", "url", "coded_by", "story", "language"])
+def test_a_row_whose_file_has_got_a_column_is_completed(ledger: SqliteLedger, tmp_path: Path, named: str) -> None:
+    """A column that was not read at first is added to the rows on record and makes no second ones, and that is said."""
+    header = "indicator,state,date,source,url,grade,story,note,coded_by,language"
+    rows = ["cyberattack,,2025-02-20,APA,https://x.org/1,B2,a,first,GDELT,az",
+            "cyberattack,,2025-02-21,APA,https://x.org/2,B2,b,second,GDELT,ru"]  # fmt: skip
+    path = tmp_path / "rows.csv"
+    names = ["remarks" if name == named else name for name in header.split(",")]
+    path.write_text("\n".join([",".join(names), *rows]), encoding="utf-8")
+    first = import_file(ledger, "d", path, VOCABULARY, NOW)
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    again = import_file(ledger, "d", path, VOCABULARY, NOW)
+    assert (again.new, again.superseded) == ((), first.new)
+    assert any(line.startswith("rows.csv: 2 rows complete as many on record") for line in again.notices)
+    kept = {row.id: getattr(row, named) for row in ledger.entries("d")}
+    assert kept.keys() == {*first.new}
+    assert all(kept.values())
+    third = import_file(ledger, "d", path, VOCABULARY, NOW)
+    assert (third.new, third.superseded) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("beside", "more"),
+    [
+        ({}, {"distinct": "yes"}),  # an analyst says that it is another event
+        ({"note": "other"}, {}),  # what is on record says something else
+        ({"id": "mine"}, {}),  # that row has an id that somebody gave
+        ({}, {"grade": "A1"}),
+    ],
+)
+def test_a_row_that_says_something_else_completes_none(
+    ledger: SqliteLedger, beside: dict[str, str], more: dict[str, str]
+) -> None:
+    """Only what was imported without an id, and is blank where the new row differs, is completed."""
+    ledger.add("d", check_entries([row(**beside)], VOCABULARY), now=NOW)
+    reading = Reading(recorded=lambda: ledger.entries("d"))
+    added = ledger.add("d", check_entries([row(note="said", **more)], VOCABULARY, reading), now=NOW)
+    assert len(added.new) == 1
+    assert len(ledger.entries("d")) == 2
+
+
+def test_a_file_that_holds_both_rows_completes_neither() -> None:
+    """The row on record stands in the file too, or two rows fit it: they are other events."""
+    recorded = tuple(check_entries([row()], VOCABULARY))
+    reading = Reading(recorded=lambda: recorded)
+    both = check_entries([row(2, note="second"), row(3)], VOCABULARY, reading)
+    assert len({entry.id for entry in both} | {recorded[0].id}) == 2
+    two = check_entries([row(2, note="second"), row(3, note="third")], VOCABULARY, reading)
+    assert recorded[0].id not in {entry.id for entry in two}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -155,3 +156,17 @@ def test_numbers_that_cannot_be_trusted_are_not_issued(job: Job, monkeypatch: py
     with pytest.raises(UntrustworthyError, match=told):
         job.run(accept_bad=False)
     assert len(job.ledger.forecasts()) == 1
+
+
+def test_what_changed_is_told_since_an_issue_of_no_later_date(job: Job) -> None:
+    """An issue that was dated back knows nothing of one about a later day, though that was issued before it."""
+    (issued,) = job.ledger.forecasts()
+    data = json.loads(issued.content)
+    data["forecast"]["as_of"] = str(START + dt.timedelta(weeks=4))
+    later = replace(issued, as_of=START + dt.timedelta(weeks=4), evidence_hash="x", content=json.dumps(data))
+    job.ledger.archive(later)
+    job.see()
+    found = job.run()
+    assert found.new
+    assert found.report["changes"]["since"] == str(START)
+    assert not any(" ago" in line for line in found.report["health"]["sentences"])

@@ -216,6 +216,41 @@ def test_a_branch_keeps_clear_of_the_name_of_a_case(data: dict[str, Any]) -> Non
     assert "80% (2–40)" in seen[180]
 
 
+def test_a_date_whose_label_would_run_over_the_axis_has_none(data: dict[str, Any]) -> None:
+    """On a phone the first label of the curve by date is left out; the last stands at any width."""
+    chart = charts(data)["reached"]
+    seen = {
+        width: re.findall(r">(\d+% by [^<]*)<", vl_convert.vegalite_to_svg(chart.spec | {"width": width}))
+        for width in (340, 720)
+    }
+    assert len(seen[720]) == 3
+    assert seen[340] == seen[720][1:]
+
+
+def test_ends_of_an_assumption_on_one_side_share_a_label(data: dict[str, Any]) -> None:
+    """Both ways of moving it lower the forecast: their numbers would stand on each other."""
+    changed = copy.deepcopy(data)
+    part = changed["sensitivity"]
+    now = part["now"]["mean"]
+    part["shifts"] = [
+        part["shifts"][0] | {
+            "kind": "rate", "name": "one", "change": f"the rate from a to b ×{factor} (0.1 to 2)",
+            "probability": there, "difference": there - now, "mcse": 0.001,
+        }
+        for factor, there in ((0.27, now - 0.031), (3.6, now - 0.03))
+    ]  # fmt: skip
+    texts = re.findall(r">(×[^<]*)<", charts(changed)["tornado"].svg())
+    assert len(texts) == 1
+    assert texts[0].startswith("×0.27 or ×3.6: ")
+
+
+def test_what_cannot_be_told_from_nothing_makes_no_headline(data: dict[str, Any]) -> None:
+    """Where no bar is larger than its error the picture says so, and names none."""
+    changed = copy.deepcopy(data)
+    changed["drivers"]["moved"] = [row | {"difference": 0.001, "mcse": 0.002} for row in data["drivers"]["moved"]]
+    assert "nothing has moved confrontation" in charts(changed)["drivers"].takeaway
+
+
 def _case(name: str, probability: float) -> dict[str, Any]:
     return {"state": name, "probability": probability, "low": 0.1, "high": 0.9, "mcse": 0.001}
 

@@ -17,6 +17,7 @@ import pytest
 from forecast.base.errors import InputError
 from forecast.record.post_mortem import PostMortem, Told, Witness
 from forecast.report.chart_marks import anchor
+from forecast.report.older import readable
 from forecast.report.page import render_files
 from forecast.report.post_mortem import render_post_mortem
 
@@ -208,6 +209,8 @@ def test_nothing_is_wider_than_the_window(browser: Browser, issue: Path, width: 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         live = page.eval_on_selector_all(".live svg", "found => found.map(one => one.getBoundingClientRect().right)")
         assert max(live) <= width
+        captions = page.eval_on_selector_all("caption span", "found => found.map(one => one.getBoundingClientRect())")
+        assert max(one["right"] for one in captions) <= width  # a table that is wider is scrolled, its caption is not
         assert faults == []
 
 
@@ -358,6 +361,30 @@ def test_an_older_issue_has_the_other_sections(browser: Browser, tmp_path: Path)
                 "Can the numbers be trusted?", "Observations", "How the outcomes are decided"}  # fmt: skip
         assert page.locator("h2").all_inner_texts() == [name for name in SECTIONS if name in kept]
         assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("part", "was", "heading"),
+    [
+        ("sources", {"rows": [{"source": "APA", "rows": 2}], "sentences": ["APA told 2."]}, "Where the rows are from"),
+        ("matrix", {"stages": 3}, "Which hypothesis the evidence speaks for"),
+        ("known", [{"date": "2025-12-18", "outcomes": {}}, {"date": "2025-12-25", "outcomes": {}}], ""),
+    ],
+)
+def test_a_part_that_another_version_archived_otherwise_is_left_out_and_named(
+    part: str, was: object, heading: str
+) -> None:
+    """The rest of the report is there, the note says what is not, and the data are as they were archived."""
+    data = copy.deepcopy(_data()) | {part: was}
+    files = render_files(data, TEMPLATES)
+    for name in ("report.html", "report.md"):
+        text = unescape(files[name].decode())
+        assert f"reads there: “{part}”" in text
+        assert "(scenario-cascade 0.1.0, of " in text
+        assert "Headline" in text
+        assert not heading or heading not in text
+    assert json.loads(files["forecast.json"]) == data
+    assert readable(_data()) == _data()
 
 
 def test_parts_that_are_empty_leave_no_trace() -> None:

@@ -88,8 +88,8 @@ def test_rule_that_is_not_given_follows_from_the_states(tmp_path: Path) -> None:
     assert spec.outcomes["wards_full"].resolves == (only,)
     assert spec.outcomes["locked"].resolves == (Rule(observable="policy"), both)
     assert spec.outcomes["locked"].resolution == (
-        "Met if policy is on record in an observable state; and at least 1 story within 13 weeks of: patients sent on, "
-        "operations put off."
+        "Met if “Policy” is on record as in one of its observable states; and at least 1 event told within 13 weeks "
+        "of: “Patients sent on”, “Operations put off”."
     )
 
 

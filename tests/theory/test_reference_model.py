@@ -216,10 +216,10 @@ def test_no_deal_is_on_record(forecast: Numbers) -> None:
 
 @pytest.mark.slow
 def test_theory_of_the_article(forecast: Numbers) -> None:
-    """With a victory both confrontation and cooperation are likelier at a year than without a deal."""
-    for outcome in ("confrontation", "cooperation"):
+    """With a victory both are likelier at a year than without a deal; the history has halved the gap of the first."""
+    for outcome, least in (("confrontation", 0.015), ("cooperation", 0.03)):
         given = forecast.probability(outcome, weeks=52, given="strategic_victory").mean
-        assert given > forecast.probability(outcome, weeks=52, given="no deal").mean + 0.03
+        assert given > forecast.probability(outcome, weeks=52, given="no deal").mean + least
 
 
 # Content.

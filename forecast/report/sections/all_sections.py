@@ -31,31 +31,32 @@ if TYPE_CHECKING:
     from forecast.report.table_cells import Table
 
 
+CHARTS: tuple[tuple[str, Callable[[Mapping[str, Any]], Chart | None]], ...] = (  # with the part of the data they draw
+    ("cascade", cascade_chart), ("known", known_chart), ("reached", reached_chart), ("drivers", drivers_chart),
+    ("drivers", support_chart), ("watch", watch_chart), ("sensitivity", sensitivity_chart), ("covered", covered_chart),
+    ("track", track_chart), ("stages", stages_chart),
+)  # fmt: skip
+TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Table]]] = {  # with the part of the data they need
+    "outcomes": ("forecast", outcomes_table), "rules": ("rules", rules_table),
+    "rules_follow": ("rules", rules_follow_table), "changes": ("changes", changes_table),
+    "conditionals": ("conditionals", conditionals_table), "cascade": ("cascade", cascade_table),
+    "stages": ("stages", stages_table), "known": ("known", known_table), "states": ("path", states_table),
+    "reached": ("reached", reached_table), "drivers": ("drivers", drivers_table),
+    "support": ("drivers", support_table), "watch": ("watch", watch_table), "what_if": ("what_if", what_if_table),
+    "sensitivity": ("sensitivity", sensitivity_table), "learned": ("learned", learned_table),
+    "rests_on": ("rests_on", rests_on_table), "covered": ("covered", covered_table),
+    "sources": ("sources", sources_table), "track": ("track", track_table),
+}  # fmt: skip
+
+
 def all_charts(data: Mapping[str, Any]) -> dict[str, Chart]:
     """Draw what the report data allow, in the order of the page; what is missing there has no picture."""
-    makers: tuple[Callable[[Mapping[str, Any]], Chart | None], ...] = (
-        cascade_chart, known_chart, reached_chart, drivers_chart, support_chart, watch_chart, sensitivity_chart,
-        covered_chart, track_chart, stages_chart,
-    )  # fmt: skip
-    return {chart.name: chart for maker in makers if (chart := maker(data)) is not None}
+    return {chart.name: chart for _, maker in CHARTS if (chart := maker(data)) is not None}
 
 
 def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
     """Give the tables of a report by name; what the data lack, as in reports of older issues, has none."""
-    makers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
-        "outcomes": outcomes_table, "rules": rules_table, "rules_follow": rules_follow_table,
-        "changes": changes_table, "conditionals": conditionals_table,
-        "cascade": cascade_table, "stages": stages_table,
-        "known": known_table, "states": states_table, "reached": reached_table, "drivers": drivers_table,
-        "support": support_table,
-        "watch": watch_table, "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,
-        "rests_on": rests_on_table,
-        "covered": covered_table,
-        "sources": sources_table,
-        "track": track_table,
-    }  # fmt: skip
-    needs = {"outcomes": "forecast", "rules_follow": "rules", "states": "path", "support": "drivers"}
-    made = {name: make(data) for name, make in makers.items() if data.get(needs.get(name, name))}
+    made = {name: make(data) for name, (part, make) in TABLES.items() if data.get(part)}
     if data.get("matrix"):
         made |= {f"matrix_{stage}": table for stage, table in matrix_tables(data["matrix"]).items()}
     return {name: table for name, table in made.items() if table.rows}

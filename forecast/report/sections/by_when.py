@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 
 # (c) By date.
+
+SIGN = 6.6  # pixels of a sign of a label
+LABEL = "width >= datum.wide ? datum.text : ''"  # where it would run over the axis there is none
 
 
 def reached_chart(data: Mapping[str, Any]) -> Chart | None:
@@ -60,6 +64,12 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         return alt.Y(f"{name}:Q", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(title=None, format="%", tickCount=5))
 
     points = [row for row in rows if row["date"] in horizons]
+    first, days = dt.date.fromisoformat(as_of), [dt.date.fromisoformat(row["date"]).toordinal() for row in points]
+    longest = max(days) - first.toordinal()
+    labelled = [
+        row | {"wide": round(SIGN * (len(row["text"]) + 1) * longest / (day - first.toordinal()))}
+        for row, day in zip(points, days, strict=True)
+    ][1:]
     layers = [
         chart_of(rows)
         .mark_area(opacity=0.25)
@@ -71,9 +81,9 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         chart_of(points)
         .mark_point(size=45, filled=True, opacity=1)
         .encode(x=x(), y=y("mean"), color=colour_by(), tooltip=tooltips("outcome", "by", "chance", "interval")),
-        chart_of(points[1:])
-        .mark_text(align="right", dx=-6, dy=-9, fontWeight="bold")
-        .encode(x=x(), y=y("mean"), text="text:N", color=colour_by("ink")),
+        chart_of(labelled)
+        .mark_text(align="right", dx=-6, dy=-9, fontWeight="bold", text=alt.ExprRef(LABEL))
+        .encode(x=x(), y=y("mean"), color=colour_by("ink")),
     ]
     name, curve = next(iter(curves.items()))
     end = curve[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, listed, moved, on_day, signed, signed_gap, spoken
+from forecast.base.prose import chance, listed, moved, on_day, points, signed, signed_gap, spoken
 from forecast.report.chart_marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
 from forecast.report.table_cells import Table, ranked
 from forecast.report.views import without_story
@@ -35,11 +35,14 @@ def drivers_chart(data: Mapping[str, Any]) -> Chart | None:
     if not largest:
         return None
     rows, name = _effects(data, largest), lead_name(data)
-    first = largest[0]
+    first, since = largest[0], on_day(part["since"])
+    takeaway = f"Since {since}: {moved(shortened(first['what']), first['difference'], first['mcse'], name)}."
+    if not any(points(row["difference"], row["mcse"]) for row in part["moved"]):
+        takeaway = f"Since {since} nothing has moved {name} by as much as the draws can tell."
     return Chart(
         "drivers",
         bar_spec(rows, f"percentage points of {name}"),
-        f"Since {on_day(part['since'])}: {moved(shortened(first['what']), first['difference'], first['mcse'], name)}.",
+        takeaway,
         f"Bars of what moved {name} on {on_day(part['date'])} since {on_day(part['since'])}, in percentage points: "
         f"{_listing(rows)}.",
     )

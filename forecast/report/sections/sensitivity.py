@@ -53,6 +53,7 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
     ranked = sorted(groups.values(), key=lambda rows: -max(abs(row["difference"]) for row in rows))[: BARS_SHOWN + 2]
     rows: Rows = []
     bars: Rows = []
+    texts: Rows = []
     for k, group in enumerate(ranked):
         label, tails = _parted([row["change"] for row in group])
         row: Data = {"label": shortened(label), "label_y": k + 0.38}
@@ -68,6 +69,7 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
             for shift, tail in zip(group, tails, strict=True)
         ]  # fmt: skip
         bars += found
+        texts += _bar_texts(found)
         rows.append(row | {"effect": "; ".join(one["text"] for one in found)})
     domain = axis_ends([now, *(row["value"] for row in bars)], 0.2)
 
@@ -82,11 +84,11 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
         chart_of(bars).mark_rule(color=INK).encode(x=x("now"), y=y_axis("y", len(rows)), y2="y2:Q"),
         bar_labels(rows),
     ]  # fmt: skip
-    for up in (True, False):
-        side = [row for row in bars if row["up"] is up]
+    for right in (True, False):
+        side = [row for row in texts if row["right"] is right]
         if side:
-            text = chart_of(side).mark_text(align="left" if up else "right", dx=5 if up else -5, fontSize=11)
-            layers.append(text.encode(x=x("value"), y=y_axis("mid", len(rows)), text="text:N"))
+            text = chart_of(side).mark_text(align="left" if right else "right", dx=5 if right else -5, fontSize=11)
+            layers.append(text.encode(x=x("at"), y=y_axis("mid", len(rows)), text="text:N"))
     most = max((row for group in ranked for row in group), key=lambda row: abs(row["difference"]))
     there = chance(*_there(part, most))
     takeaway = f"With {shortened(most['change'])}, {name} would move most: from {stands} to {there}."
@@ -97,6 +99,17 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
         f"Bars from {stands} to what {name} would be with another assumption: "
         f"{' '.join(f'{row["change"]}: {row["effect"]}.' for row in bars)}",
     )
+
+
+def _bar_texts(bars: Rows) -> Rows:
+    """Give the texts at the ends of an assumption's bars; those of two bars on one side stand together."""
+    if len({bar["up"] for bar in bars}) == len(bars):
+        return [bar | {"right": bar["up"], "at": bar["value"]} for bar in bars]
+    parts = [bar["text"].rpartition(": ") for bar in bars]
+    text, far = "; ".join(bar["text"] for bar in bars), max(bars, key=lambda bar: abs(bar["value"] - bar["now"]))
+    if len({there for *_, there in parts}) == 1:
+        text = f"{' or '.join(tail for tail, *_ in parts if tail)}: {parts[0][2]}".removeprefix(": ")
+    return [far | {"text": text, "right": True, "at": far["value"] if far["up"] else far["now"]}]
 
 
 def _there(part: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[float, float]:
