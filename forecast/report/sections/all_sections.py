@@ -22,7 +22,7 @@ from forecast.report.sections.rests_on import rests_on_table
 from forecast.report.sections.sensitivity import learned_table, sensitivity_chart, sensitivity_table
 from forecast.report.sections.sources import sources_table
 from forecast.report.sections.track import track_chart, track_table
-from forecast.report.sections.watch import watch_chart, watch_table
+from forecast.report.sections.watch import watch_chart, watch_table, watched_channels_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,13 +48,20 @@ def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
         "cascade": cascade_table, "stages": stages_table,
         "known": known_table, "states": states_table, "reached": reached_table, "drivers": drivers_table,
         "support": support_table,
-        "watch": watch_table, "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,
+        "watch": watch_table, "watched_channels": watched_channels_table,
+        "what_if": what_if_table, "sensitivity": sensitivity_table, "learned": learned_table,
         "rests_on": rests_on_table,
         "covered": covered_table,
         "sources": sources_table,
         "track": track_table,
     }  # fmt: skip
-    needs = {"outcomes": "forecast", "rules_follow": "rules", "states": "path", "support": "drivers"}
+    needs = {
+        "outcomes": "forecast",
+        "rules_follow": "rules",
+        "states": "path",
+        "support": "drivers",
+        "watched_channels": "watch",
+    }
     made = {name: make(data) for name, make in makers.items() if data.get(needs.get(name, name))}
     if data.get("matrix"):
         made |= {f"matrix_{stage}": table for stage, table in matrix_tables(data["matrix"]).items()}
