@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,15 @@ class Feeds:
     @cached_property
     def _vocabulary(self) -> Vocabulary:
         return self.dataset.vocabulary()
+
+    @property
+    def downloading(self) -> bool:
+        """Whether a feed downloads its files; one whose file has faults does not."""
+        for path in feeds.feed_files(self.folder).values():
+            with suppress(InputError):
+                if feeds.load_feed(path).feed.url is not None:
+                    return True
+        return False
 
     def get(self, name: str) -> Feed:
         """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
