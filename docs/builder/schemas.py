@@ -176,7 +176,16 @@ REPORT = _object(
     ),
     events=_rows("A story for the time axis.", date=DATE, what=TEXT, stages=TEXTS, rows=TEXTS),
     drivers=_answer("`Forecast.drivers`."),
-    watch=_answer("`Forecast.watch`."),
+    watch=_with_optional(
+        _answer("`Forecast.watch`."),
+        channels=_rows(
+            "A channel that was counted: what its next week, first to last, lets one expect (mean; 5 and 95 %), what "
+            "the outcome would be then, and the expected information of the count in bits.",
+            channel=TEXT, label=TEXT, stage=TEXT, first=DATE, last=DATE, exposure=NUMBER, expected=ERROR, quiet=WHOLE,
+            loud=WHOLE, if_quiet=PROBABILITY, if_quiet_mcse=ERROR, if_loud=PROBABILITY, if_loud_mcse=ERROR, gain=ERROR,
+            gain_mcse=ERROR,
+        ),
+    ),
     sensitivity=_answer("`Forecast.sensitivity`."),
     matrix=_answer(
         "`Forecast.matrix`.", outcome=TEXT, until=DATE, stages=_by_name(TEXTS), rivals=TEXTS,

@@ -1,4 +1,4 @@
-"""How often each indicator should be seen in the weeks ahead if the theory is right."""
+"""How often each indicator should be seen in the weeks ahead if the theory is right, and what will be counted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import base
+from forecast.answers.coming_counts import channels_ahead
 from forecast.answers.watch import SEED, error_of
 from forecast.base import prose
 from forecast.base.clock import DAYS_PER_YEAR
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from forecast.answers.coming_counts import ChannelAhead
     from forecast.engine.arrays import Cells, Floats
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
@@ -45,7 +47,8 @@ class Sightings(Shown):
     last may be cut), ``chance`` (W, I) the probability to be seen at all in the week. Of the number in all weeks
     ``total`` (I,) is the expectation, which a few draws with high rates can lift above anything likely, ``median``,
     ``low`` and ``high`` (I,) are the median and the 90 % predictive interval; ``ever`` (I,) is the probability to be
-    seen at all, with its Monte Carlo error. One-offs are seen once at most.
+    seen at all, with its Monte Carlo error. One-offs are seen once at most. ``channels`` are the counts to come in
+    the next week of channels that were counted before.
     """
 
     model: str
@@ -62,6 +65,7 @@ class Sightings(Shown):
     ever: Floats
     ever_mcse: Floats
     trust: Trust
+    channels: tuple[ChannelAhead, ...] = ()
 
     @property
     def _likeliest(self) -> list[int]:
@@ -75,6 +79,11 @@ class Sightings(Shown):
             f"{self.labels[self.indicators[k]]}: {prose.chance(float(self.ever[k]), float(self.ever_mcse[k]))} likely "
             f"to be seen by {last}, {self.low[k]:.0f} to {self.high[k]:.0f} times (median {self.median[k]:.0f})."
             for k in self._likeliest[:3]
+        ) + tuple(
+            f"“{row.label}”: {row.expected.low:,} to {row.expected.high:,} are to be counted from "
+            f"{prose.day(row.first)} to {prose.day(row.last)} (mean "
+            f"{row.expected.mean:,.0f}), in a volume of {row.exposure:,g}."
+            for row in self.channels
         )
 
     def _shown_table(self) -> ShownTable:
@@ -87,19 +96,37 @@ class Sightings(Shown):
             ]
             for k in self._likeliest
         ]
+        rows += [
+            [
+                f"{row.label}, counted {prose.day(row.first)} to {prose.day(row.last)}",
+                prose.figure(row.expected.any),
+                f"{row.expected.median:,} ({row.expected.low:,}–{row.expected.high:,})",
+            ]
+            for row in self.channels
+        ]
         return ShownTable(["", "seen at all", "times"], rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Tidy: one row an indicator and week; columns indicator, week (its last day), expected, chance."""
-        rows = [
+        """Tidy: one row an indicator and week; columns indicator, week (its last day), expected, chance.
+
+        Where channels were counted, one row for each with its name as the indicator, and columns low, high: the 90 %
+        interval of its count.
+        """
+        rows: list[dict[str, Any]] = [
             {"indicator": name, "week": week, "expected": self.expected[w, k], "chance": self.chance[w, k]}
             for k, name in enumerate(self.indicators)
             for w, week in enumerate(self.weeks)
         ]
+        rows += [
+            {"indicator": row.channel, "week": row.last, "expected": row.expected.mean, "chance": row.expected.any,
+             "low": row.expected.low, "high": row.expected.high}
+            for row in self.channels
+        ]  # fmt: skip
         return base.frame(rows, ["week"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types."""
+        """Give plain JSON types; ``channels`` only where one was counted."""
+        counted = {"channels": {row.channel: row.to_dict() for row in self.channels}} if self.channels else {}
         return {
             "format": FORMAT,
             "model": self.model,
@@ -116,6 +143,7 @@ class Sightings(Shown):
                 }
                 for k, name in enumerate(self.indicators)
             },
+            **counted,
             "trust": self.trust.to_dict(),
             "sentences": list(self.sentences),
         }
@@ -171,6 +199,7 @@ def expect_sightings(found: Posterior, entries: Sequence[Entry], weeks: int) -> 
         ever=ever,
         ever_mcse=np.array([error_of(found, part) for part in never]),
         trust=found.trust,
+        channels=channels_ahead(found, entries),
     )
 
 

@@ -1,4 +1,4 @@
-"""What to watch next: indicators ranked by what looking for each would teach about an outcome."""
+"""What to watch next: indicators and channels ranked by what looking at each would teach about an outcome."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast import base
+from forecast.answers.coming_counts import coming_counts
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.shown import Shown
+from forecast.engine.blocks import joined
 from forecast.engine.many import unseen
 from forecast.evidence.hypothetical import imagined_silence
 from forecast.quantities.estimate import FORMAT, Trust
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from forecast.answers.coming_counts import ComingCount
     from forecast.answers.target import Question
     from forecast.engine.arrays import Cells, Floats
     from forecast.inference.reweighting import Posterior
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 
 SEED = 1
 TINY = 1e-300
+TOLD_CHANNELS = 2
 OVER = "it has happened already and is not expected again"
+BEYOND = "its next week ends behind the day that is asked about"
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,43 @@ class Watched:
     gain_mcse: float
 
 
+@dataclass(frozen=True)
+class WatchedChannel:
+    """One channel: the count that its next week, ``first`` to ``last``, lets one expect, and what it would teach.
+
+    ``expected`` is its mean, ``quiet`` and ``loud`` are its quantiles at 5 and 95 %, ``if_quiet`` and ``if_loud`` the
+    forecast if it comes out so, all of a week with the usual ``exposure``. ``gain`` is the expected information of the
+    count, whatever it is, in bits. Errors are Monte Carlo standard errors.
+    """
+
+    channel: str
+    label: str
+    stage: str
+    first: dt.date
+    last: dt.date
+    exposure: float
+    expected: float
+    quiet: int
+    loud: int
+    if_quiet: float
+    if_quiet_mcse: float
+    if_loud: float
+    if_loud_mcse: float
+    gain: float
+    gain_mcse: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain JSON types."""
+        return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
+
+
 @dataclass(frozen=True, repr=False)
 class WatchList(Shown):
     """Indicators by what watching for them until ``until`` would teach about ``outcome`` on ``date``.
 
     ``now`` is the probability if nobody looks. ``companion`` is the indicator that adds most to the first one, and
-    ``companion_gain`` what both together would teach. ``left_out`` names indicators that need no watching, and why.
+    ``companion_gain`` what both together would teach. ``channels`` are those that were counted before, by what their
+    next week's count would teach. ``left_out`` names indicators and channels that need no watching, and why.
     """
 
     model: str
@@ -74,6 +110,7 @@ class WatchList(Shown):
     companion_gain: float | None
     left_out: tuple[tuple[str, str], ...]
     trust: Trust
+    channels: tuple[WatchedChannel, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -97,23 +134,37 @@ class WatchList(Shown):
                 f"Watched together with {labels[self.companion]}, the first would teach "
                 f"{prose.bits(self.companion_gain)} instead of {prose.bits(self.rows[0].gain)}."
             )
-        return tuple(lines)
+        return (*lines, *(self._told(row) for row in self.channels[:TOLD_CHANNELS]))
+
+    def _told(self, row: WatchedChannel) -> str:
+        """Say what a channel's next week would teach."""
+        name, label = prose.spoken(self.outcome), f"“{row.label}”"
+        week = f"the week from {prose.day(row.first)} to {prose.day(row.last)}"
+        quiet, loud = prose.chance(row.if_quiet, row.if_quiet_mcse), prose.chance(row.if_loud, row.if_loud_mcse)
+        if quiet == loud:
+            return f"{label}: what is counted in {week} would hardly move {name}."
+        return (
+            f"{label}: {row.quiet:,} to {row.loud:,} are to be expected in {week}; {name} would stand at {quiet} if it "
+            f"is {row.quiet:,}, and at {loud} if it is {row.loud:,}. The count would teach {prose.bits(row.gain)}."
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy: one row an indicator, with the columns of `Watched`."""
         return base.frame(map(asdict, self.rows))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON types."""
-        return {
+        """Give plain JSON types; ``channels`` only where one was counted."""
+        content = {
             "format": FORMAT,
             **asdict(self),
             **{name: getattr(self, name).isoformat() for name in ("date", "as_of", "until")},
             "rows": [asdict(row) for row in self.rows],
+            "channels": [row.to_dict() for row in self.channels],
             "left_out": dict(self.left_out),
             "trust": self.trust.to_dict(),
             "sentences": list(self.sentences),
         }
+        return content if self.channels else {key: part for key, part in content.items() if key != "channels"}
 
 
 def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], weeks: int) -> WatchList:
@@ -143,6 +194,8 @@ def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], w
         gains = {k: look.gain_of_two(alone[first], alone[k], neither) for k, neither in pairs}
         best = max(gains, key=gains.__getitem__)
         companion, both = space.indicators[best], gains[best]
+    coming = coming_counts(found, entries)
+    channels = [look.channel(one) for one in coming if one.until <= question.date]
     return WatchList(
         model=space.spec.name,
         outcome=question.outcome,
@@ -155,8 +208,12 @@ def watch_list(question: Question, found: Posterior, entries: Sequence[Entry], w
         rows=tuple(rows),
         companion=companion,
         companion_gain=both,
-        left_out=tuple((name, OVER) for k, name in enumerate(space.indicators) if k not in open_),
+        left_out=(
+            *((name, OVER) for k, name in enumerate(space.indicators) if k not in open_),
+            *((one.row.channel, BEYOND) for one in coming if one.until > question.date),
+        ),
         trust=found.trust,
+        channels=tuple(sorted(channels, key=lambda row: -row.gain)),
     )
 
 
@@ -222,6 +279,48 @@ class _Look:
             gain_mcse=self.error(slopes),
         )
 
+    def channel(self, coming: ComingCount) -> WatchedChannel:
+        """Say what the next count of one channel would teach."""
+        blocks = self._found.anchor.blocks
+        value = joined(self._question.value(blocks, coming.until), blocks.size)
+        both = coming.grouped(coming.joint * value)  # (S, G) the probability of the states and the outcome
+        outcome = both.sum(axis=1)
+        c = float(outcome @ self.weights)
+        gain, slopes = 0.0, _log_odds(c) * outcome
+        bins: list[tuple[Floats, Floats, Floats]] = []
+        for first, width, densities, (chance, with_outcome) in coming.bins(both):
+            told = np.clip(with_outcome / np.maximum(chance, TINY), 0.0, 1.0)
+            yes, no = _log2(told), _log2(1.0 - told)
+            gain += float(chance @ (told * (yes - _log2(c)) + (1.0 - told) * (no - _log2(1.0 - c))))
+            slopes -= (both * (densities @ (no - yes)) - coming.share * (densities @ no)).sum(axis=1)
+            bins.append((first, width, chance))
+        week, row, space = coming.expected(bins), coming.row, self._question.space
+        (quiet, quiet_mcse), (loud, loud_mcse) = (self._if_counted(coming, both, n) for n in (week.low, week.high))
+        return WatchedChannel(
+            channel=row.channel,
+            label=space.spec.channels[row.channel].label,
+            stage=space.spec.channels[row.channel].stage,
+            first=row.from_,
+            last=row.to,
+            exposure=row.exposure,
+            expected=week.mean,
+            quiet=week.low,
+            loud=week.high,
+            if_quiet=quiet,
+            if_quiet_mcse=quiet_mcse,
+            if_loud=loud,
+            if_loud_mcse=loud_mcse,
+            gain=max(gain, 0.0),
+            gain_mcse=self.error(slopes),
+        )
+
+    def _if_counted(self, coming: ComingCount, both: Floats, count: int) -> tuple[float, float]:
+        """Probability of the outcome if so many are counted, and its error."""
+        density, (chance, with_outcome) = coming.densities(np.array([float(count)]), both)
+        found = _ratio(float(with_outcome[0]), float(chance[0]))
+        moved = ((both - found * coming.share) * density[:, :, 0]).sum(axis=1)
+        return found, self.error(moved) / max(float(chance[0]), TINY)
+
     def gain_of_two(
         self, one: tuple[Floats, Floats], other: tuple[Floats, Floats], neither: tuple[Floats, Floats]
     ) -> float:
@@ -240,6 +339,10 @@ def _ratio(part: float, whole: float) -> float:
 
 def _log_odds(p: float) -> float:
     return math.log2(max(1 - p, TINY)) - math.log2(max(p, TINY))
+
+
+def _log2(p: Floats | float) -> Floats:
+    return np.log2(np.maximum(p, TINY))
 
 
 def _entropy(p: float) -> float:

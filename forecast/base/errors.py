@@ -18,7 +18,7 @@ SHOWN_FAULTS = 50
 LONGEST_QUOTE = 60  # characters of a value in a message
 EXIT_CODES = {  # of every command; documents take them from here
     0: "done",
-    2: "usage or bad input; nothing was changed",
+    2: "usage or bad input; nothing was changed (`forecast feed pull`: by the files that were refused)",
     3: "the numbers cannot be trusted: a fit failed its checks, or a new fit was needed and forbidden",
     4: "busy: another run is under way, or another process holds the ledger",
     10: "done, and an outcome moved by as much as `--notify-if` asked",

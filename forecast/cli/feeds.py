@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Feeds of machine-coded events: add, list, pull, verify, suggest.", no_args_is_help=True)
 SHOWN_WEEKS = 8
 SHOWN_SUGGESTIONS = 20
+SHOWN_REFUSED = 3  # in the last line; what is printed before has them with their reasons
 NameArgument = Annotated[str | None, typer.Argument(help="The feed (default: all).")]
 
 
@@ -116,16 +117,21 @@ def pull(
 ) -> None:
     """Take in new files of feeds, and record deliveries, weekly counts and coverage.
 
+    Good files are taken in beside bad ones; the exit code is 2 if a file was refused.
+
     Example: `forecast feed pull --dry-run`
     """
-    found, of = _open(project, model)
-    if dry_run:
-        results = of.pull(name, dry_run=True)
-    else:
-        with found.locked():
-            results = of.pull(name)
+    of = _open(project, model)[1]
+    results = of.pull(name, dry_run=dry_run)
     warn([] if name else of.faults())
     _print_each(results, _print_pulled, as_json=as_json)
+    if refused := [f"{one.feed}: {row.file}" for one in results for row in one.intake.refused]:
+        more = f" and {len(refused) - SHOWN_REFUSED:,} more" if len(refused) > SHOWN_REFUSED else ""
+        msg = (
+            f"{prose.count(len(refused), 'file')} refused ({', '.join(refused[:SHOWN_REFUSED])}{more}), the others are "
+            f"{'good' if dry_run else 'taken in'}; get them again, or take them out of the folder"
+        )
+        raise InputError(msg)
 
 
 def _print_each[Told: (Pulled, Health)](

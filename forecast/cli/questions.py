@@ -199,7 +199,7 @@ def watch(
     refit: RefitOption = Refit.auto,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank indicators by what it would teach about an outcome to watch for them.
+    """Rank indicators, and the next counts of channels, by what they would teach about an outcome.
 
     Example: `forecast watch confrontation --weeks 26 --next 8 --as-of 2026-01-08`
     """
@@ -220,6 +220,10 @@ def watch(
         print_table(["", "chance", "if seen", "if not", "bits"], rows, f"Watched for until {prose.day(found.until)}")
         if len(found.rows) > SHOWN_LINES:
             print(f"{prose.count(len(found.rows) - SHOWN_LINES, 'more indicator')} with less to teach: see --json")
+        if found.channels:
+            print()
+            table = report.watched_channels_table({"watch": found.to_dict()})
+            print_table(table.heads, table.rows, table.caption)
         for name, reason in found.left_out:
             print(f"left out: {name}: {reason}")
         print(f"\n{made_from(found.trust)}")
@@ -277,7 +281,7 @@ def sightings(
     refit: RefitOption = Refit.auto,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how often each indicator should be seen in the coming weeks if the theory is right.
+    """Show how often each indicator should be seen in the coming weeks if the theory is right, and what is counted.
 
     Example: `forecast sightings --next 8 --as-of 2026-01-08`
     """
@@ -301,6 +305,16 @@ def sightings(
         print_table(
             ["", "seen at all", "median", "90 %"], rows, title, [prose.count(len(rows), "indicator"), "", "", ""]
         )
+        if found.channels:
+            print()
+            rows = [
+                [
+                    row.label, prose.on_day(row.first.isoformat()), f"{row.exposure:,g}", f"{row.expected.mean:,.1f}",
+                    f"{row.expected.low:,} to {row.expected.high:,}",
+                ]
+                for row in found.channels
+            ]  # fmt: skip
+            print_table(["", "week from", "of", "mean", "90 %"], rows, "Counts to come, in a usual volume")
         print(f"\n{made_from(found.trust)}")
     stop_unless_trusted(found.trust)
 

@@ -133,6 +133,8 @@ def schedule(
 ) -> None:
     """Print what makes cron, systemd or GitHub run this project every day, or keeps its service running.
 
+    Where the project has feeds they are pulled before each run, which follows even if the pull failed.
+
     `service` is for systemd: the server and its worker; `container` is a file from which an image is built.
 
     Example: `forecast schedule cron --at 06:00 --timeout 3600`
@@ -173,7 +175,11 @@ def _units(
     options: list[str] = ["--model", of.spec.name]
     options += [part for text in notify_if for part in ("--notify-if", text)]
     options += ["--timeout", f"{timeout:g}"] if timeout is not None else []
-    job = jobs.Job(_program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout)
+    feeds = found.feeds(of, now=utc_now())
+    job = jobs.Job(
+        _program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout,
+        pulls=bool(feeds.names), network=feeds.downloading,
+    )  # fmt: skip
     match scheduler:
         case Scheduler.cron:
             return {"crontab": jobs.cron_line(job, utc=_in_utc())}

@@ -24,13 +24,12 @@ def count_cells(space: StateSpace, counts: Iterable[Count], grid: Grid) -> tuple
     """
     found: dict[tuple[int, int], list[Count]] = defaultdict(list)
     left_out: list[tuple[str, str]] = []
-    start = space.spec.model.start
     for row in counts:
-        middle = ((row.from_ - start).days + (row.to - start).days) // 2
+        middle = middle_day(space, row)
         if row.channel not in space.channels:
             left_out.append((row.id, f"the model has no channel {row.channel!r}"))
         elif middle < 0:
-            left_out.append((row.id, f"before the model's start on {start}"))
+            left_out.append((row.id, f"before the model's start on {space.spec.model.start}"))
         elif middle >= grid.elapsed:
             left_out.append((row.id, "most of its days are still to come"))
         else:
@@ -49,3 +48,9 @@ def count_cells(space: StateSpace, counts: Iterable[Count], grid: Grid) -> tuple
         for (channel, step), rows in found.items()
     ]
     return cells, left_out
+
+
+def middle_day(space: StateSpace, row: Count) -> int:
+    """Give the middle of the days of a count, counted from the model's start."""
+    start = space.spec.model.start
+    return ((row.from_ - start).days + (row.to - start).days) // 2

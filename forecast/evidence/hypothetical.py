@@ -85,9 +85,8 @@ def supposed_count(
     if last <= as_of - week:
         msg = f"{channel!r} counted in the week to {last}: give a date after {as_of - week}, for that week is known"
         raise InputError(msg)
-    known = [row for row in entries or () if isinstance(row, Count) and row.channel == channel]
-    known.sort(key=lambda row: row.from_)
-    volume = median(row.exposure for row in known[-USUAL_WEEKS:]) if known else 1.0
+    known = _counted(entries or (), channel)
+    volume = _usual_volume(known) if known else 1.0
     if found["volume"]:
         try:
             volume = float(found["volume"])
@@ -106,3 +105,33 @@ def supposed_count(
             source=source,
         )
     )  # fmt: skip
+
+
+def coming_weeks(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) -> list[Count]:
+    """Give the next week of each channel that was counted by ``as_of``: the first of its weeks that is still to come.
+
+    Its volume is the median of the channel's last eight weeks; its count stands for any.
+    """
+    known = [row for row in entries if row.reported_on <= as_of]
+    found: list[Count] = []
+    for channel in space.channels:
+        if rows := _counted(known, channel):
+            tomorrow = as_of + dt.timedelta(days=1)
+            first = tomorrow + dt.timedelta(days=(rows[-1].from_ - tomorrow).days % 7)
+            found.append(
+                Count(
+                    channel=channel, from_=first, to=first + dt.timedelta(days=6), count=0,
+                    exposure=_usual_volume(rows), reported_on=as_of, source="imagined",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _usual_volume(rows: Sequence[Count]) -> float:
+    """Median volume of the last of the counts, which are in order."""
+    return float(median(row.exposure for row in rows[-USUAL_WEEKS:]))
+
+
+def _counted(entries: Iterable[Entry], channel: str) -> list[Count]:
+    rows = [row for row in entries if isinstance(row, Count) and row.channel == channel]
+    return sorted(rows, key=lambda row: row.from_)

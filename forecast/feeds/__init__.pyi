@@ -11,6 +11,7 @@ from .proposals import keep_proposal as keep_proposal
 from .proposals import open_proposals as open_proposals
 from .proposals import read_proposal as read_proposal
 from .pull import Feed as Feed
+from .pull import download_feed as download_feed
 from .pull import pull_feed as pull_feed
 from .suggestions import Verdict as Verdict
 from .suggestions import accept_suggestion as accept_suggestion

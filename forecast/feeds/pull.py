@@ -170,16 +170,16 @@ class Pulled(Shown):
 
 
 def pull_feed(  # noqa: PLR0913 - the ledger's and the clock's part
-    feed: Feed, log: Ledger, dataset: str, *, now: dt.datetime, today: dt.date, dry_run: bool = False,
+    feed: Feed, log: Ledger, dataset: str, *, now: dt.datetime, today: dt.date, downloaded: Downloaded | None = None,
+    dry_run: bool = False,
 ) -> Pulled:  # fmt: skip
-    """Bring a feed up to date; ``dry_run`` reads and counts, and leaves store and ledger as they are.
+    """Take in what lies in a feed's folder; ``dry_run`` reads and counts, and leaves store and ledger as they are.
 
-    A dry run downloads nothing. `InputError` if the folder or the store cannot be used.
+    ``downloaded`` is what `download_feed` brought there before. `InputError` if the folder or the store cannot be used.
     """
     mark = watched(feed.file)
     with tempfile.TemporaryDirectory() as aside:
         store = feed.store(Path(aside) if dry_run else None)
-        got = _download(feed, store, now) if not dry_run else None
         files = listed_files(feed.files) if feed.files.exists() else []
         intake = take_in(store, feed.file, files, now, today)
         taken = [one for one in store.taken if one.watched == mark]
@@ -199,18 +199,17 @@ def pull_feed(  # noqa: PLR0913 - the ledger's and the clock's part
             gone = {row.id for row in log.log(dataset, sys.maxsize) if row.action == "retract" and not row.superseded}
             recorded = {kind: _add(log, dataset, rounds, gone, now) for kind, rounds in rows.items()}
     return Pulled(
-        feed=feed.name, intake=intake, downloaded=got, weeks=weeks, suggestions=len(waiting), stale=tuple(stale),
+        feed=feed.name, intake=intake, downloaded=downloaded, weeks=weeks, suggestions=len(waiting), stale=tuple(stale),
         no_folder="" if feed.files.exists() or feed.file.feed.url else str(feed.files), dry_run=dry_run,
         recorded={kind: counts for kind, counts in recorded.items() if any(counts)},
     )  # fmt: skip
 
 
-def _download(feed: Feed, store: Store, now: dt.datetime) -> Downloaded | None:
-    if feed.file.feed.url is None:
-        return None
+def download_feed(feed: Feed, now: dt.datetime) -> Downloaded:
+    """Get a feed's files into its folder, beside the store; what was taken in before is not asked for."""
     from forecast.feeds.download import download  # noqa: PLC0415 - an HTTP client, which few feeds need
 
-    return download(feed.file, feed.files, {one.file for one in store.taken}, now)
+    return download(feed.file, feed.files, {one.file for one in feed.store().taken}, now)
 
 
 def _add(

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "scenario-cascade"
 PINNED = ("pymc", "pytensor", "nutpie", "numba", "numpy")  # they decide the draws
+PULL_SECONDS = 3600  # after which systemd ends a pull; the next goes on with it
 GRACE_SECONDS = 60  # after --timeout, until systemd ends a run that does not end itself
+CACHED = (  # what analysts decided stays as it is in the repository
+    "**/data/*/fits", "**/data/*/feeds/*/**", "!**/data/*/feeds/*/rejected.csv", "!**/data/*/feeds/proposals/**",
+)  # fmt: skip
 QUARTERS = 15  # minutes; every time zone is a number of these from UTC
 
 
@@ -29,7 +33,8 @@ QUARTERS = 15  # minutes; every time zone is a number of these from UTC
 class Job:
     """What is run every day ``at`` a time, UTC: ``program`` with ``options``, for a model of the folder ``project``.
 
-    All paths are absolute; ``timeout`` is that of the options, in seconds.
+    All paths are absolute; ``timeout`` is that of the options, in seconds. Where it ``pulls``, the project's feeds are
+    brought up to date before, over the ``network`` if one of them has an address; the run follows even if that failed.
     """
 
     program: tuple[str, ...]
@@ -38,6 +43,13 @@ class Job:
     options: tuple[str, ...]
     at: dt.time
     timeout: float | None = None
+    pulls: bool = False
+    network: bool = False
+
+    @property
+    def pull(self) -> tuple[str, ...]:
+        """The words of the command that brings the feeds up to date."""
+        return (*self.program, "feed", "pull", "--project", str(self.project), "--model", self.model)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -84,6 +96,8 @@ def cron_line(job: Job, *, utc: bool) -> str:
     """
     require_plain("cron", job.command, r"\\")  # crons differ in what becomes of two
     command = shlex.join(job.command)
+    if job.pulls:
+        command = f"{{ {shlex.join(job.pull)}; {command}; }}"
     if utc:
         when = f"{job.at.minute} {job.at.hour} * * *"
     else:
@@ -97,13 +111,18 @@ def cron_line(job: Job, *, utc: bool) -> str:
 
 
 def systemd_files(job: Job, user: str) -> dict[str, str]:
-    """Give a service, run by ``user``, and its timer, by file name."""
+    """Give a service, run by ``user``, and its timer, by file name; and a service that pulls feeds before it.
+
+    That one alone may reach the network, and one that fails or hangs stops no run.
+    """
     require_plain("systemd", job.command, r"[\r\n]")
     limit = "infinity" if job.timeout is None else f"{job.timeout + GRACE_SECONDS:.0f}"
+    pull = f"{job.name}-pull.service"
+    before = f"# A pull that failed stops no run.\nWants={pull}\nAfter={pull}\n" if job.pulls else ""
     service = f"""\
 [Unit]
 Description=Forecast of the model {job.model}
-
+{before}
 [Service]
 Type=oneshot
 User={user}
@@ -125,7 +144,23 @@ Persistent=yes
 [Install]
 WantedBy=timers.target
 """
-    return {f"{job.name}.service": service, f"{job.name}.timer": timer}
+    pulled = {pull: _pull_service(job, user)} if job.pulls else {}
+    return {**pulled, f"{job.name}.service": service, f"{job.name}.timer": timer}
+
+
+def _pull_service(job: Job, user: str) -> str:
+    online = "After=network-online.target\nWants=network-online.target\n" if job.network else ""
+    return f"""\
+[Unit]
+Description=Feeds for the model {job.model}
+{online}
+[Service]
+Type=oneshot
+User={user}
+# The colon: nothing is replaced by variables of the environment.
+ExecStart=:{systemd_words(job.pull)}
+TimeoutStartSec={PULL_SECONDS}
+{walls(job.name, job.project, job.pull, network=job.network)}"""
 
 
 def walls(name: str, project: Path, command: Sequence[str], *, network: bool = False) -> str:
@@ -172,20 +207,21 @@ def _is_source(root: Path) -> bool:
     return (root / "pins.txt").is_file() and (root / "pyproject.toml").is_file()
 
 
-def _requirement() -> str:
-    """Give what pip installs this package from: where it was installed from, if a runner can get it from there.
+def _requirement(extra: str = "") -> str:
+    """Give what pip installs this package from, with an ``extra`` such as ``[feeds]``.
 
-    A file or folder of this machine it cannot get; then it is a wheel in the repository.
+    That is where it was installed from, if a runner can get it from there. A file or folder of this machine it cannot
+    get; then it is a wheel in the repository.
     """
     origin: dict[str, Any] = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
     url = str(origin.get("url", ""))
     if not url:
-        return f"{DISTRIBUTION}=={version(DISTRIBUTION)}"
+        return f"{DISTRIBUTION}{extra}=={version(DISTRIBUTION)}"
     if url.startswith("file:"):
-        return f"wheels/{DISTRIBUTION.replace('-', '_')}-{version(DISTRIBUTION)}-py3-none-any.whl"
+        return f"wheels/{DISTRIBUTION.replace('-', '_')}-{version(DISTRIBUTION)}-py3-none-any.whl{extra}"
     if source := origin.get("vcs_info"):
         url = f"{source['vcs']}+{url}@{source['commit_id']}"
-    return f"{DISTRIBUTION} @ {url}"
+    return f"{DISTRIBUTION}{extra} @ {url}"
 
 
 def missing_wheel(root: Path) -> list[str]:
@@ -204,7 +240,18 @@ def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
     command = shlex.join(("forecast", "run", "--project", folder, *job.options))
     pinned = " ".join(f"{name}=={version(name)}" for name in PINNED)
-    wanted = "--constraint pins.txt ." if _is_source(root) else f"{shlex.quote(_requirement())} {pinned}"
+    extra = "[feeds]" if job.pulls else ""
+    source = f"--constraint pins.txt {shlex.quote(f'.{extra}')}"
+    wanted = source if _is_source(root) else f"{shlex.quote(_requirement(extra))} {pinned}"
+    cached, pull = '"**/data/*/fits"', ""
+    if job.pulls:
+        pull = f"""\
+      # A pull that failed stops no run: the report says how old each feed is.
+      - name: Pull feeds
+        continue-on-error: true
+        run: {shlex.join(("forecast", "feed", "pull", "--project", folder, "--model", job.model))}
+"""
+        cached = "|\n" + "\n".join(f"            {path}" for path in CACHED)
     here, moved = shlex.quote(folder), shlex.quote(f"reports/{job.model}/moved.txt")
     minutes = 60 if job.timeout is None else int(job.timeout // 60) + 15
     workflow = f"""\
@@ -235,12 +282,13 @@ jobs:
           python-version: "3.13"
       - name: Install
         run: python -m pip install {wanted}
-      # Fits can be made again, so they are only cached.
+      # {"Fits and what is kept of feeds" if job.pulls else "Fits"} can be made again, so they are only cached.
       - uses: actions/cache@v4
         with:
-          path: "**/data/*/fits"
+          path: {cached}
           key: {job.name}-${{{{ github.run_id }}}}
           restore-keys: {job.name}-
+{pull}\
       # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
       - name: Forecast
         id: forecast

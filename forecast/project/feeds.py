@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from forecast import feeds
+from forecast import feeds, jobs
 from forecast.base.clock import local_day
 from forecast.base.errors import InputError
 from forecast.base.files import make_folder, replace_file
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from forecast.feeds.download import Downloaded
     from forecast.feeds.health import FeedAge, Health
     from forecast.feeds.pull import Feed, Pulled
     from forecast.feeds.suggestions import Suggestion, Verdict
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 class Feeds:
     """The feeds in ``data/<dataset>/feeds/``."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        """Point at the feeds of a dataset."""
+    def __init__(self, dataset: Dataset, locked: Callable[[], AbstractContextManager[None]]) -> None:
+        """Point at the feeds of a dataset; ``locked()`` holds the project's lock."""
         self.dataset = dataset
+        self._locked = locked
         self.folder = dataset.folder / "feeds"
 
     @property
@@ -43,6 +47,15 @@ class Feeds:
     @cached_property
     def _vocabulary(self) -> Vocabulary:
         return self.dataset.vocabulary()
+
+    @property
+    def downloading(self) -> bool:
+        """Whether a feed downloads its files; one whose file has faults does not."""
+        for path in feeds.feed_files(self.folder).values():
+            with suppress(InputError):
+                if feeds.load_feed(path).feed.url is not None:
+                    return True
+        return False
 
     def get(self, name: str) -> Feed:
         """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
@@ -97,13 +110,24 @@ class Feeds:
     def pull(self, name: str | None = None, *, dry_run: bool = False) -> tuple[Pulled, ...]:
         """Bring one feed, or all, up to date; a ``dry_run`` downloads and records nothing.
 
-        The caller holds the project's lock, unless nothing is recorded.
+        The project's lock is held to take files in, and not while they are downloaded, which can take long; two pulls
+        do not download one feed at once. `BusyError` if another process holds what is needed; what was downloaded stays
+        for the next pull.
         """
         log, dataset, now = self.dataset.ledger, self.dataset.name, self.dataset.now
-        return tuple(
-            feeds.pull_feed(feed, log, dataset, now=now, today=self._today, dry_run=dry_run)
-            for feed in self.chosen(name)
-        )
+        chosen = self.chosen(name)
+        got = {} if dry_run else {feed.name: self._downloaded(feed) for feed in chosen if feed.file.feed.url}
+        with nullcontext() if dry_run else self._locked():
+            return tuple(
+                feeds.pull_feed(
+                    feed, log, dataset, now=now, today=self._today, downloaded=got.get(feed.name), dry_run=dry_run
+                )
+                for feed in chosen
+            )
+
+    def _downloaded(self, feed: Feed) -> Downloaded:
+        with jobs.RunLock(feed.files / ".lock").held(self.dataset.now):
+            return feeds.download_feed(feed, self.dataset.now)
 
     def verify(self, name: str | None = None) -> tuple[Health, ...]:
         """Say how one feed, or each, does."""

@@ -111,7 +111,7 @@ class Project:
 
     def feeds(self, model: Model, *, now: dt.datetime) -> Feeds:
         """Give the feeds of the model's dataset."""
-        return Feeds(self.dataset(model, now=now))
+        return Feeds(self.dataset(model, now=now), self.locked)
 
     def observe(self, model: Model, cells: dict[str, str], kind: str, *, now: dt.datetime) -> Added:
         """Record one row from the text of its ``cells``; ``kind`` is ``observation`` or ``coverage``."""

@@ -17,6 +17,7 @@ from .sections.all_sections import all_charts as all_charts
 from .sections.matrix import matrix_tables as matrix_tables
 from .sections.track import track_chart as track_chart
 from .sections.watch import watch_table as watch_table
+from .sections.watch import watched_channels_table as watched_channels_table
 from .summary import sum_up as sum_up
 from .text import render_changes as render_changes
 from .text import render_text as render_text

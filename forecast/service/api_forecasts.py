@@ -91,7 +91,7 @@ def drivers(
 def watch(
     desk: AtDesk, model: ModelPath, outcome: Outcome, weeks: Weeks = None, ahead: Ahead = None, as_of: AsOf = None
 ) -> Json:
-    """Rank indicators by what it would teach about an outcome to watch for each."""
+    """Rank indicators, and the next counts of channels, by what they would teach about an outcome."""
     standing = standing_of(desk, model, as_of)
     return answered(standing, watch_of(desk, standing, outcome, weeks, ahead))
 

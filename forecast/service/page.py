@@ -123,7 +123,8 @@ def watch(shown: AtPage, _: Reader, model: Model) -> Response:
     """Show the watch-list."""
     standing = standing_of(shown.desk, model, None)
     found = watch_of(shown.desk, standing, _lead(standing))
-    return shown.html("table", sentences=(), tables=[report.watch_table({"watch": found})])
+    tables = [make({"watch": found}) for make in (report.watch_table, report.watched_channels_table)]
+    return shown.html("table", sentences=(), tables=[table for table in tables if table.rows])
 
 
 @routes.get("/part/matrix")

@@ -185,7 +185,9 @@ class Tools:
     ) -> dict[str, Any]:
         """Rank indicators by what it would teach about an outcome to watch for each in the coming weeks.
 
-        Each has the chance that it is seen, and where the outcome would stand if it is and if it is not.
+        Each has the chance that it is seen, and where the outcome would stand if it is and if it is not. Channels,
+        where machines count events, are ranked by the count of their next week: where the outcome would stand after a
+        quiet one and after a loud one.
         """
         _require_names(outcome=outcome)
         kept = self._kept(model, as_of)
@@ -193,6 +195,7 @@ class Tools:
         content = found.to_dict()
         names = ("outcome", "weeks", "date", "until", "now", "companion")
         more = {name: content[name] for name in names} | _cut("indicators", content["rows"], MOST_LINES)
+        more |= _cut("channels", content["channels"], MOST_LINES) if found.channels else {}
         return self._answer(kept, found.sentences, more | _own_trust(content))
 
     def search_indicators(

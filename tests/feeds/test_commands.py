@@ -107,3 +107,18 @@ def test_a_project_without_feeds_says_how_to_get_one(tmp_path: Path) -> None:
         path.unlink()
     assert call("feed", "list", cwd=root).out == "There is no feed yet; `forecast feed add` writes the file of one.\n"
     assert "`forecast feed add` writes the file of one" in call("feed", "pull", cwd=root).err
+
+
+def test_a_refused_file_is_told_by_the_exit_code_and_stops_no_other(project: Path) -> None:
+    """The good files are taken in, what was refused is named, and the exit code is that of bad input."""
+    bad = _feeds(project) / "files" / "20251208.export.CSV.zip"
+    bad.write_bytes(b"PK\x03\x04 cut off")
+    for arguments in (("--dry-run",), (), ("--json",)):
+        done = call("feed", "pull", *arguments, cwd=project)
+        assert done.code == 2
+        assert "1 file refused (coded: 20251208.export.CSV.zip)" in " ".join(done.err.split())
+    (told,) = strict_json(done.out)
+    assert (told["known"], [row["file"] for row in told["refused"]]) == (7, [bad.name])
+    assert strict_json(call("feed", "verify", "--json", cwd=project).out)[0]["complete_weeks"] == 1
+    bad.unlink()
+    assert call("feed", "pull", cwd=project).code == 0

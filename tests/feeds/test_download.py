@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from coded_events import GDELT, Coded, feed_of, gdelt_content, zipped
+from projects import fresh
 
+import forecast
+from forecast.base.errors import BusyError
 from forecast.feeds.download import addresses, download
 from forecast.feeds.feed_file import FeedFileError
+from forecast.jobs.lock import RunLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from forecast.feeds.feed_file import FeedFile
 
+LATER = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 NOON = dt.datetime(2025, 12, 1, 1, 5, tzinfo=dt.UTC)
 STAMPS = ("20251201000000", "20251201001500", "20251201003000", "20251201004500")
 NAMES = tuple(f"{stamp}.export.CSV.zip" for stamp in STAMPS)
@@ -26,6 +32,9 @@ FILES = {
     name: zipped(gdelt_content([Coded(k, "20251201", link="https://example.org/" + "a" * 5000)], stamp), "a.CSV")
     for k, (name, stamp) in enumerate(zip(NAMES, STAMPS, strict=True))
 }
+
+
+SIGHTING = '[sightings.entry_ban]\nsource = ["RUS"]\ntarget = ["AZE"]\ncodes = ["163"]\n'
 
 
 class Server(BaseHTTPRequestHandler):
@@ -189,3 +198,39 @@ def test_other_paces_have_addresses_too(every: str, template: str, names: list[s
     found = [name for name, _ in addresses(feed_of(text, tmp_path), moments[every].replace(tzinfo=dt.UTC))]
     assert found == names
     assert names[-1] not in dict(addresses(feed_of(text, tmp_path), moments[every].replace(tzinfo=dt.UTC, day=2)))
+
+
+def test_a_download_does_not_hold_the_lock_of_the_project(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others can run while files come; to take them in the lock is held, and one that is busy loses no file."""
+    root = fresh(tmp_path)
+    folder = root / "data" / "russia_azerbaijan" / "feeds"
+    for path in folder.glob("*.toml"):
+        path.unlink()
+    text = GDELT.replace('folder = "files"', f'url = "{address}/v2/{{stamp}}.export.CSV.zip"').replace(
+        "[channels", "until = 2025-12-01\n[channels", 1
+    )
+    (folder / "coded.toml").write_text(text.partition("[channels")[0] + SIGHTING, encoding="utf-8")
+    project = forecast.open(root)
+    of, lock, free = project.feeds(project.model(), now=LATER), root / "reports" / "run.lock", list[bool]()
+    get = Server.do_GET
+
+    def serve(self: Server) -> None:
+        with RunLock(lock).held(NOON) as first:
+            free.append(first)
+        with pytest.raises(BusyError, match=r"files/\.lock: another run holds"):
+            of.pull()
+        get(self)
+
+    monkeypatch.setattr(Server, "do_GET", serve)
+    assert [one.downloaded.files for one in of.pull() if one.downloaded] == [NAMES]
+    assert free == [True] * 96
+    monkeypatch.setattr(Server, "do_GET", get)
+    shutil.rmtree(folder / "coded")
+    with RunLock(lock).held(NOON), pytest.raises(BusyError, match=r"run\.lock: another run holds"):
+        of.pull()
+    assert {path.name for path in (folder / "coded" / "files").glob("*.zip")} == set(NAMES)
+    (pulled,) = of.pull()
+    assert pulled.downloaded is not None
+    assert (pulled.downloaded.files, len(pulled.intake.new)) == ((), len(NAMES))

@@ -313,3 +313,103 @@ def test_units_as_json(root: Path, tmp_path: Path) -> None:
     assert '"--model" "tiny"' in given["files"]["forecast-project.service"]
     written = strict_json(call("schedule", "github", "--json", "-o", str(tmp_path / "flows"), cwd=root).out)
     assert (tmp_path / "flows" / "forecast-project.yml").read_text() == written["files"]["forecast-project.yml"]
+
+
+# Feeds.
+
+FEED = """
+[feed]
+kind = "plain"
+title = "Made up"
+{where}
+license = "none"
+[window]
+from = 2025-01-01
+[columns]
+id = "id"
+day = "date"
+code = "what"
+place = "where"
+[sightings.{indicator}]
+codes = ["shot"]
+places = ["here"]
+"""
+HERE, THERE = 'folder = "files"', 'url = "https://example.org/{day}.csv"\nevery = "day"'
+
+
+def with_feed(root: Path, where: str, indicator: str = "shot") -> None:
+    """Give a project a feed, of a folder or of an address."""
+    (dataset,) = (path for path in (root / "data").iterdir() if path.is_dir())
+    (dataset / "feeds" / "files").mkdir(parents=True)
+    (dataset / "feeds" / "files" / "day-2025-01-02.csv").write_text("id,date,what,where\n1,2025-01-02,shot,here\n")
+    (dataset / "feeds" / "mine.toml").write_text(FEED.replace("{where}", where).replace("{indicator}", indicator))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_cron_pulls_feeds_before_it_runs_and_runs_even_so(odd: Path, zone: str) -> None:
+    """The line pulls and runs; a pull that fails, for a fault in the feed's file, stops no run."""
+    with_feed(odd, HERE, "no_such_indicator")
+    _, command = from_crontab(printed(odd, "cron", zone=zone))
+    assert command.endswith("; }")
+    if zone == "UTC":
+        pull, run = command.removeprefix("{ ").removesuffix("; }").split("; ")
+        assert shlex.split(pull)[1:] == ["feed", "pull", "--project", str(odd), "--model", "tiny"]
+        failed = subprocess.run(shlex.split(pull), env=environment(), capture_output=True, check=False)
+        assert failed.returncode == 2
+        assert shlex.split(run)[1] == "run"
+        runs(["sh", "-c", f"{command.removesuffix('; }')} {shlex.join(SAME_DAY)}; }}"], odd)
+    else:
+        assert command.partition(" || ")[2].startswith("{ ")
+
+
+@pytest.mark.parametrize("where", [HERE, THERE])
+def test_systemd_pulls_feeds_in_a_unit_of_its_own(odd: Path, tmp_path: Path, analyze: Analyze, where: str) -> None:
+    """It comes before the run, which it cannot stop, and alone may reach the network, if a feed has an address."""
+    with_feed(odd, where)
+    network = where == THERE
+    folder = tmp_path / "units"
+    files = printed(odd, "systemd", "--output", str(folder)).splitlines()
+    pull, service, timer = (folder / Path(file).name for file in files)
+    assert pull.name == service.name.replace(".service", "-pull.service")
+    done = analyze("verify", "--man=no", *map(str, (pull, service, timer)))
+    assert (done.returncode, done.stderr) == (0, "")
+    run, before = service.read_text(), pull.read_text()
+    assert f"Wants={pull.name}\nAfter={pull.name}\n" in run
+    assert "Requires=" not in run
+    assert "PrivateNetwork=yes" in run
+    assert ("PrivateNetwork=yes" in before, "AF_INET" in before) == (not network, network)
+    assert ("Wants=network-online.target" in before) == network
+    assert exec_start(before)[1:3] == ["feed", "pull"]
+    if not network:
+        done = subprocess.run(exec_start(before), env=environment(), capture_output=True, text=True, check=False)
+        assert (done.returncode, "mine: 1 new file" in done.stdout) == (0, True), done.stderr
+
+
+def test_github_pulls_feeds_before_it_runs(odd: Path, tmp_path: Path) -> None:
+    """Its step may fail; the package comes with the extra for feeds; what is kept of feeds is cached, not decisions."""
+    (odd / wheel(odd)).touch()
+    plain = printed(odd, "github")
+    assert "feed pull" not in plain
+    with_feed(odd, HERE)
+    path = tmp_path / "forecast.yml"
+    path.write_text(printed(odd, "github"))
+    assert check_workflow(path) == 0
+    workflow = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506 - `on` stays a word
+    steps = workflow["jobs"]["forecast"]["steps"]
+    names = [step.get("name") for step in steps]
+    assert names.index("Pull feeds") == names.index("Forecast") - 1
+    step = steps[names.index("Pull feeds")]
+    assert step["continue-on-error"] == "true"
+    assert shlex.split(step["run"])[1:] == ["feed", "pull", "--project", ".", "--model", "tiny"]
+    assert "[feeds]" in steps[names.index("Install")]["run"]
+    (cache,) = (step["with"]["path"].split() for step in steps if "cache" in step.get("uses", ""))
+    assert "**/data/*/feeds/*/**" in cache
+    assert "!**/data/*/feeds/*/rejected.csv" in cache
+
+
+def test_a_project_without_feeds_is_scheduled_as_before(root: Path) -> None:
+    """Nothing is pulled, and no unit may reach the network."""
+    for scheduler in ("cron", "systemd"):
+        text = printed(root, scheduler)
+        assert "feed pull" not in text.replace('" "', " ")
+        assert "AF_INET" not in text

@@ -16,6 +16,9 @@ from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.answers.target import Question
     from forecast.engine.blocks import Draws
     from forecast.evidence.compilation import Evidence
 
@@ -68,8 +71,50 @@ def counted_world(seed: int) -> CountedWorld:
     return CountedWorld(world, space, tuple(counts), evidence, world.draws._replace(log_lambda=own))
 
 
+MOST = 200_000  # counts of a week
+
+
+def count_table(found: CountedWorld, share: Sequence[float], row: Count, question: Question) -> np.ndarray:
+    """(N, 2) probabilities of each count of a week to come with the volume of ``row``, and the outcome no or yes.
+
+    By matrices over joint states and by scipy, for draws of the world with weights ``share``.
+    """
+    spec, as_of = found.space.spec, found.world.as_of
+    middle, date = row.from_ + dt.timedelta(days=3), question.date
+    (until,) = (days[-1] for days in oracle.ahead_dates(spec, as_of, [row.to]) if middle in days)
+    joint_states = oracle.joint_states(spec)
+    level = list(spec.stages).index(spec.channels[row.channel].stage)
+    inside = np.array(oracle._meets(spec, spec.outcomes[question.outcome].states))
+    total = np.zeros((MOST, 2))
+    for k, weight in enumerate(share):
+        p = found.world.parameters[k]
+        rate = dict(zip(found.space.emission_names, np.exp(found.draws.log_lambda[k]), strict=True))
+        now = forward(found, k)[0]
+        value = np.stack([~inside, inside], axis=1).astype(float)
+        steps = oracle.ahead_dates(spec, as_of, [until, date])
+        for days in steps:
+            if days[-1] <= until:
+                now = now @ oracle.transition_matrix(spec, p, len(days))
+        for days in reversed(steps):
+            if days[-1] > until:
+                value = oracle.transition_matrix(spec, p, len(days)) @ value
+        size = rate[f"{row.channel}|dispersion"]
+        means = np.array([row.exposure * rate[f"{row.channel}|{z[level]}"] for z in joint_states])
+        both = now[:, None] * value
+        for mean in np.unique(means):
+            total += weight * np.outer(
+                nbinom.pmf(np.arange(MOST), size, size / (size + mean)), both[means == mean].sum(axis=0)
+            )
+    return total
+
+
 def log_likelihood(found: CountedWorld, k: int) -> float:
     """Log-likelihood of draw ``k`` by the oracle's matrices, up to the constant that the oracle leaves out as well."""
+    return forward(found, k)[1]
+
+
+def forward(found: CountedWorld, k: int) -> tuple[np.ndarray, float]:
+    """Give the filtered joint states at ``as_of`` under draw ``k``, and the log-likelihood."""
     world, space, spec = found.world, found.space, found.space.spec
     p = world.parameters[k]
     likely = oracle.emissions(world.spec, p, world.rows, world.coverage, world.as_of, credibility_of).copy()
@@ -91,4 +136,4 @@ def log_likelihood(found: CountedWorld, k: int) -> float:
         alpha = (alpha @ matrix) * now
         total += np.log(alpha.sum())
         alpha = alpha / alpha.sum()
-    return float(total)
+    return alpha, float(total)

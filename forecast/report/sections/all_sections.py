@@ -22,7 +22,7 @@ from forecast.report.sections.rests_on import rests_on_table
 from forecast.report.sections.sensitivity import learned_table, sensitivity_chart, sensitivity_table
 from forecast.report.sections.sources import sources_table
 from forecast.report.sections.track import track_chart, track_table
-from forecast.report.sections.watch import watch_chart, watch_table
+from forecast.report.sections.watch import watch_chart, watch_table, watched_channels_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,8 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Table]]] = {  # with 
     "conditionals": ("conditionals", conditionals_table), "cascade": ("cascade", cascade_table),
     "stages": ("stages", stages_table), "known": ("known", known_table), "states": ("path", states_table),
     "reached": ("reached", reached_table), "drivers": ("drivers", drivers_table),
-    "support": ("drivers", support_table), "watch": ("watch", watch_table), "what_if": ("what_if", what_if_table),
+    "support": ("drivers", support_table), "watch": ("watch", watch_table),
+    "watched_channels": ("watch", watched_channels_table), "what_if": ("what_if", what_if_table),
     "sensitivity": ("sensitivity", sensitivity_table), "learned": ("learned", learned_table),
     "rests_on": ("rests_on", rests_on_table), "covered": ("covered", covered_table),
     "sources": ("sources", sources_table), "track": ("track", track_table),

@@ -89,6 +89,13 @@ def watch_chart(data: Mapping[str, Any]) -> Chart | None:
     )
     if rows[0]["if_seen"].removesuffix(" if seen") == rows[0]["if_not"].removesuffix(" if not"):
         takeaway = f"Nothing that can be watched for by {on_day(part['until'])} would move {name} by a point."
+    first_channel: Data = next(iter(part.get("channels", [])), {})
+    if first_channel and first_channel["gain"] > first["gain"]:
+        quiet, loud = (chance(first_channel[key], first_channel[f"{key}_mcse"]) for key in ("if_quiet", "if_loud"))
+        takeaway = (
+            f"Most is to be learned from the next count of “{shortened(first_channel['label'])}”: {name} would stand "
+            f"at {quiet} in a quiet week and at {loud} in a loud one."
+        )
     return Chart(
         "watch",
         chart_spec(layers, ROW * len(rows)),
@@ -112,5 +119,25 @@ def watch_table(data: Mapping[str, Any]) -> Table:
                 bits(row["gain"]),
             ]
             for row in part["rows"][:ROWS_SHOWN]
+        ],
+    )
+
+
+def watched_channels_table(data: Mapping[str, Any]) -> Table:
+    """Table of what the next counts of channels would teach."""
+    part = data["watch"]
+    return Table(
+        f"Next week's count of each channel, by what it would teach about {spoken(part['outcome'])} on "
+        f"{on_day(part['date'])}",
+        ["channel", "week from", "quiet to loud", "if quiet", "if loud", "teaches"],
+        [
+            [
+                row["label"],
+                on_day(row["first"]),
+                f"{row['quiet']:,} to {row['loud']:,}",
+                *(chance(row[key], row[f"{key}_mcse"]) for key in ("if_quiet", "if_loud")),
+                bits(row["gain"]),
+            ]
+            for row in part.get("channels", [])
         ],
     )
