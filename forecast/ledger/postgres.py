@@ -22,7 +22,6 @@ from forecast.ledger.chained import digest_at, head_of
 from forecast.ledger.copying import back_up
 from forecast.ledger.postgres_errors import clear_errors
 from forecast.ledger.sql import SqlLedger
-from forecast.ledger.sqlite import SCHEMA_VERSION
 from forecast.ledger.witness import read_witness, witness_of, write_witness
 
 if TYPE_CHECKING:
@@ -91,20 +90,18 @@ class PostgresLedger(SqlLedger):
     def open(cls, address: Address, kept: Path | None = None) -> Self:
         """Open the ledger at ``address``; make its schema and tables on first use.
 
-        One of an earlier version is given what is new. `LedgerError` if its guards are not as they were made, or if
-        there was more in it before.
+        `LedgerError` if it is of another version, if its guards are not as they were made, or if there was more in it
+        before.
         """
         ledger = cls(address, kept)
         known = ledger._known()  # before the ledger, which can then only have more
         with ledger.reading() as connection:
             version = ledger._version(connection)
             ledger._require_none([*ledger._guard_faults(connection), *ledger._head_faults(connection, version, known)])
-        if version != SCHEMA_VERSION:
+        if not version:
             with ledger.transaction() as connection:
-                if ledger._version(connection) != SCHEMA_VERSION:  # nobody was faster
-                    schema.bring_up_to_date(connection, address.schema)
-                    ledger.publish_earlier(connection)
-            ledger.witness(ledger.head())
+                if not ledger._version(connection):  # nobody was faster
+                    schema.make_tables(connection, address.schema)
         if known is None:
             ledger.witness(ledger.head())
         return ledger
