@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from forecast.answers.forecast import LiveForecast
     from forecast.inference.model import Model
     from forecast.ledger.chain import Head
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
     from forecast.ledger.jobs import Job
     from forecast.ledger.rows import Entry
     from forecast.ledger.tokens import Token
@@ -45,7 +45,7 @@ class Standing:
 
     model: Model
     forecast: LiveForecast
-    issue: Issued | None
+    issue: Issue | None
     before: Baseline | None
     newest: dt.date | None
     rows: int
@@ -100,7 +100,6 @@ class Desk:
         self._later = ThreadPoolExecutor(1, "alarm")
         self._alarms = 0
         self._made: dict[tuple[str, dt.date], int] = {}
-        self._issued: dict[str, tuple[int, Baseline]] = {}
         self._project = Project(root, clock)
 
     @property
@@ -188,13 +187,14 @@ class Desk:
         with self.telemetry.span("forecast", model=model.spec.name, as_of=as_of.isoformat()):
             found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
-        issue = self.project.ledger.latest_forecast(model.spec.name)
+        issue = next(iter(self.project.ledger.headings(model.spec.name)[-1:]), None)
+        before = record.baseline(issue) if issue else None
         key = model.spec.name, as_of
         with self._lock:
             self._made[key] = made = self._made.get(key, 0) + 1
         alarm = self._later.submit(self._alarm, found, key, made)
         alarm.add_done_callback(self._alarm_known)
-        return Standing(model, found, issue, self._baseline(issue), evidence.newest, len(evidence.used), alarm)
+        return Standing(model, found, issue, before, evidence.newest, len(evidence.used), alarm)
 
     def _alarm(self, found: LiveForecast, key: tuple[str, dt.date], made: int) -> dict[str, Any] | None:
         """Work an alarm out, which takes seconds, once no row has come for a while: nobody would read another."""
@@ -202,17 +202,6 @@ class Desk:
         if self._made[key] != made:
             raise CancelledError
         return report.alarm_part(found, "never")
-
-    def _baseline(self, issue: Issued | None) -> Baseline | None:
-        """Give an issue as the beginning of a change; its report is long, and read once for all standings on it."""
-        if issue is None:
-            return None
-        with self._lock:
-            seq, before = self._issued.get(issue.model, (0, None))
-            if before is None or seq != issue.seq:
-                before = record.baseline(issue)
-                self._issued[issue.model] = issue.seq, before
-            return before
 
     def _alarm_known(self, alarm: Future[Any]) -> None:
         if alarm.exception() is None:
