@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DISTRIBUTION = "scenario-cascade"
 PINNED = ("pymc", "pytensor", "nutpie", "numba", "numpy")  # they decide the draws
 GRACE_SECONDS = 60  # after --timeout, until systemd ends a run that does not end itself
+ONLINE = "After=network-online.target\nWants=network-online.target\n"  # of a service that needs the network
 QUARTERS = 15  # minutes; every time zone is a number of these from UTC
 
 
@@ -29,7 +30,8 @@ QUARTERS = 15  # minutes; every time zone is a number of these from UTC
 class Job:
     """What is run every day ``at`` a time, UTC: ``program`` with ``options``, for a model of the folder ``project``.
 
-    All paths are absolute; ``timeout`` is that of the options, in seconds.
+    All paths are absolute; ``timeout`` is that of the options, in seconds. The ledger is ``remote`` where it is no file
+    of the project: then a run needs the network, and variables that say who it is there.
     """
 
     program: tuple[str, ...]
@@ -38,6 +40,7 @@ class Job:
     options: tuple[str, ...]
     at: dt.time
     timeout: float | None = None
+    remote: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -103,16 +106,16 @@ def systemd_files(job: Job, user: str) -> dict[str, str]:
     service = f"""\
 [Unit]
 Description=Forecast of the model {job.model}
-
+{ONLINE if job.remote else ""}
 [Service]
 Type=oneshot
 User={user}
 # The colon: nothing is replaced by variables of the environment.
 ExecStart=:{systemd_words(job.command)}
-TimeoutStartSec={limit}
+{variables(job.name, "FORECAST_LEDGER, PGPASSFILE") if job.remote else ""}TimeoutStartSec={limit}
 # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
 SuccessExitStatus={MOVED} {RINGS}
-{walls(job.name, job.project, job.command)}"""
+{walls(job.name, job.project, job.command, network=job.remote)}"""
     timer = f"""\
 [Unit]
 Description=Every day at {job.at:%H:%M} UTC: {job.name}.service
@@ -126,6 +129,11 @@ Persistent=yes
 WantedBy=timers.target
 """
     return {f"{job.name}.service": service, f"{job.name}.timer": timer}
+
+
+def variables(name: str, such: str) -> str:
+    """Give the lines of a service that read variables, ``such`` as these, from a file of its own."""
+    return f"# Variables, if there is such a file: {such}.\nEnvironmentFile=-/etc/{name}.env\n"
 
 
 def walls(name: str, project: Path, command: Sequence[str], *, network: bool = False) -> str:
@@ -172,7 +180,7 @@ def _is_source(root: Path) -> bool:
     return (root / "pins.txt").is_file() and (root / "pyproject.toml").is_file()
 
 
-def _requirement() -> str:
+def _requirement(extra: str = "") -> str:
     """Give what pip installs this package from: where it was installed from, if a runner can get it from there.
 
     A file or folder of this machine it cannot get; then it is a wheel in the repository.
@@ -180,12 +188,12 @@ def _requirement() -> str:
     origin: dict[str, Any] = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
     url = str(origin.get("url", ""))
     if not url:
-        return f"{DISTRIBUTION}=={version(DISTRIBUTION)}"
+        return f"{DISTRIBUTION}{extra}=={version(DISTRIBUTION)}"
     if url.startswith("file:"):
-        return f"wheels/{DISTRIBUTION.replace('-', '_')}-{version(DISTRIBUTION)}-py3-none-any.whl"
+        return f"wheels/{DISTRIBUTION.replace('-', '_')}-{version(DISTRIBUTION)}-py3-none-any.whl{extra}"
     if source := origin.get("vcs_info"):
         url = f"{source['vcs']}+{url}@{source['commit_id']}"
-    return f"{DISTRIBUTION} @ {url}"
+    return f"{DISTRIBUTION}{extra} @ {url}"
 
 
 def missing_wheel(root: Path) -> list[str]:
@@ -197,6 +205,24 @@ def missing_wheel(root: Path) -> list[str]:
     return [f"{told} (in the source: python -m pip wheel --no-deps .)"]
 
 
+_SECRETS = """\
+        # Secrets of the repository; a FORECAST_LEDGER that is not there leaves the address to forecast.toml.
+        env:
+          FORECAST_LEDGER: ${{ secrets.FORECAST_LEDGER }}
+          PGPASSWORD: ${{ secrets.PGPASSWORD }}
+"""
+_FILE = """\
+      # The next run needs the archive in the ledger, to compare with and to be scored. Pull before you record a row,
+      # for the ledger is one file.
+      - name: Keep the report and the archive
+"""
+_REMOTE = """\
+      # The archive is in PostgreSQL; what is known here of the head of its chain is kept, so that an older copy put in
+      # its place is noticed.
+      - name: Keep the report and the head of the ledger
+"""
+
+
 def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     """Give a workflow, by file name; the project lies in the working tree ``repository``, or is one."""
     root = repository or job.project
@@ -204,8 +230,14 @@ def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
     command = shlex.join(("forecast", "run", "--project", folder, *job.options))
     pinned = " ".join(f"{name}=={version(name)}" for name in PINNED)
-    wanted = "--constraint pins.txt ." if _is_source(root) else f"{shlex.quote(_requirement())} {pinned}"
+    extra = "[postgres]" if job.remote else ""
+    wanted = (
+        f"--constraint pins.txt {shlex.quote(f'.{extra}')}"
+        if _is_source(root)
+        else f"{shlex.quote(_requirement(extra))} {pinned}"
+    )
     here, moved = shlex.quote(folder), shlex.quote(f"reports/{job.model}/moved.txt")
+    kept = "data/ledger.head" if job.remote else "data/ledger.db data/ledger.db.head"
     minutes = 60 if job.timeout is None else int(job.timeout // 60) + 15
     workflow = f"""\
 # Put this file into .github/workflows/ of the repository that holds the project.
@@ -244,19 +276,17 @@ jobs:
       # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
       - name: Forecast
         id: forecast
-        run: |
+{_SECRETS if job.remote else ""}        run: |
           code=0
           {command} || code=$?
           echo "code=$code" >> "$GITHUB_OUTPUT"
           test "$code" -eq 0 || test "$code" -eq {MOVED} || test "$code" -eq {RINGS}
-      # Reports are committed and not uploaded: artifacts are deleted after 90 days, and the next run needs the archive
-      # in the ledger, to compare with and to be scored. Pull before you record a row, for the ledger is one file.
-      - name: Keep the report and the archive
-        run: |
+      # Reports are committed and not uploaded: artifacts are deleted after 90 days.
+{_REMOTE if job.remote else _FILE}        run: |
           git config user.name "github-actions[bot]"
           git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
           cd {here}
-          git add --force --all -- reports data/ledger.db data/ledger.db.head ':(exclude)reports/run.lock'
+          git add --force --all -- reports {kept} ':(exclude)reports/run.lock'
           git diff --cached --quiet || git commit --message "Forecast of $(date -u +%F)"
           git push
       - name: Say what moved

@@ -48,21 +48,21 @@ class Newest[Found]:
         return found
 
     def _work(self) -> None:
-        while (wait := self._next()) is not None:
-            if isinstance(wait, float):
-                time.sleep(wait)
-                continue
+        while (due := self._next()) is not None:
             try:
-                wait.found.set_result(wait.work())
+                due.found.set_result(due.work())
             except BaseException as error:  # noqa: BLE001 - it is for whoever asks
-                wait.found.set_exception(error)
+                due.found.set_exception(error)
 
-    def _next(self) -> _Waiting[Found] | float | None:
-        """Take what is due; or give in how many seconds the first will be; None if nothing waits."""
-        with self._lock:
-            if not self._waiting:
-                self._busy = False
-                return None
-            kind, first = next(iter(self._waiting.items()))
-            left = first.due - time.monotonic()
-            return left if left > 0 else self._waiting.pop(kind)
+    def _next(self) -> _Waiting[Found] | None:
+        """Take what is due next, as soon as it is; None if nothing waits."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._busy = False
+                    return None
+                kind, first = next(iter(self._waiting.items()))
+                left = first.due - time.monotonic()
+                if left <= 0:
+                    return self._waiting.pop(kind)
+            time.sleep(left)

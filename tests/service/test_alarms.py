@@ -32,7 +32,7 @@ def test_what_is_overtaken_is_dropped_at_once() -> None:
 
     found = [work(number) for number in range(100)]
     gc.collect()
-    assert sum(one() is not None for one in seen) == 1
+    assert sum(one() is not None for one in seen) <= 1
     assert found[-1].result(WAIT) == 99
     assert made == [99]
     for one in found[:-1]:
