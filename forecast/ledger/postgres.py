@@ -78,6 +78,7 @@ class PostgresLedger(SqlLedger):
 
     def __init__(self, address: Address, kept: Path | None = None) -> None:
         """Point at the ledger at ``address``; use `PostgresLedger.open`, which also makes sure that it is one."""
+        super().__init__()
         self.address = address
         self.where = address.name
         self._kept = kept
