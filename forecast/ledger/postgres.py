@@ -8,7 +8,7 @@ import logging
 import os
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -51,7 +51,8 @@ _TAKE_TURNS = sa.text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), CAST(:ke
 _TRY_TO_RUN = sa.text("SELECT pg_try_advisory_lock(CAST(:kind AS int), CAST(:key AS int))")
 _LET_RUN = sa.text("SELECT pg_advisory_unlock(CAST(:kind AS int), CAST(:key AS int))")
 _HOLDER = sa.text("""
-    SELECT a.client_addr::text, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
+    SELECT a.usename::text, a.client_addr::text,
+        to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = :kind AND l.objid::bigint = :key & 4294967295
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -62,6 +63,16 @@ class _Wide(sa.BigInteger):
     """A whole number as a parameter: its column has 64 bits, whatever `forecast.ledger.tables` calls it."""
 
     render_bind_cast = True
+
+
+class Served(NamedTuple):
+    """How a ledger is served: version of the server, of the ledger (0 if there is none), who asks, who holds locks."""
+
+    server: str
+    version: int
+    role: schema.Role
+    writes: str | None
+    runs: str | None
 
 
 class PostgresLedger(SqlLedger):
@@ -168,6 +179,15 @@ class PostgresLedger(SqlLedger):
         with self.reading() as connection:
             return bool(self._version(connection))
 
+    def served(self) -> Served:
+        """Say by what it is served, what the role that asks may do, and who is writing or runs."""
+        with self.reading() as connection:
+            server = connection.execute(sa.text("SELECT current_setting('server_version')")).scalar_one()
+            return Served(
+                server.partition(" ")[0], self._version(connection), schema.role_of(connection, self.address.schema),
+                self._holder(connection, _WRITERS), self._holder(connection, _RUNS),
+            )  # fmt: skip
+
     def size(self) -> int:
         """Give how many bytes the tables take up."""
         query = """
@@ -243,19 +263,22 @@ class PostgresLedger(SqlLedger):
             with self.clear_errors():
                 connection.detach()  # from the pool: what closes it drops the lock
                 if not connection.scalar(_TRY_TO_RUN, {"kind": _RUNS, "key": self._key}):
-                    holder = self._runner(connection)
-                    msg = f"{self.where}: another run holds the lock{holder}; try again when it is done"
+                    holder = self._holder(connection, _RUNS)
+                    who = f" ({holder})" if holder else ""
+                    msg = f"{self.where}: another run holds the lock{who}; try again when it is done"
                     raise BusyError(msg)
             yield
         finally:
             with suppress(DBAPIError), connection:  # which may be gone, and the lock with it
                 connection.execute(_LET_RUN, {"kind": _RUNS, "key": self._key})
 
-    def _runner(self, connection: sa.Connection) -> str:
-        found = connection.execute(_HOLDER, {"kind": _RUNS, "key": self._key}).first()
-        if found is None or found.since is None:
-            return ""
-        return f" ({f'at {found.client_addr}, ' if found.client_addr else ''}since {found.since} UTC)"
+    def _holder(self, connection: sa.Connection, kind: int) -> str | None:
+        """Say who holds a lock; of another role the server may tell no more than its name."""
+        found = connection.execute(_HOLDER, {"kind": kind, "key": self._key}).first()
+        if found is None:
+            return None
+        at = f" at {found.client_addr}" if found.client_addr else ""
+        return f"{found.usename}{at}{f', since {found.since} UTC' if found.since else ''}"
 
     def settle(self, connection: sa.Connection) -> None:
         """Make ready for the next rows after rows were put in with their numbers."""

@@ -6,7 +6,7 @@ deleted or slipped in. A role that `grant` lets in has no right to do so either,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -182,6 +182,28 @@ def guard_faults(connection: sa.Connection, schema: str) -> Iterator[str]:
     query = "SELECT rulename FROM pg_catalog.pg_rules WHERE schemaname = :schema AND tablename = ANY(:tables)"
     for name in connection.execute(sa.text(query), values).scalars():
         yield f"the rule {name} is not of this program, so that rows may have been changed; {DAMAGED}"
+
+
+class Role(NamedTuple):
+    """Who asks, and what of the tables whose rows stay it ``may`` do at most: change rows, add some, read, nothing."""
+
+    name: str
+    may: Literal["change", "add", "read", "nothing"]
+
+
+def role_of(connection: sa.Connection, schema: str) -> Role:
+    """Say who is connected, and what it may do."""
+    query = """
+        SELECT current_user::text AS name, bool_and(has_table_privilege(c.oid, 'SELECT')) AS read,
+            bool_and(has_table_privilege(c.oid, 'INSERT')) AS add,
+            bool_or(has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')) AS change
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = :schema AND c.relname = ANY(:tables)
+    """
+    found = connection.execute(sa.text(query), {"schema": schema, "tables": list(appended())}).one()
+    if not found.read:
+        return Role(found.name, "nothing")
+    return Role(found.name, "change" if found.change else "add" if found.add else "read")
 
 
 # Making it.
