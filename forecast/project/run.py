@@ -51,7 +51,8 @@ class Issue(Shown):
 
 def run(  # noqa: PLR0913 - everything that a run brings together
     snapshot: Snapshot, fitter: Fitter, reports: Reports, score: Callable[[], Score], as_of: dt.date, *, refit: Policy,
-    on_issue: Callable[[], None], judged: Callable[[], Sequence[str]], words: str | None = None, rivals: Callable[[], Mapping[str, Posterior]] = dict,
+    on_issue: Callable[[], None], judged: Callable[[], Sequence[str]], words: str | None = None,
+    rivals: Callable[[], Mapping[str, Posterior]] = dict,
 ) -> Issue:  # fmt: skip
     """Do the main job for the model of ``fitter``; the caller holds the project's lock.
 
