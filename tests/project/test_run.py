@@ -20,8 +20,8 @@ from forecast.inference.settings import Sampling, Settings
 from forecast.ledger.rows import Observation
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.project.dataset import Snapshot
-from forecast.project.reports import Reports
 from forecast.project.judgements import JudgementRecord
+from forecast.project.reports import Reports
 from forecast.project.run import run
 from forecast.record.scores import score
 from forecast.report import page
@@ -50,7 +50,8 @@ class Job(NamedTuple):
         fitter = Fitter(self.model, fits, lambda _: set(), sampling, mark, NOW)
         return run(
             Snapshot(self.ledger, "tiny", mark), fitter, Reports(self.root, lambda: self.ledger),
-            lambda: score("tiny", len(self.ledger.forecasts()), (), {}), START, refit="never", on_issue=on_issue, judged=tuple,
+            lambda: score("tiny", len(self.ledger.forecasts()), (), {}), START, refit="never", on_issue=on_issue,
+            judged=tuple,
         )  # fmt: skip
 
     def see(self) -> None:
