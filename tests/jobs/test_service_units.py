@@ -121,8 +121,9 @@ def test_every_unit_reaches_a_ledger_that_is_elsewhere(odd: Path, tmp_path: Path
     The address is in none of them, for it may hold a password; a variable that only this shell knows is told.
     """
     analyze, secret = require("systemd-analyze"), "battery-staple"
+    login = f"desk:{secret}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FORECAST_LEDGER", f"postgresql://desk:{secret}@db.example.org/forecasts")
+        patch.setenv("FORECAST_LEDGER", f"postgresql://{login}@db.example.org/forecasts")
         for scheduler in ("service", "systemd"):
             done = call("schedule", scheduler, "--output", str(tmp_path / "units"), cwd=odd)
             assert done.code == 0
