@@ -179,7 +179,9 @@ def _units(
     job = jobs.Job(
         _program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout,
         pulls=bool(feeds.names), network=feeds.downloading,
+        remote=ledgers.ledger_place(found.root).address is not None,
     )  # fmt: skip
+    _warn_of_variable(scheduler, job.name)
     match scheduler:
         case Scheduler.cron:
             return {"crontab": jobs.cron_line(job, utc=_in_utc())}
@@ -199,9 +201,18 @@ def _service(scheduler: Scheduler, address: jobs.Address, project: Path) -> dict
             raise InputError(msg)
         return {"Containerfile": jobs.container_file(address.port)}
     root = open_project(project).root
+    _warn_of_variable(scheduler, jobs.unit_name(root))
     return jobs.service_files(
         _program(), root, address, root.owner(), remote=ledgers.ledger_place(root).address is not None
     )
+
+
+def _warn_of_variable(scheduler: Scheduler, name: str) -> None:
+    """Say that what the shell knows of the ledger the scheduler does not, which would begin another one in a file."""
+    if os.environ.get(ledgers.VARIABLE):
+        places = {Scheduler.cron: "as a line of the crontab", Scheduler.github: "as a secret of the repository"}
+        place = places.get(scheduler, f"in /etc/{name}.env")
+        warn([f"{ledgers.VARIABLE} says here where the ledger is; give it {place} too, or write it into forecast.toml"])
 
 
 def _program() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from .scheduler_units import missing_wheel as missing_wheel
 from .scheduler_units import read_time as read_time
 from .scheduler_units import systemd_files as systemd_files
 from .scheduler_units import together as together
+from .scheduler_units import unit_name as unit_name
 from .service_units import HOST as HOST
 from .service_units import PORT as PORT
 from .service_units import Address as Address

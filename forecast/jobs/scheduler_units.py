@@ -26,6 +26,7 @@ GRACE_SECONDS = 60  # after --timeout, until systemd ends a run that does not en
 CACHED = (  # what analysts decided stays as it is in the repository
     "**/data/*/fits", "**/data/*/feeds/*/**", "!**/data/*/feeds/*/rejected.csv", "!**/data/*/feeds/proposals/**",
 )  # fmt: skip
+ONLINE = "After=network-online.target\nWants=network-online.target\n"  # of a service that needs the network
 QUARTERS = 15  # minutes; every time zone is a number of these from UTC
 
 
@@ -35,6 +36,8 @@ class Job:
 
     All paths are absolute; ``timeout`` is that of the options, in seconds. Where it ``pulls``, the project's feeds are
     brought up to date before, over the ``network`` if one of them has an address; the run follows even if that failed.
+    The ledger is ``remote`` where it is no file of the project: then both need the network, and variables that say who
+    they are there.
     """
 
     program: tuple[str, ...]
@@ -45,6 +48,7 @@ class Job:
     timeout: float | None = None
     pulls: bool = False
     network: bool = False
+    remote: bool = False
 
     @property
     def pull(self) -> tuple[str, ...]:
@@ -122,16 +126,16 @@ def systemd_files(job: Job, user: str) -> dict[str, str]:
     service = f"""\
 [Unit]
 Description=Forecast of the model {job.model}
-{before}
+{ONLINE if job.remote else ""}{before}
 [Service]
 Type=oneshot
 User={user}
 # The colon: nothing is replaced by variables of the environment.
 ExecStart=:{systemd_words(job.command)}
-TimeoutStartSec={limit}
+{_who(job)}TimeoutStartSec={limit}
 # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
 SuccessExitStatus={MOVED} {RINGS}
-{walls(job.name, job.project, job.command)}"""
+{walls(job.name, job.project, job.command, network=job.remote)}"""
     timer = f"""\
 [Unit]
 Description=Every day at {job.at:%H:%M} UTC: {job.name}.service
@@ -149,18 +153,27 @@ WantedBy=timers.target
 
 
 def _pull_service(job: Job, user: str) -> str:
-    online = "After=network-online.target\nWants=network-online.target\n" if job.network else ""
+    network = job.network or job.remote
     return f"""\
 [Unit]
 Description=Feeds for the model {job.model}
-{online}
+{ONLINE if network else ""}
 [Service]
 Type=oneshot
 User={user}
 # The colon: nothing is replaced by variables of the environment.
 ExecStart=:{systemd_words(job.pull)}
-TimeoutStartSec={PULL_SECONDS}
-{walls(job.name, job.project, job.pull, network=job.network)}"""
+{_who(job)}TimeoutStartSec={PULL_SECONDS}
+{walls(job.name, job.project, job.pull, network=network)}"""
+
+
+def _who(job: Job) -> str:
+    return variables(job.name, "FORECAST_LEDGER, PGPASSFILE") if job.remote else ""
+
+
+def variables(name: str, such: str) -> str:
+    """Give the lines of a service that read variables, ``such`` as these, from a file of its own."""
+    return f"# Variables, if there is such a file: {such}.\nEnvironmentFile=-/etc/{name}.env\n"
 
 
 def walls(name: str, project: Path, command: Sequence[str], *, network: bool = False) -> str:
@@ -233,6 +246,24 @@ def missing_wheel(root: Path) -> list[str]:
     return [f"{told} (in the source: python -m pip wheel --no-deps .)"]
 
 
+_SECRETS = """\
+        # Secrets of the repository; a FORECAST_LEDGER that is not there leaves the address to forecast.toml.
+        env:
+          FORECAST_LEDGER: ${{ secrets.FORECAST_LEDGER }}
+          PGPASSWORD: ${{ secrets.PGPASSWORD }}
+"""
+_FILE = """\
+      # The next run needs the archive in the ledger, to compare with and to be scored. Pull before you record a row,
+      # for the ledger is one file.
+      - name: Keep the report and the archive
+"""
+_REMOTE = """\
+      # The archive is in PostgreSQL; what is known here of the head of its chain is kept, so that an older copy put in
+      # its place is noticed.
+      - name: Keep the report and the head of the ledger
+"""
+
+
 def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     """Give a workflow, by file name; the project lies in the working tree ``repository``, or is one."""
     root = repository or job.project
@@ -240,19 +271,22 @@ def github_files(job: Job, repository: Path | None) -> dict[str, str]:
     require_plain("GitHub", (folder, *job.options), r"\$\{\{|[\r\n]")
     command = shlex.join(("forecast", "run", "--project", folder, *job.options))
     pinned = " ".join(f"{name}=={version(name)}" for name in PINNED)
-    extra = "[feeds]" if job.pulls else ""
+    extras = ",".join(name for name, wanted in (("feeds", job.pulls), ("postgres", job.remote)) if wanted)
+    extra = f"[{extras}]" if extras else ""
     source = f"--constraint pins.txt {shlex.quote(f'.{extra}')}"
     wanted = source if _is_source(root) else f"{shlex.quote(_requirement(extra))} {pinned}"
+    secrets = _SECRETS if job.remote else ""
     cached, pull = '"**/data/*/fits"', ""
     if job.pulls:
         pull = f"""\
       # A pull that failed stops no run: the report says how old each feed is.
       - name: Pull feeds
         continue-on-error: true
-        run: {shlex.join(("forecast", "feed", "pull", "--project", folder, "--model", job.model))}
+{secrets}        run: {shlex.join(("forecast", "feed", "pull", "--project", folder, "--model", job.model))}
 """
         cached = "|\n" + "\n".join(f"            {path}" for path in CACHED)
     here, moved = shlex.quote(folder), shlex.quote(f"reports/{job.model}/moved.txt")
+    kept = "data/ledger.head" if job.remote else "data/ledger.db data/ledger.db.head"
     minutes = 60 if job.timeout is None else int(job.timeout // 60) + 15
     workflow = f"""\
 # Put this file into .github/workflows/ of the repository that holds the project.
@@ -292,19 +326,17 @@ jobs:
       # Exit code {MOVED}: done, and an outcome has moved; {RINGS}: done, and the alarm rings (--notify-if).
       - name: Forecast
         id: forecast
-        run: |
+{secrets}        run: |
           code=0
           {command} || code=$?
           echo "code=$code" >> "$GITHUB_OUTPUT"
           test "$code" -eq 0 || test "$code" -eq {MOVED} || test "$code" -eq {RINGS}
-      # Reports are committed and not uploaded: artifacts are deleted after 90 days, and the next run needs the archive
-      # in the ledger, to compare with and to be scored. Pull before you record a row, for the ledger is one file.
-      - name: Keep the report and the archive
-        run: |
+      # Reports are committed and not uploaded: artifacts are deleted after 90 days.
+{_REMOTE if job.remote else _FILE}        run: |
           git config user.name "github-actions[bot]"
           git config user.email "41898282+github-actions[bot]@users.noreply.github.com"
           cd {here}
-          git add --force --all -- reports data/ledger.db data/ledger.db.head ':(exclude)reports/run.lock'
+          git add --force --all -- reports {kept} ':(exclude)reports/run.lock'
           git diff --cached --quiet || git commit --message "Forecast of $(date -u +%F)"
           git push
       - name: Say what moved

@@ -6,7 +6,15 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
-from forecast.jobs.scheduler_units import DISTRIBUTION, require_plain, systemd_words, unit_name, walls
+from forecast.jobs.scheduler_units import (
+    DISTRIBUTION,
+    ONLINE,
+    require_plain,
+    systemd_words,
+    unit_name,
+    variables,
+    walls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +25,7 @@ HOST, PORT = "127.0.0.1", 8000
 GRACE_SECONDS = 20  # for requests under way
 RUN_SECONDS = 900  # for a run under way; one that is ended is taken again
 USER = 10_001  # of a container: nobody's number on the machine outside
-EXTRAS = "serve,postgres,mcp"
+EXTRAS = "serve,postgres,mcp,telemetry"
 
 
 class Address(NamedTuple):
@@ -48,17 +56,13 @@ def _unit(command: Sequence[str], project: Path, user: str, grace: int, *, netwo
     return f"""\
 [Unit]
 Description={what} of the project {name}
-After=network-online.target
-Wants=network-online.target
-
+{ONLINE}
 [Service]
 Type=exec
 User={user}
 # The colon: nothing is replaced by variables of the environment.
 ExecStart=:{systemd_words(command)}
-# Variables, if there is such a file: FORECAST_LEDGER, PGPASSFILE, OTEL_EXPORTER_OTLP_ENDPOINT.
-EnvironmentFile=-/etc/{name}.env
-Restart=on-failure
+{variables(name, "FORECAST_LEDGER, PGPASSFILE, OTEL_EXPORTER_OTLP_ENDPOINT")}Restart=on-failure
 RestartSec=10
 # Whoever is asked to end does so after what is under way, or is ended.
 TimeoutStopSec={grace}

@@ -34,7 +34,8 @@ class ChainedStore(ABC):
     What a backend owes: the tables of `forecast.ledger.tables`, guarded against change by the database itself;
     `reading`, `transaction` and `witness`; and `LedgerError` with a remedy for whatever its database raises.
 
-    No index is used: one that is damaged would hide rows. Whatever is read is checked against the chain.
+    No index is used: one that is damaged would hide rows. Whatever is read is checked against the chain; a row of
+    evidence, which never changes, once in the life of this object and of those that `signed` makes of it.
     """
 
     where: str  # names the store in messages
@@ -114,11 +115,12 @@ class ChainedStore(ABC):
             return next((link.row for link in self._links(connection) if link.kind == FOUND), 0)
 
     def _checked(
-        self, connection: sa.Connection, table: sa.Table, *, long: bool = False
+        self, connection: sa.Connection, table: sa.Table, *, long: bool = False, after: Link | None = None
     ) -> Iterator[tuple[Mapping[str, Any], Link | None]]:
         """Read a table in the order of writing; `LedgerError` for the first row not as written.
 
-        Columns with a text that is ``long`` are read only if that is asked, and are for `_text` to check.
+        Columns with a text that is ``long`` are read only if that is asked, and are for `_text` to check. With the link
+        of a row, those ``after`` it are read.
 
         A row is as written if its link has its digest. The last row is followed by no link. A column that a store of an
         earlier version lacks has no value, and a table no row.
@@ -131,9 +133,9 @@ class ChainedStore(ABC):
             for column in table.c
             if long or column.name not in LONG
         ]
-        links = self._links(connection, table.name) if self.chained else iter(())
-        rows = connection.execute(sa.select(*columns).order_by(table.c.seq)).mappings()
-        seq = 0
+        links = self._links(connection, table.name, after) if self.chained else iter(())
+        seq = after.row if after else 0
+        rows = connection.execute(sa.select(*columns).where(table.c.seq > seq).order_by(table.c.seq)).mappings()
         try:
             for values in rows:
                 row: dict[str, Any] = dict(values)
@@ -196,11 +198,13 @@ class ChainedStore(ABC):
         self.publish(connection)
         return self._seal(connection, last)
 
-    def _links(self, connection: sa.Connection, kind: str | None = None) -> Iterator[Link]:
-        """Read the chain, or its links of one kind."""
+    def _links(self, connection: sa.Connection, kind: str | None = None, after: Link | None = None) -> Iterator[Link]:
+        """Read the chain, or its links of one kind, or those ``after`` one."""
+        last = after.seq if after else 0
         before = sa.func.coalesce(sa.func.lag(CHAIN.c.digest).over(order_by=CHAIN.c.seq), GENESIS).label("before")
-        every = sa.select(*(CHAIN.c[name] for name in Link._fields[:-1]), before).subquery()
-        query = sa.select(every).order_by(every.c.seq)
+        columns = (CHAIN.c[name] for name in Link._fields[:-1])
+        every = sa.select(*columns, before).where(CHAIN.c.seq >= last).subquery()
+        query = sa.select(every).where(every.c.seq > last).order_by(every.c.seq)
         return map(Link._make, connection.execute(query if kind is None else query.where(every.c.kind == kind)))
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:

@@ -18,7 +18,18 @@ from forecast.ledger.completing import complete_rows
 from forecast.ledger.days import day_of
 from forecast.ledger.keys import FORMULA, KEYS, UNSOLVED, clean_key, is_error, is_mangled, is_placeholder
 from forecast.ledger.layout import COLUMNS
-from forecast.ledger.rows import Count, Coverage, Delivery, Entry, Kind, Observation, kind_of, make_id, with_id
+from forecast.ledger.rows import (
+    LONG_ID,
+    Count,
+    Coverage,
+    Delivery,
+    Entry,
+    Kind,
+    Observation,
+    kind_of,
+    make_id,
+    with_id,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,7 +37,6 @@ if TYPE_CHECKING:
 
 
 MAX_TEXT = 10_000
-LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # a tag of BCP 47, such as az or zh-Hant
 MOST_EXPOSURE = 1e15
 PRECISIONS: dict[str, Literal["day", "month"]] = {"": "day", "day": "day", "month": "month"}

@@ -50,13 +50,19 @@ def at_most(lines: Iterable[str], rest: str) -> Iterator[str]:
         yield f"… and {left:,} {rest}"
 
 
+def _place(row: Observation) -> tuple[str, dt.date]:
+    return row.indicator or row.state or "", row.date
+
+
 def _event(row: Observation) -> tuple[str, dt.date, str]:
-    return row.indicator or row.state or "", row.date, skeleton(row.source)
+    return *_place(row), skeleton(row.source)
 
 
 def _same_events(kept: Sequence[Observation], seen: Sequence[Observation], new: set[str]) -> Iterator[str]:
-    wanted = {_event(row) for row in seen if not row.distinct and row.id in new}
-    first = {event: row for row in reversed(kept) if not row.distinct and (event := _event(row)) in wanted}
+    fresh = [row for row in seen if not row.distinct and row.id in new]
+    wanted, places = {_event(row) for row in fresh}, {_place(row) for row in fresh}
+    near = (row for row in reversed(kept) if not row.distinct and _place(row) in places)
+    first = {event: row for row in near if (event := _event(row)) in wanted}
     for row in seen:
         if row.distinct:
             continue
@@ -90,13 +96,18 @@ def _contradictions(kept: Sequence[Observation], seen: Sequence[Observation]) ->
 
 def _alike(kept: Sequence[Observation], new: Sequence[Observation]) -> Iterator[str]:
     for column in ("story", "source", "coded_by", "id"):
-        fresh, old = (
-            {getattr(row, column): None for row in rows if column != "id" or row.id != make_id(row)}
-            for rows in (new, kept)
-        )
-        for keys in (fresh, old):
-            keys.pop("", None)
+        fresh = _keys(new, column)
+        if not fresh:  # as ids are, most times: those of the others need not be made to be compared
+            continue
+        old = _keys(kept, column)
         if not fresh.keys() - old.keys():
             continue
         for key, other in look_alikes(fresh, old):
             yield f"{column} {key!r} looks like {other!r}; if they are the same, write both in one way"
+
+
+def _keys(rows: Sequence[Observation], column: str) -> dict[str, None]:
+    """Give what people wrote in a column."""
+    found = {getattr(row, column): None for row in rows if column != "id" or row.id != make_id(row)}
+    found.pop("", None)
+    return found

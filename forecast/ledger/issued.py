@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -39,7 +40,7 @@ class LogRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
+class Issue(ABC):
     """What a ledger says of an issued forecast; ``seq`` is 0 until it is archived.
 
     ``recorded_by`` is for the ledger to say, as for a `Resolution`.
@@ -56,9 +57,9 @@ class Issue:
     recorded_by: str = ""
 
     @property
+    @abstractmethod
     def published(self) -> Published:
         """The short part of its report."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

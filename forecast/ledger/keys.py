@@ -104,7 +104,7 @@ def look_alikes(new: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str,
             yield key, alike
 
 
-@lru_cache(maxsize=2**12)
+@lru_cache(maxsize=2**15)
 def skeleton(key: str) -> str:
     """Give a key without case, marks, blanks and punctuation, in Latin letters where they look the same."""
     plain = unicodedata.normalize("NFKD", key.casefold().replace("ı", "i"))

@@ -8,7 +8,7 @@ import logging
 import os
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -22,7 +22,6 @@ from forecast.ledger.chained import digest_at, head_of
 from forecast.ledger.copying import back_up
 from forecast.ledger.postgres_errors import clear_errors
 from forecast.ledger.sql import SqlLedger
-from forecast.ledger.sqlite import SCHEMA_VERSION
 from forecast.ledger.witness import read_witness, witness_of, write_witness
 
 if TYPE_CHECKING:
@@ -52,7 +51,8 @@ _TAKE_TURNS = sa.text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), CAST(:ke
 _TRY_TO_RUN = sa.text("SELECT pg_try_advisory_lock(CAST(:kind AS int), CAST(:key AS int))")
 _LET_RUN = sa.text("SELECT pg_advisory_unlock(CAST(:kind AS int), CAST(:key AS int))")
 _HOLDER = sa.text("""
-    SELECT a.client_addr::text, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
+    SELECT a.usename::text, a.client_addr::text,
+        to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS since
     FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
     WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = :kind AND l.objid::bigint = :key & 4294967295
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -63,6 +63,16 @@ class _Wide(sa.BigInteger):
     """A whole number as a parameter: its column has 64 bits, whatever `forecast.ledger.tables` calls it."""
 
     render_bind_cast = True
+
+
+class Served(NamedTuple):
+    """How a ledger is served: version of the server, of the ledger (0 if there is none), who asks, who holds locks."""
+
+    server: str
+    version: int
+    role: schema.Role
+    writes: str | None
+    runs: str | None
 
 
 class PostgresLedger(SqlLedger):
@@ -79,6 +89,7 @@ class PostgresLedger(SqlLedger):
 
     def __init__(self, address: Address, kept: Path | None = None) -> None:
         """Point at the ledger at ``address``; use `PostgresLedger.open`, which also makes sure that it is one."""
+        super().__init__()
         self.address = address
         self.where = address.name
         self._kept = kept
@@ -91,20 +102,18 @@ class PostgresLedger(SqlLedger):
     def open(cls, address: Address, kept: Path | None = None) -> Self:
         """Open the ledger at ``address``; make its schema and tables on first use.
 
-        One of an earlier version is given what is new. `LedgerError` if its guards are not as they were made, or if
-        there was more in it before.
+        `LedgerError` if it is of another version, if its guards are not as they were made, or if there was more in it
+        before.
         """
         ledger = cls(address, kept)
         known = ledger._known()  # before the ledger, which can then only have more
         with ledger.reading() as connection:
             version = ledger._version(connection)
             ledger._require_none([*ledger._guard_faults(connection), *ledger._head_faults(connection, version, known)])
-        if version != SCHEMA_VERSION:
+        if not version:
             with ledger.transaction() as connection:
-                if ledger._version(connection) != SCHEMA_VERSION:  # nobody was faster
-                    schema.bring_up_to_date(connection, address.schema)
-                    ledger.publish_earlier(connection)
-            ledger.witness(ledger.head())
+                if not ledger._version(connection):  # nobody was faster
+                    schema.make_tables(connection, address.schema)
         if known is None:
             ledger.witness(ledger.head())
         return ledger
@@ -169,6 +178,15 @@ class PostgresLedger(SqlLedger):
         """Whether there is a ledger at the address."""
         with self.reading() as connection:
             return bool(self._version(connection))
+
+    def served(self) -> Served:
+        """Say by what it is served, what the role that asks may do, and who is writing or runs."""
+        with self.reading() as connection:
+            server = connection.execute(sa.text("SELECT current_setting('server_version')")).scalar_one()
+            return Served(
+                server.partition(" ")[0], self._version(connection), schema.role_of(connection, self.address.schema),
+                self._holder(connection, _WRITERS), self._holder(connection, _RUNS),
+            )  # fmt: skip
 
     def size(self) -> int:
         """Give how many bytes the tables take up."""
@@ -245,19 +263,22 @@ class PostgresLedger(SqlLedger):
             with self.clear_errors():
                 connection.detach()  # from the pool: what closes it drops the lock
                 if not connection.scalar(_TRY_TO_RUN, {"kind": _RUNS, "key": self._key}):
-                    holder = self._runner(connection)
-                    msg = f"{self.where}: another run holds the lock{holder}; try again when it is done"
+                    holder = self._holder(connection, _RUNS)
+                    who = f" ({holder})" if holder else ""
+                    msg = f"{self.where}: another run holds the lock{who}; try again when it is done"
                     raise BusyError(msg)
             yield
         finally:
             with suppress(DBAPIError), connection:  # which may be gone, and the lock with it
                 connection.execute(_LET_RUN, {"kind": _RUNS, "key": self._key})
 
-    def _runner(self, connection: sa.Connection) -> str:
-        found = connection.execute(_HOLDER, {"kind": _RUNS, "key": self._key}).first()
-        if found is None or found.since is None:
-            return ""
-        return f" ({f'at {found.client_addr}, ' if found.client_addr else ''}since {found.since} UTC)"
+    def _holder(self, connection: sa.Connection, kind: int) -> str | None:
+        """Say who holds a lock; of another role the server may tell no more than its name."""
+        found = connection.execute(_HOLDER, {"kind": kind, "key": self._key}).first()
+        if found is None:
+            return None
+        at = f" at {found.client_addr}" if found.client_addr else ""
+        return f"{found.usename}{at}{f', since {found.since} UTC' if found.since else ''}"
 
     def settle(self, connection: sa.Connection) -> None:
         """Make ready for the next rows after rows were put in with their numbers."""

@@ -6,11 +6,11 @@ deleted or slipped in. A role that `grant` lets in has no right to do so either,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import AddConstraint, CreateColumn, CreateTable
+from sqlalchemy.schema import CreateTable
 
 from forecast.ledger.chained import DAMAGED
 from forecast.ledger.sqlite import SCHEMA_VERSION
@@ -140,13 +140,18 @@ def version_of(connection: sa.Connection, schema: str) -> int | str:
             return f"keeps text as {encoding}; make its database with: createdb --encoding UTF8 --template template0"
         return 0
     number = mark.removeprefix(MARK)
-    version = int(number) if number.isdecimal() else 0
-    if not 1 <= version <= SCHEMA_VERSION:
-        return f"has schema {number}, this program knows {SCHEMA_VERSION}; install the version that wrote it"
-    missing = METADATA.tables.keys() - there
-    if version == SCHEMA_VERSION and missing:
+    if number != str(SCHEMA_VERSION):
+        later = number.isdecimal() and int(number) > SCHEMA_VERSION
+        remedy = (
+            "install the version that wrote it"
+            if later
+            else "back it up with the version that wrote it (forecast backup FILE), and copy that file into an empty "
+            "schema (forecast ledger copy FILE ADDRESS)"
+        )
+        return f"has schema {number}, this program knows {SCHEMA_VERSION}; {remedy}"
+    if missing := METADATA.tables.keys() - there:
         return f"lacks its table {min(missing)}; {DAMAGED}"
-    return version
+    return SCHEMA_VERSION
 
 
 def guard_faults(connection: sa.Connection, schema: str) -> Iterator[str]:
@@ -179,48 +184,48 @@ def guard_faults(connection: sa.Connection, schema: str) -> Iterator[str]:
         yield f"the rule {name} is not of this program, so that rows may have been changed; {DAMAGED}"
 
 
+class Role(NamedTuple):
+    """Who asks, and what of the tables whose rows stay it ``may`` do at most: change rows, add some, read, nothing."""
+
+    name: str
+    may: Literal["change", "add", "read", "nothing"]
+
+
+def role_of(connection: sa.Connection, schema: str) -> Role:
+    """Say who is connected, and what it may do."""
+    query = """
+        SELECT current_user::text AS name, bool_and(has_table_privilege(c.oid, 'SELECT')) AS read,
+            bool_and(has_table_privilege(c.oid, 'INSERT')) AS add,
+            bool_or(has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')) AS change
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = :schema AND c.relname = ANY(:tables)
+    """
+    found = connection.execute(sa.text(query), {"schema": schema, "tables": list(appended())}).one()
+    if not found.read:
+        return Role(found.name, "nothing")
+    return Role(found.name, "change" if found.change else "add" if found.add else "read")
+
+
 # Making it.
 
 
-def bring_up_to_date(connection: sa.Connection, schema: str) -> None:
-    """Make what is not there yet: tables, columns and conditions of a later version, and every guard."""
+def make_tables(connection: sa.Connection, schema: str) -> None:
+    """Make the schema, if it is not there, with every table and guard."""
     query = sa.text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
     if connection.execute(query, {"schema": schema}).first() is None:
         connection.exec_driver_sql(f"CREATE SCHEMA {quoted(schema)}")
-    there = tables_in(connection, schema)
-    for name, table in _tables().items():
-        if name in there:
-            _renew(connection, schema, table)
-        else:
-            connection.execute(CreateTable(table))
+    for table in _tables().values():
+        connection.execute(CreateTable(table))
     for name, source in _functions(schema).items():
         function = f"CREATE OR REPLACE FUNCTION {quoted(name)}() RETURNS trigger LANGUAGE plpgsql AS $${source}$$"
         connection.exec_driver_sql(function.replace("%", "%%"))
     for name, (table, event, each, _, function) in _guards().items():
-        if table not in there:
-            connection.exec_driver_sql(
-                f"CREATE TRIGGER {name} BEFORE {event} ON {quoted(table)} FOR EACH {each} "
-                f"EXECUTE FUNCTION {quoted(function)}()"
-            )
-            connection.exec_driver_sql(f"ALTER TABLE {quoted(table)} ENABLE ALWAYS TRIGGER {name}")
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER {name} BEFORE {event} ON {quoted(table)} FOR EACH {each} "
+            f"EXECUTE FUNCTION {quoted(function)}()"
+        )
+        connection.exec_driver_sql(f"ALTER TABLE {quoted(table)} ENABLE ALWAYS TRIGGER {name}")
     connection.exec_driver_sql(f"COMMENT ON TABLE {quoted(CHAIN.name)} IS '{MARK}{SCHEMA_VERSION}'")
-
-
-def _renew(connection: sa.Connection, schema: str, table: sa.Table) -> None:
-    """Give a table of an earlier version the columns and conditions of the present one; no row is touched."""
-    inspector = sa.inspect(connection)
-    there = {column["name"] for column in inspector.get_columns(table.name, schema)}
-    for column in table.columns:
-        if column.name not in there:
-            text = CreateColumn(column).compile(dialect=connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} ADD COLUMN {text}")
-        elif column.nullable:
-            connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} ALTER {quoted(column.name)} DROP NOT NULL")
-    for check in inspector.get_check_constraints(table.name, schema):
-        connection.exec_driver_sql(f"ALTER TABLE {quoted(table.name)} DROP CONSTRAINT {quoted(str(check['name']))}")
-    for check in table.constraints:
-        if isinstance(check, sa.CheckConstraint):
-            connection.execute(AddConstraint(check))
 
 
 def settle_counters(connection: sa.Connection, schema: str) -> None:

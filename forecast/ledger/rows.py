@@ -115,6 +115,9 @@ def delivery_id(feed: str, digest: str) -> str:
     return f"{feed}-{digest[:12]}"
 
 
+LONG_ID = 32  # digits of an id that is made up where a shorter one is taken
+
+
 def make_id(entry: Entry, digits: int = 6) -> str:
     """Build an id from the whole content of an entry except its id, such as ``cyberattack-2026-01-08-3fa9c1``.
 

@@ -5,20 +5,33 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import functools
+import itertools
+from bisect import bisect_right
 from itertools import batched
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from forecast.base.errors import InputError, nearest
-from forecast.ledger.chained import BATCH, ChainedStore
+from forecast.ledger.chained import BATCH, ChainedStore, digest_at, head_of
 from forecast.ledger.clock import utc
 from forecast.ledger.doubles import notices
 from forecast.ledger.issued import Added, Heading, Issue, Issued, LogRecord, Resolution, supersedes
 from forecast.ledger.jobs import Jobs
 from forecast.ledger.judgements import Judgements
 from forecast.ledger.published import Published, packed
-from forecast.ledger.rows import KINDS, LATER, RENAMED, columns_of, first_day, with_id
+from forecast.ledger.rows import (
+    KINDS,
+    LATER,
+    LONG_ID,
+    RENAMED,
+    Coverage,
+    Observation,
+    columns_of,
+    first_day,
+    make_id,
+    with_id,
+)
 from forecast.ledger.tables import ISSUED, PUBLISHED, RESOLVED, ROWS
 from forecast.ledger.tokens import Tokens
 
@@ -31,12 +44,36 @@ if TYPE_CHECKING:
 
 GRACE = dt.timedelta(days=1)  # east of Greenwich it may already be tomorrow
 
+MOST = 20_000  # rows that a process keeps as they were read and checked; some 40 MB
+
 _BLANK = dict.fromkeys(column.name for column in ROWS.columns if not column.primary_key)
+
+
+class _Record(NamedTuple):
+    """A row of evidence as it was written, with its link, and the entry that it holds; a retraction holds none."""
+
+    row: Mapping[str, Any]
+    link: Link | None
+    entry: Entry | None
+
+
+def _record(row: Mapping[str, Any], link: Link | None) -> _Record:
+    return _Record(row, link, _entry(row) if row["action"] == "add" else None)
+
+
+def _links_until(record: _Record) -> int:
+    return record.link.seq if record.link else 0
+
+
+@functools.cache
+def _columns(kind: type[Entry]) -> dict[str, str]:
+    """Name the column of each field of a kind of row."""
+    return {f.name: RENAMED.get(f.name, f.name) for f in dataclasses.fields(kind)}
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
     kind = KINDS[row["kind"]]
-    values: dict[str, Any] = {f.name: row[RENAMED.get(f.name, f.name)] for f in dataclasses.fields(kind)}
+    values: dict[str, Any] = {name: row[column] for name, column in _columns(kind).items()}
     for name in LATER & values.keys():
         values[name] = values[name] or ""
     return kind(**values)
@@ -58,15 +95,31 @@ def _summary(row: Mapping[str, Any]) -> str:
     return f"{row['indicator'] or row['state']} on {row['date']}, {row['grade']}, {row['source']}{language}{coder}"
 
 
-def _fold(rows: Iterable[Mapping[str, Any]]) -> dict[str, Entry]:
+def _set_apart(entry: Entry, versions: Sequence[Entry]) -> Entry:
+    """Give a row a longer id if the one that was made for it is that of another row, which has ``versions``.
+
+    Made of six digits, that happens among thousands of rows of one day. One of the versions it may well be again.
+    """
+    if not versions or entry in versions or not isinstance(entry, Observation | Coverage) or entry.id != make_id(entry):
+        return entry
+    return dataclasses.replace(entry, id=make_id(entry, LONG_ID))
+
+
+def _fold(records: Iterable[_Record]) -> dict[str, Entry]:
     """Replay rows in the order written: the last one of an id decides, and a retraction removes it."""
     known: dict[str, Entry] = {}
-    for row in rows:
-        if row["action"] == "add":
-            known[row["id"]] = _entry(row)
+    for row, _, entry in records:
+        if entry is not None:
+            known[row["id"]] = entry
         else:
             known.pop(row["id"], None)
     return known
+
+
+class _Read:
+    """What was read of the evidence and checked, from its first row on."""
+
+    records: tuple[_Record, ...] = ()
 
 
 def _order(entry: Entry) -> tuple[dt.date, dt.date]:
@@ -75,6 +128,10 @@ def _order(entry: Entry) -> tuple[dt.date, dt.date]:
 
 class SqlLedger(ChainedStore):
     """The methods of `forecast.ledger.protocol.Ledger` in SQL; a backend gives it connections (see `ChainedStore`)."""
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self._read = _Read()
 
     def add(self, dataset: str, entries: Sequence[Entry], *, now: dt.datetime) -> Added:
         """Record entries, all or none; an entry without an id gets `make_id`'s.
@@ -107,13 +164,13 @@ class SqlLedger(ChainedStore):
             msg = f"{row_id!r} cannot be retracted as of {reported_on}, which is in the future; give a day until today"
             raise InputError(msg)
         with self.writing() as connection:
-            rows = list(self._history(connection, dataset))
+            records = list(self._history(connection, dataset))
             life: list[Mapping[str, Any]] = []  # the adds of this id since it was last retracted
-            for row in rows:
+            for row, *_ in records:
                 if row["id"] == row_id:
                     life = [*life, row] if row["action"] == "add" else []
             if not life:
-                raise _cannot_retract(row_id, dataset, rows)
+                raise _cannot_retract(row_id, dataset, records)
             since = reported_on or min(row["reported_on"] for row in life)
             common = {"dataset": dataset, "id": row_id, "action": "retract", "kind": life[-1]["kind"]}
             values = {**common, "reported_on": since, "recorded_at": utc(now), "reason": reason, **self.stamp}
@@ -126,8 +183,9 @@ class SqlLedger(ChainedStore):
         """
         with self.reading() as connection:
             known = _fold(
-                row for row in self._history(connection, dataset)
-                if (as_of is None or row["reported_on"] <= as_of) and (watermark is None or row["seq"] <= watermark)
+                one for one in self._history(connection, dataset)
+                if (as_of is None or one.row["reported_on"] <= as_of)
+                and (watermark is None or one.row["seq"] <= watermark)
             )  # fmt: skip
         return tuple(sorted(known.values(), key=_order))
 
@@ -140,7 +198,7 @@ class SqlLedger(ChainedStore):
     def log(self, dataset: str, limit: int = 20) -> tuple[LogRecord, ...]:
         """List the last ``limit`` rows written, newest first."""
         with self.reading() as connection:
-            rows = list(self._history(connection, dataset))
+            rows = [one.row for one in self._history(connection, dataset)]
         last = {row["id"]: row["seq"] for row in rows}
         corrections: set[int] = set()
         before: dict[str, str] = {}
@@ -273,17 +331,44 @@ class SqlLedger(ChainedStore):
         )
         return {row.question: row for row in rows}
 
-    def _history(self, connection: sa.Connection, dataset: str) -> Iterator[Mapping[str, Any]]:
-        return (row for row, _ in self._checked(connection, ROWS) if row["dataset"] == dataset)
+    def _history(self, connection: sa.Connection, dataset: str) -> Iterator[_Record]:
+        return (one for one in self._records(connection) if one.row["dataset"] == dataset)
+
+    def _records(self, connection: sa.Connection) -> Iterable[_Record]:
+        """Give all rows of evidence; those that were read before, up to the end of the chain, are not read again.
+
+        Each link covers all before it, so that one digest tells whether the rows up to there are those of this ledger.
+        """
+        if not self.chained:
+            return itertools.starmap(_record, self._checked(connection, ROWS))
+        known = self._read.records
+        held = known[: bisect_right(known, head_of(connection).links, key=_links_until)]
+        last = held[-1].link if held else None
+        if last is not None and digest_at(connection, last.seq) != last.digest:  # of another ledger, put in its place
+            known, held, last = (), (), None
+        rest = itertools.starmap(_record, self._checked(connection, ROWS, after=last))
+        now = (*held, *itertools.islice(rest, MOST - len(held)))
+        if len(now) > len(known):
+            self._read.records = now
+        return itertools.chain(now, rest)
 
     def _add(self, connection: sa.Connection, dataset: str, entries: Sequence[Entry], now: dt.datetime) -> Added:
         recorded_at = utc(now)
-        current = _fold(self._history(connection, dataset))
         given: dict[str, Entry] = {}
         for entry in map(with_id, entries):
             if given.setdefault(entry.id, entry) != entry:
                 msg = f"two rows have the id {entry.id!r} and different content; give one of them another id"
                 raise InputError(msg)
+        versions: dict[str, list[Entry]] = {}
+
+        def noted() -> Iterator[_Record]:
+            for one in self._history(connection, dataset):
+                if one.entry is not None and one.entry.id in given:
+                    versions.setdefault(one.entry.id, []).append(one.entry)
+                yield one
+
+        current = _fold(noted())
+        given = {row.id: row for row in (_set_apart(row, versions.get(row.id, ())) for row in given.values())}
         changed = [entry for entry in given.values() if current.get(entry.id) != entry]
         common = {**_BLANK, "dataset": dataset, "action": "add", "recorded_at": recorded_at, **self.stamp}
         for part in batched(changed, BATCH):
@@ -308,7 +393,7 @@ def _timed(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**row, name: dt.datetime.fromisoformat(row[name]), "recorded_by": row["recorded_by"] or ""}
 
 
-def _cannot_retract(row_id: str, dataset: str, rows: Sequence[Mapping[str, Any]]) -> InputError:
-    if any(row["id"] == row_id for row in rows):
+def _cannot_retract(row_id: str, dataset: str, records: Sequence[_Record]) -> InputError:
+    if any(row["id"] == row_id for row, *_ in records):
         return InputError(f"{row_id!r} in {dataset!r} is already retracted; to bring it back, add it again")
-    return InputError(f"there is no row {row_id!r} in {dataset!r}; {nearest(row_id, _fold(rows))}")
+    return InputError(f"there is no row {row_id!r} in {dataset!r}; {nearest(row_id, _fold(records))}")

@@ -55,6 +55,7 @@ class SqliteLedger(SqlLedger):
 
     def __init__(self, path: Path) -> None:
         """Point at the ledger in ``path``; use `SqliteLedger.open`, which also makes sure that it is one."""
+        super().__init__()
         self.path = path
         self.where = str(path)
         self._engine = sa.create_engine("sqlite://", creator=lambda: _connect(path), poolclass=NullPool)

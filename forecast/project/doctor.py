@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from forecast.inference.model import Model
     from forecast.inference.reweighting import Posterior
+    from forecast.ledger.postgres import Served
     from forecast.ledger.protocol import Ledger
 
 NEEDED = (
@@ -191,6 +192,11 @@ class _Patient:
     def ledger(self) -> Iterator[Finding]:
         """Look at all that the ledger holds, and at what the archive says of fits and reports."""
         place = ledger_place(self.root)
+        if served := place.served():
+            yield Finding("ledger", f"{place.name}: PostgreSQL {served.server}, {_schema(served.version)}")
+            if served.version:
+                yield _role(served)
+            yield Finding("ledger", f"{served.writes} is writing" if served.writes else "nobody is writing")
         if not place.begun():
             if any(self.root.glob("reports/*/*/forecast.json")):
                 says = f"{place.name}: {place.missing('a report')}"
@@ -235,6 +241,8 @@ class _Patient:
         """Say what a run now would do, and how the last one ended."""
         holder = jobs.RunLock(self.root / "reports" / "run.lock").holder()
         yield Finding("schedule", f"a run is under way{holder}" if holder else "no run is under way")
+        if served := ledger_place(self.root).served():
+            yield Finding("schedule", f"the server's lock of runs is held by {served.runs or 'nobody'}")
         yield from self._last_run()
         model = self._models.get(self._name)
         yield from self._next_run(model)
@@ -279,6 +287,22 @@ class _Patient:
             yield Finding("schedule", f"a run would make a fit: there is none of this version of {name}")
         else:
             yield Finding("schedule", _from(found))
+
+
+def _schema(version: int) -> str:
+    return f"schema {version} of the ledger" if version else "no ledger yet"
+
+
+def _role(served: Served) -> Finding:
+    """Say what the role may do that the ledger is opened by."""
+    name, may = served.role
+    says = {
+        "change": "could change rows, as owner or by its rights; `forecast ledger grant ROLE` lets one in that may not",
+        "add": "may read and add rows, and change none",
+        "read": f"may only read, so that nothing can be recorded; the owner lets it: `forecast ledger grant {name}`",
+        "nothing": f"may not read the ledger; the owner lets it: `forecast ledger grant {name}`",
+    }
+    return Finding("ledger", f"the role {name} {says[may]}", fault=may in {"read", "nothing"})
 
 
 def _from(found: Posterior) -> str:

@@ -86,6 +86,10 @@ class JudgementRecord:
         name, said = self._said(model)
         return record.score_judgements(name, said, self._ledger.resolutions(name), self._ledger.judgements.every(name))
 
+    def pooled(self, model: str) -> tuple[str, ...]:
+        """Say how analysts did together on resolved questions of a model; nothing where they judged none."""
+        return self.score(model).pooled if self._ledger.judgements.every(model) else ()
+
     def _said(self, model: str | None) -> tuple[str, tuple[Stated, ...]]:
         """Name a model that has a file, or has been issued, and give what its issues state."""
         name = TrackRecord(self._ledger, self._models).known_model(model)

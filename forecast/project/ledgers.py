@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from forecast.ledger.address import Address
     from forecast.ledger.copying import Copied
-    from forecast.ledger.postgres import PostgresLedger
+    from forecast.ledger.postgres import PostgresLedger, Served
     from forecast.ledger.sqlite import SqliteLedger
 
 
@@ -46,6 +46,10 @@ class LedgerPlace(NamedTuple):
         if self.address:
             return ledger.PostgresLedger(self.address).begun()
         return self.file.exists() and self.file.stat().st_size > 0
+
+    def served(self) -> Served | None:
+        """How it is served, if it is no file."""
+        return ledger.PostgresLedger(self.address).served() if self.address else None
 
     def size(self) -> int:
         """How many bytes the ledger takes up."""

@@ -204,7 +204,7 @@ class Project:
             given = self._given(model, as_of, how)
             return run(
                 given.snapshot, given.fitter, self.reports, lambda: self.score(model.spec.name), given.date,
-                refit=refit, on_issue=on_issue, words=words,
+                refit=refit, on_issue=on_issue, words=words, judged=lambda: self.judgements.pooled(model.spec.name),
                 rivals=lambda: rivals_at_hand(given, self.models, lambda rival: self._given(rival, given.date, how)),
             )  # fmt: skip
 

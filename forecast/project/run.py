@@ -16,7 +16,7 @@ from forecast.project.track_record import whole_report
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from forecast.answers.forecast import LiveForecast
@@ -51,14 +51,15 @@ class Issue(Shown):
 
 def run(  # noqa: PLR0913 - everything that a run brings together
     snapshot: Snapshot, fitter: Fitter, reports: Reports, score: Callable[[], Score], as_of: dt.date, *, refit: Policy,
-    on_issue: Callable[[], None], words: str | None = None, rivals: Callable[[], Mapping[str, Posterior]] = dict,
+    on_issue: Callable[[], None], judged: Callable[[], Sequence[str]], words: str | None = None,
+    rivals: Callable[[], Mapping[str, Posterior]] = dict,
 ) -> Issue:  # fmt: skip
     """Do the main job for the model of ``fitter``; the caller holds the project's lock.
 
     What would say the same as the last forecast as of that date issues nothing new; its report is written again. What
     is issued rests on a fit, never on draws from the prior. ``on_issue`` is called when all is ready and nothing is
     issued yet; an error that it raises stops the run. Terms for probabilities, ``words``, may follow the numbers.
-    ``rivals()`` are other theories of the same evidence, for the matrix.
+    ``rivals()`` are other theories of the same evidence, for the matrix; ``judged()`` says how analysts did.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def run(  # noqa: PLR0913 - everything that a run brings together
     how.on_stage("explaining")
     newest, before = (read(rows[-1]) if rows else None for rows in (issues, [r for r in issues if r.as_of <= as_of]))
     data = core | _plain(reporting.brief(asked, newest, refit, rivals()))
-    data |= _plain(reporting.sum_up(data, before, score()))
+    data |= _plain(reporting.sum_up(data, before, score(), judged()))
     with reports.ready(data, words) as folder:
         on_issue()
         issued = store.archive(

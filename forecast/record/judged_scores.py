@@ -123,6 +123,15 @@ class JudgedScore(Shown):
         lines += self._of_factors()
         return tuple(lines)
 
+    @property
+    def pooled(self) -> tuple[str, ...]:
+        """Say how analysts did together beside the model, on resolved questions alone; nothing where there are none.
+
+        Of open questions nothing is said, for who has not judged yet shall be blind.
+        """
+        own = next((one for one in self.forecasters if one.pool and not one.with_model), None)
+        return tuple(f"{text[:1].upper()}{text[1:]}" for text in own.sentences[:1]) if own else ()
+
     def _of_factors(self) -> Iterator[str]:
         for one in self.forecasters:
             if one.factor is not None and one.questions:

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 NAIVE = (PERSISTENCE, prose.PRIOR_ONLY, LAST_ISSUE)  # whom a forecast must beat to show skill
 
 
-def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Score) -> dict[str, Any]:
+def sum_up(
+    report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Score, judged: Sequence[str] = ()
+) -> dict[str, Any]:
     """Say of a whole report, after others with the track ``record``: headline, what changed, skill, track, health.
 
-    ``last`` is the report before it, of an earlier date or the same.
+    ``last`` is the report before it, of an earlier date or the same. What analysts ``judged`` together is told with the
+    record.
     An alarm that rings is the first that the headline says.
     """
     changes = changes_since(last, report) if last else None
@@ -32,7 +35,7 @@ def sum_up(report: Mapping[str, Any], last: Mapping[str, Any] | None, record: Sc
         "changes": changes,
         "headline": headline(report, changes, skill["sentences"]),
         "skill": skill,
-        "track": _track(report, record),
+        "track": _track(report, record, judged),
         "health": {"sentences": _health(report)},
     }
 
@@ -76,7 +79,7 @@ def _resolved(record: Score, live: Part | None, naive: Sequence[Against]) -> str
     return "this is the first forecast issued"
 
 
-def _track(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
+def _track(report: Mapping[str, Any], record: Score, judged: Sequence[str]) -> dict[str, Any]:
     """Say how good earlier forecasts were; this one is counted among those that were issued."""
     issues = record.issues + 1
     issued = f"{prose.count(issues, 'forecast')} of this model {'has' if issues == 1 else 'have'} been issued"
@@ -84,6 +87,7 @@ def _track(report: Mapping[str, Any], record: Score) -> dict[str, Any]:
     if not record.scored:
         first = min(row["date"] for row in report["forecast"]["quantities"] if row["kind"] == "at")
         sentences.append(f"The first date that this one speaks of is {prose.day(dt.date.fromisoformat(first))}.")
+    sentences += judged
     found = record.to_dict()
     return {name: found[name] for name in ("resolved", "void", "settled", "open", "parts", "overrules")} | {
         "issues": issues,

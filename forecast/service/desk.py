@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import OrderedDict
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, InputError, read_date
 from forecast.project.judgements import JudgementRecord
 from forecast.project.project import Project
+from forecast.service.alarms import Newest
 from forecast.service.telemetry import Seen, Telemetry
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from forecast.answers.forecast import LiveForecast
     from forecast.inference.model import Model
     from forecast.ledger.chain import Head
-    from forecast.ledger.issued import Issued
+    from forecast.ledger.issued import Issue
     from forecast.ledger.jobs import Job
     from forecast.ledger.rows import Entry
     from forecast.ledger.tokens import Token
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Change
 
 
-CALM = 1.0  # seconds without a new row after which an alarm is worked out
 PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
 QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
@@ -45,7 +45,7 @@ class Standing:
 
     model: Model
     forecast: LiveForecast
-    issue: Issued | None
+    issue: Issue | None
     before: Baseline | None
     newest: dt.date | None
     rows: int
@@ -97,10 +97,8 @@ class Desk:
         self._kept: OrderedDict[tuple[Hashable, Head | None, Hashable], Future[Any]] = OrderedDict()
         self._turns = {False: threading.BoundedSemaphore(QUICK), True: threading.BoundedSemaphore(LONG)}
         self._files: tuple[Hashable, ...] = ()
-        self._later = ThreadPoolExecutor(1, "alarm")
+        self._later: Newest[dict[str, Any] | None] = Newest()
         self._alarms = 0
-        self._made: dict[tuple[str, dt.date], int] = {}
-        self._issued: dict[str, tuple[int, Baseline]] = {}
         self._project = Project(root, clock)
 
     @property
@@ -188,31 +186,11 @@ class Desk:
         with self.telemetry.span("forecast", model=model.spec.name, as_of=as_of.isoformat()):
             found = self.project.update(model, as_of=as_of, refit="never")
         evidence = found.posterior.evidence
-        issue = self.project.ledger.latest_forecast(model.spec.name)
-        key = model.spec.name, as_of
-        with self._lock:
-            self._made[key] = made = self._made.get(key, 0) + 1
-        alarm = self._later.submit(self._alarm, found, key, made)
+        issue = next(iter(self.project.ledger.headings(model.spec.name)[-1:]), None)
+        before = record.baseline(issue) if issue else None
+        alarm = self._later.later((model.spec.name, as_of), lambda: report.alarm_part(found, "never"))
         alarm.add_done_callback(self._alarm_known)
-        return Standing(model, found, issue, self._baseline(issue), evidence.newest, len(evidence.used), alarm)
-
-    def _alarm(self, found: LiveForecast, key: tuple[str, dt.date], made: int) -> dict[str, Any] | None:
-        """Work an alarm out, which takes seconds, once no row has come for a while: nobody would read another."""
-        threading.Event().wait(CALM)
-        if self._made[key] != made:
-            raise CancelledError
-        return report.alarm_part(found, "never")
-
-    def _baseline(self, issue: Issued | None) -> Baseline | None:
-        """Give an issue as the beginning of a change; its report is long, and read once for all standings on it."""
-        if issue is None:
-            return None
-        with self._lock:
-            seq, before = self._issued.get(issue.model, (0, None))
-            if before is None or seq != issue.seq:
-                before = record.baseline(issue)
-                self._issued[issue.model] = issue.seq, before
-            return before
+        return Standing(model, found, issue, before, evidence.newest, len(evidence.used), alarm)
 
     def _alarm_known(self, alarm: Future[Any]) -> None:
         if alarm.exception() is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -13,6 +12,7 @@ from forecast.base import prose
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from forecast.ledger.issued import Issue
     from forecast.service.desk import Desk, Standing
 
 
@@ -79,7 +79,7 @@ def history(desk: Desk, standing: Standing) -> dict[str, Any]:
     issue = standing.issue
     if issue is None:
         return {"issue": None}
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
+    drawn = _drawn(desk, issue)
     shown = {name: {"takeaway": drawn[name][1], "alt": drawn[name][2]} for name in PICTURES if name in drawn}
     return {"issue": issue.seq, "as_of": issue.as_of, "pictures": shown, "model": issue.model}
 
@@ -89,10 +89,16 @@ def picture(desk: Desk, standing: Standing, name: str) -> str | None:
     issue = standing.issue
     if issue is None or name not in PICTURES:
         return None
-    drawn = desk.kept(("pictures", issue.seq), lambda: _drawn(json.loads(issue.content)), long=True, lasting=True)
+    drawn = _drawn(desk, issue)
     return drawn[name][0] if name in drawn else None
 
 
-def _drawn(data: Mapping[str, Any]) -> dict[str, tuple[str, str, str]]:
-    charts = report.all_charts(report.readable(data))
-    return {name: (charts[name].svg(), charts[name].takeaway, charts[name].alt) for name in PICTURES if name in charts}
+def _drawn(desk: Desk, issue: Issue) -> dict[str, tuple[str, str, str]]:
+    """Give each picture of an issue, its takeaway and what it shows, drawn once."""
+
+    def draw() -> dict[str, tuple[str, str, str]]:
+        charts = report.all_charts(report.readable(desk.project.track_record.whole(issue)))
+        there = [(name, charts[name]) for name in PICTURES if name in charts]
+        return {name: (one.svg(), one.takeaway, one.alt) for name, one in there}
+
+    return desk.kept(("pictures", issue.seq), draw, long=True, lasting=True)

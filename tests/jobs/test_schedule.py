@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -230,6 +231,30 @@ def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path) 
     names = {str(Path(name).relative_to(root.name)) for name in kept if name.startswith(root.name)}
     assert {"data/ledger.db", "reports/run.log", f"reports/tiny/{START}/forecast.json"} <= names
     assert "reports/run.lock" not in names
+
+
+def test_a_workflow_beside_a_ledger_that_is_elsewhere(tmp_path: Path) -> None:
+    """With PostgreSQL it installs the extra, is given the secrets by name, and commits of the ledger only its head.
+
+    systemd's unit has the network then, and else has none.
+    """
+    job = Job(("/usr/bin/forecast",), Path("/srv/x"), "tiny", (), dt.time(6), remote=True)
+    (text,) = github_files(job, None).values()
+    path = tmp_path / "forecast.yml"
+    path.write_text(text)
+    assert check_workflow(path) == 0
+    steps = yaml.safe_load(text)["jobs"]["forecast"]["steps"]
+    given = {step["name"]: step for step in steps if "name" in step}
+    assert "[postgres]" in given["Install"]["run"]
+    assert given["Forecast"]["env"] == {
+        "FORECAST_LEDGER": "${{ secrets.FORECAST_LEDGER }}", "PGPASSWORD": "${{ secrets.PGPASSWORD }}",
+    }  # fmt: skip
+    kept = given["Keep the report and the head of the ledger"]["run"]
+    assert "-- reports data/ledger.head ':(exclude)reports/run.lock'\n" in kept
+    assert "ledger.db" not in text
+    unit = systemd_files(job, "me")["forecast-x.service"]
+    assert "PrivateNetwork" not in unit
+    assert "PrivateNetwork=yes\n" in systemd_files(dataclasses.replace(job, remote=False), "me")["forecast-x.service"]
 
 
 def test_github_would_notice_a_fault(tmp_path: Path) -> None:

@@ -115,6 +115,35 @@ def test_a_worker_reaches_a_ledger_that_is_elsewhere(tmp_path: Path) -> None:
     assert "PrivateNetwork" not in worker
 
 
+def test_every_unit_reaches_a_ledger_that_is_elsewhere(odd: Path, tmp_path: Path) -> None:
+    """Where it is in PostgreSQL, server, worker and daily run have the network, wait for it, and read who they are.
+
+    The address is in none of them, for it may hold a password; a variable that only this shell knows is told.
+    """
+    analyze, secret = require("systemd-analyze"), "battery-staple"
+    login = f"desk:{secret}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORECAST_LEDGER", f"postgresql://{login}@db.example.org/forecasts")
+        for scheduler in ("service", "systemd"):
+            done = call("schedule", scheduler, "--output", str(tmp_path / "units"), cwd=odd)
+            assert done.code == 0
+            assert re.search(r"FORECAST_LEDGER says here where .* give it in /etc/forecast-\S+\.env too", done.err)
+        assert "as a line of the crontab" in call("schedule", "cron", cwd=odd).err
+    files = sorted((tmp_path / "units").iterdir())
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", *map(str, files)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    units = [file.read_text() for file in files if file.suffix == ".service"]
+    assert len(units) == 3
+    for unit in units:
+        assert "PrivateNetwork" not in unit
+        assert "\nRestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n" in unit
+        assert "\nAfter=network-online.target\nWants=network-online.target\n" in unit
+        assert re.search(r"^EnvironmentFile=-/etc/forecast-\S+\.env$", unit, re.MULTILINE)
+        assert secret not in unit
+
+
 def test_the_server_of_the_unit_starts_is_healthy_and_ends(server: Started) -> None:
     """The command runs as it stands; the container's check passes while it does and fails after; it ends in peace."""
     healthy = subprocess.run(probe(server.port), capture_output=True, env=environment(), check=False)
@@ -150,7 +179,7 @@ def test_the_container_is_built_from_wheels_and_runs_as_nobody(root: Path) -> No
     assert found[0] == ("FROM", f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}-slim")
     runs = [rest for word, rest in found if word == "RUN"]
     (install,) = [run for run in runs if "pip" in run]
-    assert "--no-index --find-links=/wheels 'scenario-cascade[serve,postgres,mcp]'" in install
+    assert "--no-index --find-links=/wheels 'scenario-cascade[serve,postgres,mcp,telemetry]'" in install
     assert not [run for run in runs if re.search(r"apt|curl|wget|https?:", run)]
     by_word = dict(found)
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", by_word["USER"])

@@ -178,6 +178,28 @@ class LedgerContract:
         assert added.new == (make_id(sighting()),)
         assert ledger.add("caucasus", [sighting("")], now=NOW).unchanged == added.new
 
+    def test_rows_for_which_one_id_is_made_are_both_kept(self, ledger: Ledger) -> None:
+        """Also if one was corrected or withdrawn: the later one has a longer id, by which it is known again."""
+        same = {"date": day(1, 13), "reported_on": day(1, 13), "grade": "B2", "story": "the march", "note": ""}
+        first, second = (
+            dataclasses.replace(sighting(""), indicator="march", source=f"writer {source}", url="", **same)
+            for source in ("0, row 114", "2, row 30")
+        )
+        made, long = make_id(first), make_id(second, 32)
+        assert make_id(second) == made, "look for another pair"
+        assert ledger.add("caucasus", [first], now=NOW).new == (made,)
+        assert ledger.add("caucasus", [second], now=NOW) == Added(new=(long,))
+        assert ids(ledger) == [made, long]
+        assert ledger.add("caucasus", [first], now=NOW).unchanged == (made,)
+        assert ledger.add("caucasus", [second], now=NOW).unchanged == (long,)
+        corrected = dataclasses.replace(first, id=made, note="mended")
+        assert ledger.add("caucasus", [corrected], now=NOW).superseded == (made,)
+        assert ledger.add("caucasus", [second], now=NOW).unchanged == (long,)
+        assert ledger.add("caucasus", [first], now=NOW).superseded == (made,), "what it was before it may be again"
+        ledger.retract("caucasus", made, reason="denied", now=NOW)
+        ledger.retract("caucasus", long, reason="denied", now=NOW)
+        assert ledger.add("caucasus", [second], now=NOW).new == (long,)
+
     def test_one_id_with_two_contents_writes_nothing(self, ledger: Ledger) -> None:
         """An ambiguous batch is refused whole; the same row twice is one row."""
         batch = [sighting("z"), sighting("a"), sighting("a", note="other")]

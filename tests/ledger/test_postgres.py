@@ -22,7 +22,7 @@ from forecast.ledger import postgres as module
 from forecast.ledger.address import read_address
 from forecast.ledger.copying import copy_ledger
 from forecast.ledger.postgres import PostgresLedger
-from forecast.ledger.sqlite import SqliteLedger
+from forecast.ledger.sqlite import SCHEMA_VERSION, SqliteLedger
 from forecast.ledger.tables import METADATA
 
 if TYPE_CHECKING:
@@ -231,19 +231,38 @@ def test_a_ledger_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     assert "holds no ledger yet" in ledger.verify()[-1]
 
 
-def test_an_earlier_version_gets_what_is_new(ledger: PostgresLedger) -> None:
-    """A table and a column of a later version come with the next opening; the rows are as they were."""
+def test_there_was_no_schema_before_the_fifth() -> None:
+    """The first program that kept a ledger in PostgreSQL made schema 5, so that none has to be brought up to it.
+
+    Who makes schema 6 brings those of schema 5 up to it, and changes this test.
+    """
+    assert SCHEMA_VERSION == 5
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        ("4", "back it up with the version that wrote it (forecast backup FILE), and copy that file into an empty"),
+        ("five", "back it up with the version that wrote it"),
+        ("6", "install the version that wrote it"),
+    ],
+)
+def test_another_version_is_refused_and_left_alone(ledger: PostgresLedger, number: str, remedy: str) -> None:
+    """Whether it is opened, read or verified, the message says what to do; no table, column or row is touched."""
     ledger.add("caucasus", [sighting()], now=NOW)
-    before = held(ledger)
+    where = ledger.address.schema
     run_sql(
-        f"SET search_path = {ledger.address.schema}", "ALTER TABLE entries DROP COLUMN exposure",
-        "DROP TABLE resolutions", "COMMENT ON TABLE chain IS 'scenario-cascade ledger, schema 2'",
+        f"SET search_path = {where}", "ALTER TABLE forecasts DROP COLUMN packed", "DROP TABLE published, judgements",
+        f"COMMENT ON TABLE chain IS 'scenario-cascade ledger, schema {number}'",
     )  # fmt: skip
-    again = PostgresLedger.open(ledger.address)
-    assert held(again) == before
-    again.add("caucasus", [counted()], now=NOW)
-    again.resolve([answer()])
-    assert again.verify() == ()
+    query = f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{where}' ORDER BY 1"
+    before = run_sql(query)
+    said = f"has schema {number}, this program knows 5; {remedy}"
+    assert said in refusal(lambda: PostgresLedger.open(ledger.address), LedgerError)
+    assert said in refusal(ledger.begun, LedgerError)
+    assert [said in fault for fault in ledger.verify()] == [True]
+    assert run_sql(query) == before
+    assert run_sql(f"SELECT id FROM {where}.entries") == [("a",)]
 
 
 # A role that may only add.

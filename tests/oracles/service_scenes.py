@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from forecast.service.app import Door, application
 from forecast.service.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from starlette.applications import Starlette
 
     from forecast.ledger.tokens import Scope
 
@@ -49,16 +52,23 @@ def served(root: Path, door: Door | None = None) -> Served:
 @contextmanager
 def listening(desk: Desk, door: Door | None = None) -> Iterator[str]:
     """Serve a desk on a free port, and give its address."""
-    config = uvicorn.Config(
-        application(desk, door or Door()), port=0, log_level="critical", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with at_a_port(lambda _: application(desk, door or Door())) as address:
+        yield address
+
+
+@contextmanager
+def at_a_port(made: Callable[[int], Starlette]) -> Iterator[str]:
+    """Serve what is ``made`` for a free port of this machine, and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        port = place.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(made(port), log_level="critical", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=60)
+            assert not thread.is_alive()

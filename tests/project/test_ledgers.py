@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,43 @@ def test_the_doctor_looks_and_makes_nothing(project: Path, schema: str) -> None:
     found = examine(project, None, NOW)
     assert any(finding.says.startswith("not begun") for finding in found)
     assert not is_there(schema)
+
+
+def test_the_doctor_says_who_serves_and_who_may_what(project: Path, schema: str) -> None:
+    """Address without password, versions, what this role may do, and who holds the locks, on any machine."""
+
+    def told(*, fault: bool = False) -> str:
+        return "\n".join(one.says for one in examine(project, None, NOW) if fault in {one.fault, False})
+
+    role = new_schema()
+    place = ledger_place(project)
+    run_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'battery-staple'")
+    try:
+        owner = place.open()
+        assert isinstance(owner, PostgresLedger)
+        user = owner.address.url.username
+        says = told()
+        assert re.search(rf"^postgresql\+psycopg://.*schema={schema}: PostgreSQL \d+\.\d+, schema 5 of the ledger$",
+                         says, re.MULTILINE)  # fmt: skip
+        assert f"the role {user} could change rows" in says
+        assert "nobody is writing\n" in says
+        assert "the server's lock of runs is held by nobody" in says
+        with owner.run_lock(), owner.transaction():
+            busy = told()
+        assert re.search(rf"^{user}(, since [\d :-]+ UTC| at \S+, since .*) is writing$", busy, re.MULTILINE)
+        assert f"the server's lock of runs is held by {user}" in busy
+        login = owner.address.url.set(username=role, password="battery-staple").update_query_dict({"schema": schema})  # noqa: S106 - of a test
+        text = login.render_as_string(hide_password=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FORECAST_LEDGER", text)
+            owner.grant(role)
+            says = told()
+            assert f"the role {role} may read and add rows, and change none" in says
+            assert "battery-staple" not in says
+            run_sql(f"REVOKE INSERT ON {schema}.entries FROM {role}")
+            assert f"the role {role} may only read, so that nothing can be recorded" in told(fault=True)
+    finally:
+        run_sql(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 def test_one_run_on_all_machines(project: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from forecast.inference.settings import Sampling, Settings
 from forecast.ledger.rows import Observation
 from forecast.ledger.sqlite import SqliteLedger
 from forecast.project.dataset import Snapshot
+from forecast.project.judgements import JudgementRecord
 from forecast.project.reports import Reports
 from forecast.project.run import run
 from forecast.record.scores import score
@@ -51,6 +52,7 @@ class Job(NamedTuple):
         return run(
             Snapshot(self.ledger, "tiny", mark), fitter, Reports(self.root, lambda: self.ledger),
             lambda: score("tiny", len(self.ledger.forecasts()), (), {}), START, refit="never", on_issue=on_issue,
+            judged=tuple,
         )  # fmt: skip
 
     def see(self) -> None:
@@ -94,8 +96,12 @@ def test_terms_follow_the_numbers_of_a_report_that_is_rendered_once(
     assert "in words of ICD 203" in done.out
 
 
-def test_a_rival_whose_fit_is_at_hand_stands_in_the_matrix(tmp_path: Path) -> None:
-    """Its column says how many times likelier a story was under it; no fit is made, and a faulty file is passed."""
+def test_a_rival_whose_fit_is_at_hand_stands_in_the_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its column says how many times likelier a story was under it; no fit is made, and a faulty file is passed.
+
+    What is said of analysts stands in the track record.
+    """
+    monkeypatch.setattr(JudgementRecord, "pooled", lambda _, model: (f"Analysts pooled of {model}.",))
     root = Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
     text = (root / MODEL).read_text(encoding="utf-8")
     (root / "models" / "faulty.toml").write_text("[model]\n", encoding="utf-8")
@@ -111,6 +117,7 @@ def test_a_rival_whose_fit_is_at_hand_stands_in_the_matrix(tmp_path: Path) -> No
     fits = sorted((root / "data" / "tiny" / "fits").iterdir())
     found = call(*again, cwd=root)
     assert found.code == 0, found.err
+    assert json.loads(found.out)["track"]["sentences"][-1] == "Analysts pooled of tiny."
     matrix = json.loads(found.out)["matrix"]
     assert matrix["rivals"] == ["rival"]
     told = [row["rivals"]["rival"] for row in matrix["rows"] if row["kind"] == "story" and row["rivals"]]

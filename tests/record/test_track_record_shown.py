@@ -15,7 +15,7 @@ import pytest
 from entries import LINK
 from places import DOCS, REPORT
 from projects import strict_json
-from track import MODEL, WEEKS, World, ask, later, noon
+from track import FOUR, MODEL, WEEKS, World, ask, later, noon
 
 from forecast.base.sanitise import EXECUTED
 from forecast.report.page import render_files
@@ -75,7 +75,8 @@ def report() -> dict[str, Any]:
 def recorded(world: World, report: dict[str, Any]) -> dict[str, Any]:
     """Give a report with the world's record."""
     report = copy.deepcopy(report)
-    return report | json.loads(json.dumps(sum_up(report, None, world.project.score(MODEL))))
+    judged = world.project.judgements.pooled(MODEL)
+    return report | json.loads(json.dumps(sum_up(report, None, world.project.score(MODEL), judged)))
 
 
 def rendered(world: World, report: dict[str, Any]) -> tuple[str, str]:
@@ -113,6 +114,29 @@ def test_a_report_tells_the_record(world: World, report: dict[str, Any]) -> None
     assert chart.takeaway.startswith("Skill: the curve of 239 resolved questions leaves the 90 % band")
     track["parts"][0] |= {"few": True}
     assert charts(data)["track"].takeaway.endswith(" independent clusters are too few to conclude anything.")
+
+
+def test_a_report_tells_how_analysts_did_and_keeps_open_questions_blind(world: World, report: dict[str, Any]) -> None:
+    """A line for the resolved questions that they judged, without a name; of open ones nothing changes a byte."""
+    world.issue(later(0), FOUR)
+    before = recorded(world, report)
+    files = rendered(world, before)
+    for analyst, probability in (("ada", 0.81), ("bo", 0.77)):
+        world.project.judgements.judge(
+            "deal", date=later(91), probability=probability, analyst=analyst, now=noon(later(3)), model=MODEL
+        )
+    assert recorded(world, report) == before
+    world.deal(later(80))
+    world.resolve(later(400))
+    data = recorded(world, report)
+    (line,) = [one for one in data["track"]["sentences"] if one.startswith("Analysts")]
+    assert re.match(r"Analysts pooled, last judgements: Brier score 0\.\d+, log score .* on 1 question, 1 of ", line)
+    schema = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(data["track"], schema["properties"]["track"])
+    for shown, was in zip(rendered(world, data), files, strict=True):
+        assert "Analysts pooled, last judgements: Brier score 0." in shown
+        assert "Analysts pooled" not in was
+        assert "ada" not in line
 
 
 def test_a_report_of_before_is_rendered_as_it_was(world: World, report: dict[str, Any]) -> None:

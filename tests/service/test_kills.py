@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 import shutil
 import signal
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING
 import databases
 import httpx
 import pytest
-from projects import PROGRAM, call, environment
+from projects import PROGRAM, call, environment, process
 from service_kills import Clients, Server, ready
 from service_scenes import MODEL, NOW, ROW, served
-from year import issued_tiny
+from year import SHORT, issued_tiny
 
 from forecast import inference
 from forecast.project.project import Project
@@ -130,6 +131,17 @@ def test_a_service_outlives_its_database_fifty_times(root: Path) -> None:
     _kill_database(root, KILLS)
 
 
+def _check_issue(project: Project) -> None:
+    """Make sure that what was issued meanwhile rests on the rows that there were, and its report says the same."""
+    issue = project.ledger.forecasts("tiny")[-1]
+    assert str(issue.as_of) == "2025-01-14"
+    model = project.model("tiny")
+    rows = project.ledger.entries("tiny", as_of=issue.as_of, watermark=issue.watermark)
+    assert model.evidence(rows, issue.as_of).hash == issue.evidence_hash
+    report = project.root / "reports" / "tiny" / "2025-01-14" / "forecast.json"
+    assert json.loads(report.read_text(encoding="utf-8")) == json.loads(issue.content)
+
+
 def _write_at_once(root: Path, writers: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BURST", 1e9)
     schema = databases.new_schema()
@@ -155,12 +167,15 @@ def _write_at_once(root: Path, writers: int, rows: int, monkeypatch: pytest.Monk
         threads = [threading.Thread(target=write, args=(k,)) for k in range(writers)]
         for one in threads:
             one.start()
+        issued = process("run", "--as-of", "2025-01-14", *SHORT, cwd=root, FORECAST_LEDGER=address)
         for one in threads:
             one.join()
         assert found == []
+        assert issued.code == 0, issued.err
+        _check_issue(project)
         there = Counter(row.source for row in project.ledger.entries("tiny"))
         assert there == Counter({"Press": 1} | {f"writer {w}, row {n}": 1 for w in range(writers) for n in range(rows)})
-        assert project.ledger.head().links == links + writers * (rows + 1)
+        assert project.ledger.head().links == links + writers * (rows + 1) + len(("report", "its short part"))
         assert project.ledger.verify() == ()
         by = Counter(row.by for row in project.ledger.log("tiny", 10**6))
         assert all(by[f"writer {w}"] == rows for w in range(writers))
@@ -169,7 +184,7 @@ def _write_at_once(root: Path, writers: int, rows: int, monkeypatch: pytest.Monk
 
 
 def test_a_few_write_at_once_to_a_database(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row is there once, by whom it was."""
+    """Every row is there once, by whom it was, and a run that is made meanwhile is whole."""
     _write_at_once(root, 4, 5, monkeypatch)
 
 

@@ -8,19 +8,17 @@ import json
 import shutil
 import socket
 import sys
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from places import ROOT
 from projects import call
 from rivals import NOW, made, prior_draws
+from service_scenes import at_a_port
 from track import issue
 
 from forecast.answers.forecast import LiveForecast
@@ -347,20 +345,8 @@ def test_stdio_serves_the_local_user(project: Project) -> None:
 @contextlib.contextmanager
 def serving(project: Project) -> Iterator[str]:
     """Serve over HTTP on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        app = mcp.http_app(project, clock, "127.0.0.1", port)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{port}/mcp"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=20)
-            assert not thread.is_alive()
+    with at_a_port(lambda port: mcp.http_app(project, clock, "127.0.0.1", port)) as address:
+        yield f"{address}/mcp"
 
 
 def over_http(url: str, token: str, *calls: tuple[str, dict[str, Any]]) -> list[CallToolResult]:
