@@ -432,6 +432,23 @@ def test_github_pulls_feeds_before_it_runs(odd: Path, tmp_path: Path) -> None:
     assert "!**/data/*/feeds/*/rejected.csv" in cache
 
 
+def test_feeds_beside_a_ledger_that_is_elsewhere(tmp_path: Path) -> None:
+    """The pull reaches PostgreSQL as the run does, even if no feed has an address, and is told who it is there."""
+    job = Job(("/usr/bin/forecast",), Path("/srv/x"), "tiny", (), dt.time(6), pulls=True, remote=True)
+    units = systemd_files(job, "me")
+    for name in ("forecast-x-pull.service", "forecast-x.service"):
+        assert "PrivateNetwork" not in units[name]
+        assert "Wants=network-online.target" in units[name]
+        assert "EnvironmentFile=-/etc/forecast-x.env\n" in units[name]
+    (text,) = github_files(job, None).values()
+    path = tmp_path / "forecast.yml"
+    path.write_text(text)
+    assert check_workflow(path) == 0
+    steps = {step.get("name"): step for step in yaml.safe_load(text)["jobs"]["forecast"]["steps"]}
+    assert "[feeds,postgres]" in steps["Install"]["run"]
+    assert steps["Pull feeds"]["env"] == steps["Forecast"]["env"]
+
+
 def test_a_project_without_feeds_is_scheduled_as_before(root: Path) -> None:
     """Nothing is pulled, and no unit may reach the network."""
     for scheduler in ("cron", "systemd"):
