@@ -51,7 +51,7 @@ class ChannelAhead:
     exposure: float
     expected: Expected
 
-    def to_dict(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Give plain JSON types."""
         days = {"first": self.first.isoformat(), "last": self.last.isoformat()}
         return {"label": self.label, **days, "exposure": self.exposure, **asdict(self.expected)}

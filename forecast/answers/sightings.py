@@ -126,7 +126,7 @@ class Sightings(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types; ``channels`` only where one was counted."""
-        counted = {"channels": {row.channel: row.to_dict() for row in self.channels}} if self.channels else {}
+        counted = {"channels": {row.channel: row.plain() for row in self.channels}} if self.channels else {}
         return {
             "format": FORMAT,
             "model": self.model,

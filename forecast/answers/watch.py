@@ -83,7 +83,7 @@ class WatchedChannel:
     gain: float
     gain_mcse: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Give plain JSON types."""
         return {**asdict(self), "first": self.first.isoformat(), "last": self.last.isoformat()}
 
@@ -159,7 +159,7 @@ class WatchList(Shown):
             **asdict(self),
             **{name: getattr(self, name).isoformat() for name in ("date", "as_of", "until")},
             "rows": [asdict(row) for row in self.rows],
-            "channels": [row.to_dict() for row in self.channels],
+            "channels": [row.plain() for row in self.channels],
             "left_out": dict(self.left_out),
             "trust": self.trust.to_dict(),
             "sentences": list(self.sentences),

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from forecast import jobs
+from forecast import feeds, jobs
 from forecast.base.errors import ForecastError, InputError
 from forecast.base.files import make_folder, replace_file
 from forecast.cli.options import HERE, JsonOption, ModelOption, ProjectOption, open_model, open_project, utc_now, warn
 from forecast.cli.printing import print_json, shown
 from forecast.project import ledgers
+from forecast.project.feeds import feeds_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -175,10 +176,10 @@ def _units(
     options: list[str] = ["--model", of.spec.name]
     options += [part for text in notify_if for part in ("--notify-if", text)]
     options += ["--timeout", f"{timeout:g}"] if timeout is not None else []
-    feeds = found.feeds(of, now=utc_now())
+    folder = feeds_folder(found.root, of)
     job = jobs.Job(
         _program(), found.root, of.spec.name, tuple(options), jobs.read_time(at), timeout,
-        pulls=bool(feeds.names), network=feeds.downloading,
+        pulls=bool(feeds.feed_files(folder)), network=feeds.downloads(folder),
         remote=ledgers.ledger_place(found.root).address is not None,
     )  # fmt: skip
     _warn_of_variable(scheduler, job.name)

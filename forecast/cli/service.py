@@ -69,7 +69,8 @@ def worker(
     Example: `forecast worker --once`
     """
     service, stop = _service(), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # By a thread of its own: the one that is interrupted may hold the event's lock.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop.set).start())
     service.work(open_project(project).root, utc_now, stop=stop, on_job=_say, once=once)
     _say("no run is waiting" if once else "stopped")
 

@@ -1,4 +1,5 @@
 from .blank import blank_feed as blank_feed
+from .feed_file import downloads as downloads
 from .feed_file import feed_files as feed_files
 from .feed_file import find_feed as find_feed
 from .feed_file import load_feed as load_feed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -267,6 +268,15 @@ def require_own_channels(feeds: Mapping[str, FeedFile]) -> None:
 def feed_files(folder: Path) -> dict[str, Path]:
     """Feed files in the folder of a dataset's feeds, by name."""
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def downloads(folder: Path) -> bool:
+    """Whether a feed in the folder downloads its files; one whose file has faults does not."""
+    for path in feed_files(folder).values():
+        with suppress(InputError):
+            if load_feed(path).feed.url is not None:
+                return True
+    return False
 
 
 def find_feed(folder: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     from forecast.feeds.health import FeedAge, Health
     from forecast.feeds.pull import Feed, Pulled
     from forecast.feeds.suggestions import Suggestion, Verdict
+    from forecast.inference.model import Model
     from forecast.ledger.check import Vocabulary
     from forecast.ledger.issued import Added
     from forecast.project.dataset import Dataset
+
+
+FOLDER = "feeds"
+
+
+def feeds_folder(root: Path, model: Model) -> Path:
+    """Folder of the feed files of a model's dataset, in the project at ``root``."""
+    return root / "data" / model.spec.model.dataset / FOLDER
 
 
 class Feeds:
@@ -33,7 +42,7 @@ class Feeds:
         """Point at the feeds of a dataset; ``locked()`` holds the project's lock."""
         self.dataset = dataset
         self._locked = locked
-        self.folder = dataset.folder / "feeds"
+        self.folder = dataset.folder / FOLDER
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,15 +56,6 @@ class Feeds:
     @cached_property
     def _vocabulary(self) -> Vocabulary:
         return self.dataset.vocabulary()
-
-    @property
-    def downloading(self) -> bool:
-        """Whether a feed downloads its files; one whose file has faults does not."""
-        for path in feeds.feed_files(self.folder).values():
-            with suppress(InputError):
-                if feeds.load_feed(path).feed.url is not None:
-                    return True
-        return False
 
     def get(self, name: str) -> Feed:
         """Read a feed; `FeedFileError` if its file has faults, `InputError` if there is none."""
