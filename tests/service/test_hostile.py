@@ -115,10 +115,17 @@ def _opened(browser: Browser, team: Served, person: str, path: str = "/") -> Ite
 
 
 @pytest.fixture(scope="module")
-def sight(browser: Browser, hostile: Served) -> Generator[Sight]:
+def page(browser: Browser, hostile: Served) -> Generator[Sight]:
     """Open the page as somebody whose name is hostile too."""
     with _opened(browser, hostile, HOSTILE[2]) as found:
         yield found
+
+
+@pytest.fixture
+def sight(page: Sight) -> Sight:
+    """Give the open page, without the faults of another test."""
+    page.faults.clear()
+    return page
 
 
 def test_rows_jobs_and_names_are_shown_as_text(sight: Sight) -> None:
