@@ -62,16 +62,16 @@ class Anchor:
 
     def unloaded(self) -> Anchor:
         """Give the same anchor without anything in memory."""
-        return Anchor(
-            self.space, self.name, self._load, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
-            complaints=self.complaints,
-        )  # fmt: skip
+        return self._with(self._load)
 
     def part(self, rows: Ints) -> Anchor:
         """Give some of the draws, which are taken to be no better than the others: their efficiency is the whole's."""
         draws = Draws(*(np.ascontiguousarray(array[rows]) for array in self.blocks.draws))
+        return self._with(lambda: draws)
+
+    def _with(self, load: Callable[[], Draws]) -> Anchor:
         return Anchor(
-            self.space, self.name, lambda: draws, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
+            self.space, self.name, load, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
             complaints=self.complaints,
         )  # fmt: skip
 

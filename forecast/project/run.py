@@ -93,7 +93,10 @@ def run(  # noqa: PLR0913 - everything that a run brings together
     if earlier and reporting.same_report(there := read(earlier[-1]), core):
         return Issue(earlier[-1], there, reports.write(there, words), new=False)
     how.on_stage("explaining")
-    newest, before = (read(rows[-1]) if rows else None for rows in (issues, [r for r in issues if r.as_of <= as_of]))
+    newest = before = read(issues[-1]) if issues else None
+    until = tuple(row for row in issues if row.as_of <= as_of)
+    if until[-1:] != issues[-1:]:  # the newest is of a later day
+        before = read(until[-1]) if until else None
     data = core | _plain(reporting.brief(asked, newest, refit, rivals()))
     data |= _plain(reporting.sum_up(data, before, score(), judged()))
     with reports.ready(data, words) as folder:

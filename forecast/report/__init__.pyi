@@ -9,11 +9,10 @@ from .headline import exclusive_with as exclusive_with
 from .headline import in_words as in_words
 from .index import index_data as index_data
 from .index import render_index as render_index
-from .older import readable as readable
+from .page import legible as legible
 from .page import render_files as render_files
 from .post_mortem import post_mortem_name as post_mortem_name
 from .post_mortem import render_post_mortem as render_post_mortem
-from .sections.all_sections import all_charts as all_charts
 from .sections.matrix import matrix_tables as matrix_tables
 from .sections.track import track_chart as track_chart
 from .sections.watch import watch_table as watch_table

@@ -19,10 +19,10 @@ from forecast.base.sanitise import one_line
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
 from forecast.report.headline import in_words
 from forecast.report.markdown import render_markdown
-from forecast.report.older import readable
+from forecast.report.older import UNREADABLE, readable
 from forecast.report.rendering import render_template, web_address
 from forecast.report.sandbox import Sandbox
-from forecast.report.sections.all_sections import all_charts
+from forecast.report.sections.all_sections import all_charts, all_tables
 from forecast.report.views import short_title
 
 if TYPE_CHECKING:
@@ -76,6 +76,17 @@ SCRIPT = """
 """
 
 
+def legible(data: Mapping[str, Any]) -> tuple[dict[str, Chart], Mapping[str, Any]]:
+    """Give the charts of report data and what of the data this version can show (see `readable`); drawn once if all."""
+    try:
+        found = all_charts(data)
+        all_tables(data)
+    except UNREADABLE:
+        data = readable(data)
+        found = all_charts(data)
+    return found, data
+
+
 def render_files(data: Mapping[str, Any], templates: Sequence[Path], words: str | None = None) -> dict[str, bytes]:
     """Give the files of a report by name: the page, the Markdown with its pictures beside it, and last the data.
 
@@ -90,8 +101,8 @@ def render_files(data: Mapping[str, Any], templates: Sequence[Path], words: str 
         If a template cannot be read or is faulty.
 
     """
-    library, legible = Library(), readable(data)
-    found, said = all_charts(legible), in_words(legible, words)
+    found, shown = legible(data)
+    library, said = Library(), in_words(shown, words)
     drawn = {name: chart.svg() for name, chart in found.items()}
     alone = {name: _alone(svg).encode() for name, svg in drawn.items()}
     files = {name: f"{name}-{hashlib.sha256(svg).hexdigest()[:8]}.svg" for name, svg in alone.items()}

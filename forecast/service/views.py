@@ -97,7 +97,7 @@ def _drawn(desk: Desk, issue: Issue) -> dict[str, tuple[str, str, str]]:
     """Give each picture of an issue, its takeaway and what it shows, drawn once."""
 
     def draw() -> dict[str, tuple[str, str, str]]:
-        charts = report.all_charts(report.readable(desk.project.track_record.whole(issue)))
+        charts, _ = report.legible(desk.project.track_record.whole(issue))
         there = [(name, charts[name]) for name in PICTURES if name in charts]
         return {name: (one.svg(), one.takeaway, one.alt) for name, one in there}
 
