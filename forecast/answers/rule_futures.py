@@ -9,7 +9,8 @@ import numpy as np
 
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.engine.blocks import Draws
-from forecast.engine.simulate import between, simulate_paths
+from forecast.engine.events import Watched, counted_by_day, simulate_events
+from forecast.engine.simulate import simulate_paths
 from forecast.evidence.resolution_rules import record_since, told_stories
 from forecast.theory.statespace import chain_of
 
@@ -17,16 +18,13 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection, Sequence
 
-    from numpy.typing import NDArray
-
     from forecast.engine.arrays import Floats, Ints, Masks
+    from forecast.engine.events import Counts
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.theory.outcomes import Rule
     from forecast.theory.spec import ModelSpec
     from forecast.theory.statespace import StateSpace
-
-    type Counts = NDArray[np.int32]
 
 
 MOST = 1000  # events a year of one indicator: more make no difference to any rule, and their number may be endless
@@ -83,14 +81,6 @@ def ratio(part: Floats, whole: Floats, times: int, weights: Floats, efficiency: 
 # What happens.
 
 
-class _Events(NamedTuple):
-    """What is seen in simulated futures, in the order of draw and time."""
-
-    draw: Ints
-    day: Ints  # 0 is the day behind as_of
-    indicator: Ints  # a position among those simulated
-
-
 class Known(NamedTuple):
     """What is on file on the day before the first simulated one: rows, and the one-offs that are closed."""
 
@@ -110,52 +100,28 @@ class Future:
         self._named = _named(space.spec)
         self._members = {name: space.members(row.states) for name, row in space.spec.outcomes.items()}
         closed = known.closed if known else ()
-        self._one_offs = [
-            (k, self._named.index(row.reset_by) if row.reset_by else -1, name in closed)
-            for k, name in enumerate(self._named)
-            if not (row := space.spec.indicators[name]).repeats
-        ]
-        self._log_rate = draws.log_rate
-        states = np.stack(np.unravel_index(np.arange(space.size), tuple(space.sizes)), axis=1)
         own = np.array([space.indicators.index(name) for name in self._named], dtype=np.int64)
-        columns = space.emission_offset[own] + states[:, space.indicator_stage[own]]  # (K, n)
-        per_year = np.exp(np.minimum(draws.log_lambda, math.log(MOST)))
-        edges = np.zeros((draws.size, space.size, own.size + 1))
-        np.cumsum(per_year[:, columns], axis=2, out=edges[:, :, 1:])
-        self._edges = edges.reshape(-1, own.size + 1)  # by draw and joint state
+        rows = [space.spec.indicators[name] for name in self._named]
+        self._watched = Watched(
+            stage=space.indicator_stage[own],
+            column=space.emission_offset[own],
+            once=np.array([not row.repeats for row in rows], dtype=np.bool_),
+            reset_by=np.array(
+                [self._named.index(row.reset_by) if row.reset_by else -1 for row in rows], dtype=np.int64
+            ),
+            closed=np.array([name in closed for name in self._named], dtype=np.bool_),
+        )
+        self._draws = draws
 
     def run(self, rng: np.random.Generator, start: Ints) -> None:
         """Simulate anew from the states ``start`` (S, L)."""
-        space = self._space
-        years = np.full(self._days // self._length, self._length / DAYS_PER_YEAR)
-        path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
-        joint: Ints = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes)))
-        self._joint = joint
-        cell = (np.arange(len(start))[:, None] * space.size + joint).ravel()  # draw and joint state of every step
-        total = self._edges[cell, -1]
-        many = rng.poisson(total * years[0])
-        place = np.repeat(np.arange(cell.size), many)
-        draw, step = np.divmod(place, years.size)
-        indicator = between(self._edges, cell[place], rng.random(place.size) * total[place])
-        passed = rng.random(place.size)  # of the step, when it happens; those of one step are put in order
-        several = np.flatnonzero(many[place] > 1)
-        passed[several] = passed[several][np.lexsort((passed[several], place[several]))]
-        day = step * self._length + (passed * self._length).astype(np.int64)
-        self._events = self._once(_Events(draw, day, indicator))
+        space, steps = self._space, self._days // self._length
+        years = np.full(steps, self._length / DAYS_PER_YEAR)
+        path = simulate_paths(rng, chain_of(space), years, self._draws.log_rate, start)
+        self._joint: Ints = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes)))
+        per_day = self._draws.log_lambda - math.log(DAYS_PER_YEAR)
+        self._events = simulate_events(rng, self._watched, per_day, MOST / DAYS_PER_YEAR, path, self._length)
         self._counts: dict[tuple[frozenset[str], int | None, tuple[str, ...]], Counts] = {}
-
-    def _once(self, events: _Events) -> _Events:
-        """Leave out what a one-off cannot do: happen again before what resets it was seen."""
-        kept, before = np.ones(events.draw.size, dtype=np.bool_), None
-        while before is None or (kept != before).any():  # what resets may itself be a one-off, and so on
-            before = kept.copy()
-            for own, reset, closed in self._one_offs:
-                concern = np.flatnonzero((events.indicator == own) | ((events.indicator == reset) & before))
-                draw, is_own = events.draw[concern], events.indicator[concern] == own
-                first = np.diff(draw, prepend=-1) > 0
-                after_own = np.concatenate([[False], is_own[:-1]]) & ~first
-                kept[concern[is_own]] = ~(after_own | (first & closed))[is_own]
-        return _Events(events.draw[kept], events.day[kept], events.indicator[kept])
 
     def held(self, outcome: str) -> Masks:
         """(S, days) whether an outcome holds at the end of each day."""
@@ -188,20 +154,11 @@ class Future:
     def _count(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Counts:
         """(S, days) stories that a clause counts on each day; beside ``records`` those since they are all in force."""
         window = 7 * (rule.within_weeks or 0)
-        of = np.isin(self._events.indicator, [self._named.index(name) for name in rule.of])
-        shape = (len(self._joint), self._days)
-        places = self._events.draw[of] * self._days + self._events.day[of]
-        total = np.cumsum(np.bincount(places, minlength=math.prod(shape)).reshape(shape), axis=1, dtype=np.int32)
-        recent = total.copy()
-        recent[:, window:] -= total[:, :-window]
-        days = np.arange(self._days) + 1
+        of = np.isin(self._named, rule.of)
+        always = np.ones((len(self._joint), self._days), dtype=np.bool_)
+        counted = counted_by_day(self._events, of, window, always if on_record is None else on_record, self._days)
         if on_record is None:
-            return recent + self._earlier(rule, window, None)
-        # Days of a stretch on record share its beginning, and what had been told before it.
-        begins = on_record & ~np.pad(on_record, ((0, 0), (1, 0)))[:, :-1]
-        start = np.maximum.accumulate(np.where(begins, days - 1, 0), axis=1)
-        before = np.where(start > 0, np.take_along_axis(total, np.maximum(start - 1, 0), axis=1), 0)
-        counted = np.minimum(recent, total - before)
+            return counted + self._earlier(rule, window, None)
         if self._known is None:
             return counted
         since = [record_since(self._space, self._known.entries, name, self._known.as_of) for name in records]

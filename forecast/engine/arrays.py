@@ -152,3 +152,14 @@ def steps_between(cells: Cells, first: int, last: int) -> Cells:
     return cells._replace(
         years=cells.years[first:last], what=what, value=cells.value[here], observed=cells.observed[here]
     )
+
+
+def used_sets(cells: Cells) -> Cells:
+    """Give the same cells with those availability sets that they name, in the order of their first cells."""
+    named = cells.what[:, 4]
+    sets = np.array(list(dict.fromkeys(named[named >= 0].tolist())), dtype=np.int64)
+    place = np.full(cells.available.shape[0] + 1, -1)
+    place[sets] = np.arange(sets.size)
+    what = cells.what.copy()
+    what[:, 4] = place[named]
+    return cells._replace(what=what, available=cells.available[sets], false=cells.false[sets])

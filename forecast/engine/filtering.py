@@ -51,6 +51,7 @@ class Evaluation:
     log_likelihood: Floats  # (S,)
     states: Floats
     path: Floats | None  # (S, T, K)
+    on_log_scale: bool = False  # whether states of some draw were too far apart for a float on the way
 
     @property
     def now(self) -> Floats:
@@ -83,6 +84,7 @@ def evaluate(
     joint = int(np.prod(chain.sizes))
     start = blocks.start if start is None else start
     value = np.zeros((blocks.count, BLOCK))
+    apart = np.zeros(blocks.count, np.bool_)
     states = start.copy()
     steps = cells.years.size
     whole = np.empty((blocks.size if path else 0, steps, joint))
@@ -92,19 +94,22 @@ def evaluate(
     def work(first: int, last: int) -> None:
         _evaluate_range(
             chain, cells, edges, blocks.rate, blocks.emission, mask, first, last, path == "smoothed", value, states,
-            whole,
+            whole, apart,
         )  # fmt: skip
 
     in_threads(blocks.count, work)
-    return Evaluation(value.ravel()[: blocks.size], states, whole if path else None)
+    return Evaluation(value.ravel()[: blocks.size], states, whole if path else None, bool(apart.any()))
 
 
 @kernel
 def _evaluate_range(
     chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, mask: Floats, first: int, last: int,
-    smooth: bool, value: Floats, states: Floats, whole: Floats,
+    smooth: bool, value: Floats, states: Floats, whole: Floats, apart: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Evaluate blocks ``first`` to ``last``; ``states`` holds the start and receives the end."""
+    """Evaluate blocks ``first`` to ``last``; ``states`` holds the start and receives the end.
+
+    ``apart`` (blocks,) receives whether a block had draws that only the log scale could hold.
+    """
     steps, joint = cells.years.size, states.shape[1]
     offsets = table_offsets(chain.sizes)
     table = np.empty((offsets[-1], BLOCK))
@@ -156,6 +161,7 @@ def _evaluate_range(
             )  # fmt: skip
         for b in range(BLOCK):
             if thin[b]:
+                apart[block] = True
                 log_mass[b] = on_log_scale(
                     chain, cells, rate[block, :, b].copy(), emission[block, :, b].copy(), before[:, b], mask,
                     smooth, states[block, :, b], kept[:, :, b],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, SELECTIVE, Cells, Chain
+from forecast.engine.arrays import ASSESSMENT, COUNTED, COVERED, SELECTIVE, Cells, Chain, table_offsets
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
@@ -28,56 +28,44 @@ def choose(rng: np.random.Generator, weights: Floats) -> Ints:
     return (edges <= rng.random((len(weights), 1)) * edges[:, -1:]).sum(axis=1)
 
 
-@kernel
-def between(edges: Floats, rows: Ints, values: Floats) -> Ints:
-    """(N,) the last column of ``edges`` (R, n + 1) whose edge in a value's row is not above it; n is never one.
-
-    Edges of a row ascend from 0, and no value is below.
-    """
-    found = np.empty(values.size, np.int64)
-    for k in range(values.size):
-        row, value = edges[rows[k]], values[k]
-        here, above = 0, row.size - 1
-        while above - here > 1:
-            middle = (here + above) // 2
-            if row[middle] > value:
-                above = middle
-            else:
-                here = middle
-        found[k] = here
-    return found
-
-
 def simulate_start(rng: np.random.Generator, chain: Chain, start: Floats) -> Ints:
     """(S, L) states before the first step, from the start probabilities (S, Σn) of the stages."""
     parts = np.split(start, np.cumsum(chain.sizes)[:-1], axis=1)
     return np.stack([choose(rng, part) for part in parts], axis=1)
 
 
+@kernel
 def simulate_paths(rng: np.random.Generator, chain: Chain, years: Floats, log_rate: Floats, states: Ints) -> Ints:
     """(S, T, L) states at the end of every step under rates (S, R) per year, from ``states`` (S, L) before the first.
 
     ``years`` (T,) are the durations of the steps.
     """
-    size, rows, now = len(log_rate), np.arange(len(log_rate)), states.copy()
-    rates: list[Floats] = []
-    contexts = 1
-    for stage, n in enumerate(chain.sizes.tolist()):
-        rate = np.zeros((size, contexts, n, n))
-        for k in np.flatnonzero(chain.rate_table[:, 0] == stage):
-            _, context, from_, to = chain.rate_table[k]
-            rate[:, context, from_, to] = np.exp(log_rate[:, k])
-        rates.append(rate)
-        contexts *= n
-    path = np.empty((size, years.size, chain.sizes.size), dtype=np.int64)
-    for t, duration in enumerate(years.tolist()):
-        context = np.zeros(size, dtype=np.int64)
-        for stage, n in enumerate(chain.sizes.tolist()):
-            away = rates[stage][rows, context, now[:, stage]]
-            moves = np.flatnonzero(rng.random(size) < -np.expm1(-duration * away.sum(axis=1)))
-            now[moves, stage] = choose(rng, away[moves])
-            context = context * n + now[:, stage]
-        path[:, t] = now
+    size, levels = log_rate.shape[0], chain.sizes.size
+    offsets = table_offsets(chain.sizes)
+    away = np.zeros(offsets[-1])  # rates of one draw, from a state of a stage in its context to another
+    path = np.empty((size, years.size, levels), np.int64)
+    now = np.empty(levels, np.int64)
+    for s in range(size):
+        for k in range(chain.rate_table.shape[0]):
+            stage, context, a, b = chain.rate_table[k]
+            n = chain.sizes[stage]
+            away[offsets[stage] + (context * n + a) * n + b] = np.exp(log_rate[s, k])
+        now[:] = states[s]
+        for t in range(years.size):
+            context = 0
+            for stage in range(levels):
+                n = chain.sizes[stage]
+                first = offsets[stage] + (context * n + now[stage]) * n
+                total = away[first : first + n].sum()
+                if rng.random() < -np.expm1(-years[t] * total):
+                    left, to = rng.random() * total, -1
+                    for y in range(n):  # never a state that cannot be entered, whatever is rounded
+                        if away[first + y] > 0.0 and (to < 0 or left >= 0.0):
+                            to = y
+                            left -= away[first + y]
+                    now[stage] = to
+                context = context * n + now[stage]
+            path[s, t] = now
     return path
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.engine.blocks import Blocks, Draws
-from forecast.engine.filtering import evaluate
+from forecast.engine.remembering import Filter
 from forecast.quantities.from_draws import ask
 from forecast.theory.statespace import chain_of
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from forecast.engine.arrays import Cells, Floats, Ints
+    from forecast.engine.filtering import Evaluation
     from forecast.engine.propagate import Ahead, Horizons
     from forecast.theory.statespace import StateSpace
 
@@ -80,12 +81,20 @@ class Anchor:
         rows = thin(self.blocks.size, many)
         return self if rows is None else self.part(rows)
 
+    def evaluate(self, cells: Cells) -> Evaluation:
+        """Give what evidence says under every draw; what other evidence begins with too is not filtered again."""
+        return self._filter.evaluate(cells)
+
+    @cached_property
+    def _filter(self) -> Filter:
+        return Filter(self.blocks)
+
     @cached_property
     def log_likelihood(self) -> Floats:
         """(S,) log-likelihood of the anchor's own evidence; zeros for the prior."""
         if self.cells is None:
             return np.zeros(self.blocks.size)
-        return evaluate(self.blocks, self.cells).log_likelihood
+        return self.evaluate(self.cells).log_likelihood
 
     def ahead(self, horizons: Horizons) -> Ahead:
         """Give the values of the states at ``horizons``; those asked for last are kept."""

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from forecast.base.errors import UntrustworthyError
-from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.pareto import Weights, equal_weights, k_hat_limit, smooth_weights
 from forecast.evidence.containment import cell_keys, contains, same_cells, watched_cells
 from forecast.inference.trust import excess_error, gate
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from forecast.engine.arrays import Cells
+    from forecast.engine.filtering import Evaluation
     from forecast.evidence.compilation import Evidence
     from forecast.inference.anchor import Anchor
     from forecast.quantities.estimate import Policy, Quantity, Trust
@@ -88,7 +88,7 @@ def reweigh(anchor: Anchor, evidence: Evidence) -> Posterior:
         If the evidence is impossible under every draw.
 
     """
-    found = possible(anchor.space, evidence, evaluate(anchor.blocks, evidence.cells))
+    found = possible(anchor.space, evidence, anchor.evaluate(evidence.cells))
     if anchor.cells is not None and same_cells(anchor.cells, evidence.cells):
         weights = equal_weights(anchor.blocks.size)
     else:

@@ -10,9 +10,11 @@ import datetime as dt
 
 import numpy as np
 
+from forecast.answers.rule_probability import rule_probabilities
 from forecast.engine.blocks import Draws
 from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.history import history_log_likelihoods
+from forecast.engine.many import likelihoods, unseen
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.likelihood_ops import KERNELS, address_of
 from forecast.inference.model import Model
@@ -38,7 +40,11 @@ def main() -> None:
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
     assert found.quantities  # noqa: S101 - read for what it compiles
-    cell_densities_of_draws(chain_of(space), found.evidence.cells, np.exp(draws.log_lambda))
+    assert rule_probabilities(found, (), seed=0)  # noqa: S101
+    cells, start = found.evidence.cells, found.anchor.blocks.start
+    likelihoods(found.anchor.blocks, cells, cells.observed[None], start)
+    unseen(found.anchor.blocks, cells, np.array([[-1]]), start, start, np.ones(COUNT))
+    cell_densities_of_draws(chain_of(space), cells, np.exp(draws.log_lambda))
     for name in KERNELS:
         address_of(name)
     history_log_likelihoods(spans, rng.normal(0.0, 1.0, (COUNT, len(spans.rate_table))))

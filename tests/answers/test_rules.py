@@ -271,7 +271,7 @@ def test_a_balance_is_simulated_as_it_is_read_off_rows(clauses: tuple[Rule, ...]
     row = spec.outcomes["shots"].model_copy(update={"resolves": clauses})
     loose = row.model_copy(update={"resolves": (*clauses[:-1], BALANCE.model_copy(update={"no_fewer_than": ()}))})
     only = spec.model_copy(update={"outcomes": {"balance": row, "told": loose}})
-    found = posterior_of(only, [parameters_of(spec, 4)], [], size=20)
+    found = posterior_of(only, [parameters_of(spec, 4)], [], size=60)
     space, draws = found.space, Kept.of(found, 1).draws
     file = [sighting("march", AS_OF - 2 * DAY), sighting("march", AS_OF - 9 * DAY), sighting("shot", AS_OF - 5 * DAY)]
     future = Future(space, draws, 12, Known(AS_OF, file, ()))
@@ -279,7 +279,7 @@ def test_a_balance_is_simulated_as_it_is_read_off_rows(clauses: tuple[Rule, ...]
     future.run(rng, simulate_start(rng, chain_of(space), draws.start))
     told = future.met("balance")
     inside = space.members({"far": ("high",)})[future._joint]
-    for draw in range(20):
+    for draw in range(60):
         own = future._events.draw == draw
         rows = [
             sighting(future._named[what], AS_OF + (1 + int(day)) * DAY, id=f"{k}")
@@ -290,7 +290,7 @@ def test_a_balance_is_simulated_as_it_is_read_off_rows(clauses: tuple[Rule, ...]
             rows.append(Observation(id=f"r{day}", state=name, date=date, grade="A1", source="us", reported_on=date))
         read = [met(space, [*file, *rows], "balance", AS_OF + (1 + day) * DAY) for day in range(84)]
         assert told[draw].tolist() == read
-    assert 0.05 < told.mean() < future.met("told").mean() - 0.02
+    assert 0.05 < told.mean() < future.met("told").mean() - 0.01
 
 
 def test_a_model_may_have_no_rule_of_stories() -> None:
