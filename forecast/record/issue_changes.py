@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from forecast.ledger.issued import Issue
 
 
-EDGE = 1e-9  # log-odds of probabilities nearer to 0 or 1 are cut
-
-
 def _series(report: Mapping[str, Any], outcome: str) -> list[Mapping[str, Any]]:
     """List what was said of an outcome now and at the horizons, in the order of dates."""
     rows = [
@@ -36,21 +33,17 @@ def last_date(report: Mapping[str, Any], outcome: str) -> dt.date | None:
 
 
 def issued_of(report: Mapping[str, Any], outcome: str, date: dt.date) -> Estimate | None:
-    """Read what was issued of a day, between horizons by log-odds; None where nothing was."""
+    """Read what was issued of a day, on a straight line between horizons; None where nothing was."""
     rows = _series(report, outcome)
     days = [dt.date.fromisoformat(row["date"]).toordinal() for row in rows]
     wanted = date.toordinal()
     if not rows or not days[0] <= wanted <= days[-1]:
         return None
-    if wanted in days:
-        return Estimate(**rows[days.index(wanted)]["estimate"])
 
     def at(name: str) -> float:
-        p = np.clip([row["estimate"][name] for row in rows], EDGE, 1 - EDGE)
-        return float(1 / (1 + np.exp(-np.interp(wanted, days, np.log(p / (1 - p))))))
+        return float(np.interp(wanted, days, [row["estimate"][name] for row in rows]))
 
-    error = float(np.interp(wanted, days, [row["estimate"]["mcse"] for row in rows]))
-    return Estimate(at("mean"), at("low"), at("high"), error)
+    return Estimate(at("mean"), at("low"), at("high"), at("mcse"))
 
 
 def baseline(issued: Issue) -> Baseline:

@@ -48,10 +48,10 @@ class ModelNumbers:
     def on(self, asked: Stated, day: dt.date, *, shown: bool = False) -> Number | None:
         """Read what the last prompt issue as of a day states of a question; None if none speaks of it.
 
-        Of a date *at* which something is asked it states what lies between its horizons by log-odds. Where it states
-        nothing, as of a date before its first horizon, or of a window *by* a date, which begins with the issue that
-        asks for it, an earlier one stands for `FRESH` days. To be ``shown`` and not scored, one of any age stands, and
-        where no issue was prompt, a late one.
+        Of a date *at* which something is asked it states what lies between its horizons, on a straight line. Where it
+        states nothing, as of a date before its first horizon, or of a window *by* a date, which begins with the issue
+        that asks for it, an earlier one stands for `FRESH` days. To be ``shown`` and not scored, one of any age stands,
+        and where no issue was prompt, a late one.
         """
         days = self._prompt or (self._days if shown else [])
         for last in reversed(days[: bisect.bisect_right(days, day)]):

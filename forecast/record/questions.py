@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
@@ -147,7 +146,7 @@ def _curves(rows: Iterable[Stated]) -> dict[str, _Curve]:
 
 
 def between(before: Sequence[Stated], outcome: str, date: dt.date) -> float | None:
-    """Read what an issue stated of a date, between its horizons by log-odds; None outside them."""
+    """Read what an issue stated of a date, on a straight line between its horizons; None outside them."""
     curve = _curves(row for row in before if row.outcome == outcome).get(outcome)
     return curve and _at(curve, date)
 
@@ -159,9 +158,8 @@ def _at(curve: _Curve, date: dt.date) -> float | None:
     right = bisect_left(days, wanted)
     if days[right] == wanted:
         return probabilities[right]
-    low, high = (math.log(p / (1 - p)) for p in map(pulled, probabilities[right - 1 : right + 1]))
     share = (wanted - days[right - 1]) / (days[right] - days[right - 1])
-    return 1 / (1 + math.exp(-(low + share * (high - low))))
+    return probabilities[right - 1] + share * (probabilities[right] - probabilities[right - 1])
 
 
 def pulled(probability: float) -> float:

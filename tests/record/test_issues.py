@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ def at(report: dict[str, Any], outcome: str) -> list[dict[str, Any]]:
 
 
 def test_its_own_dates_are_read_off(report: dict[str, Any]) -> None:
-    """A date that was spoken of has the very numbers; others lie between, by log-odds; none outside."""
+    """A date that was spoken of has the very numbers; others lie on a straight line between; none outside."""
     first, second, *_, last = at(report, "truce")
     for row in (first, second, last):
         found = issued_of(report, "truce", dt.date.fromisoformat(row["date"]))
@@ -45,14 +44,22 @@ def test_its_own_dates_are_read_off(report: dict[str, Any]) -> None:
     p, q = (row["estimate"]["mean"] for row in (first, second))
     share = 7 / (b - a).days
     between = issued_of(report, "truce", a + dt.timedelta(days=7))
-    odds = (1 - share) * math.log(p / (1 - p)) + share * math.log(q / (1 - q))
     assert between is not None
-    assert between.mean == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-12)
+    assert between.mean == pytest.approx((1 - share) * p + share * q, abs=1e-12)
     assert last_date(report, "truce") == dt.date.fromisoformat(last["date"])
     assert issued_of(report, "truce", dt.date.fromisoformat(last["date"]) + dt.timedelta(days=1)) is None
     assert issued_of(report, "truce", dt.date(2026, 1, 7)) is None
     assert issued_of(report, "nobody", a) is None
     assert last_date(report, "nobody") is None
+
+
+def test_what_was_not_yet_so_begins_at_once(report: dict[str, Any]) -> None:
+    """Of a week before the first horizon, an issue without a deal says its share of that horizon, not nothing."""
+    first = at(report, "deal")[0]
+    assert issued_of(report, "deal", dt.date(2026, 1, 8)).mean == 0.0  # type: ignore[union-attr]
+    soon = issued_of(report, "deal", dt.date(2026, 1, 15))
+    assert soon is not None
+    assert soon.mean == pytest.approx(first["estimate"]["mean"] / first["horizon_weeks"])
 
 
 def test_nothing_changed_between_a_report_and_itself(report: dict[str, Any]) -> None:

@@ -108,7 +108,7 @@ def test_only_the_first_that_saw_nothing_is_blind() -> None:
 
 
 def test_the_model_is_read_as_of_the_day_between_its_horizons() -> None:
-    """By log-odds between the horizons of the last prompt issue; not from one to come, nor from a late one."""
+    """On a straight line between the horizons of the last prompt issue; not from one to come, nor from a late one."""
     asked = said(0.2, at=91)
     later = [said(0.1, as_of=14, at=42), said(0.6, as_of=14, at=105)]
     late = [said(0.99, as_of=21, at=49, late=5), said(0.99, as_of=21, at=112, late=5)]
@@ -116,7 +116,7 @@ def test_the_model_is_read_as_of_the_day_between_its_horizons() -> None:
     assert numbers.on(asked, after(-1)) is None
     assert numbers.on(asked, after(13)) == (0.2, after(0), True)
     share = (91 - 42) / (105 - 42)
-    expected = expit((1 - share) * logit(0.1) + share * logit(0.6))
+    expected = (1 - share) * 0.1 + share * 0.6
     found = numbers.on(asked, after(40))
     assert (found.probability, found.as_of) == (pytest.approx(expected), after(14))
 

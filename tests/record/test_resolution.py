@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from entries import LINK
 from projects import strict_json
-from track import AS_OF, EDGE, FOUR, LAG, MODEL, TODAY, World, ask, issue, later, noon, rows_of
+from track import AS_OF, FOUR, LAG, MODEL, TODAY, World, ask, issue, later, noon, rows_of
 
 from forecast.base.errors import InputError
 from forecast.evidence.resolution_rules import met
@@ -43,12 +42,11 @@ def test_of_each_date_the_last_prompt_issue_counts(world: World) -> None:
 
 
 def test_what_the_issue_before_said_is_read_between_its_horizons(world: World) -> None:
-    """By log-odds, for dates and not for windows, and nowhere outside."""
+    """On a straight line, for dates and not for windows, and nowhere outside."""
     world.issue(AS_OF, {**FOUR, ("deal", "at", 13): 1.0})
     world.issue(later(7), FOUR)
     by = {(row.as_of, row.kind, row.horizon_weeks): row.before for row in stated(world.project.ledger.forecasts())}
-    low, high = math.log(0.2 / 0.8), math.log((1 - EDGE) / EDGE)
-    expected = 1 / (1 + math.exp(-(low + (high - low) * 7 / 63)))
+    expected = 0.2 + 0.8 * 7 / 63
     assert by.pop((later(7), "at", 4)) == pytest.approx(expected, abs=1e-12)
     assert set(by.values()) == {None}
     world.issue(later(70), {("deal", "at", 4): 0.5})
