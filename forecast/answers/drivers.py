@@ -105,9 +105,11 @@ class Drivers(Shown):
         held = [row for row in self.held_up if row.trusted and prose.points(row.difference, row.mcse)]
         stands: dict[str, list[str]] = {}
         for row in _largest(held):
-            stands.setdefault(prose.chance(*self.without(row)), []).append(row.what)
-        if stands.pop(now, None) and not stands:
-            lines.append(f"Without any one of the events, {name} would stand where it does, at {now}.")
+            if abs(row.difference) >= prose.LEAST:
+                stands.setdefault(prose.chance(*self.without(row)), []).append(row.what)
+        stands.pop(now, None)
+        if held and not stands:
+            lines.append(f"Without any one of the events, {name} would stand within a point of {now}, where it is.")
         told = 0
         for where, whats in stands.items():
             said = whats[: SAID - told]

@@ -122,7 +122,7 @@ class WatchList(Shown):
         for row in self.rows[:3]:
             chance = prose.chance(row.chance, row.chance_mcse)
             seen, silent = prose.chance(row.if_seen, row.if_seen_mcse), prose.chance(row.if_not, row.if_not_mcse)
-            if seen == silent:
+            if seen == silent or abs(row.if_seen - row.if_not) < prose.LEAST:
                 lines.append(f"{row.label}: whether it is seen or not would hardly move {name}.")
                 continue
             lines.append(
@@ -141,7 +141,7 @@ class WatchList(Shown):
         name, label = prose.spoken(self.outcome), f"“{row.label}”"
         week = f"the week from {prose.day(row.first)} to {prose.day(row.last)}"
         quiet, loud = prose.chance(row.if_quiet, row.if_quiet_mcse), prose.chance(row.if_loud, row.if_loud_mcse)
-        if quiet == loud:
+        if quiet == loud or abs(row.if_quiet - row.if_loud) < prose.LEAST:
             return f"{label}: what is counted in {week} would hardly move {name}."
         return (
             f"{label}: {row.quiet:,} to {row.loud:,} are to be expected in {week}; {name} would stand at {quiet} if it "

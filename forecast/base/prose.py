@@ -128,22 +128,33 @@ def gap(before: Said, after: Said) -> float:
     return float(texts[1]) - float(texts[0])
 
 
+def rounded_apart(before: Said, after: Said) -> bool:
+    """Whether two probabilities look a point apart, as 3.4 and 3.6 % do, and are less than half a point apart."""
+    return round(abs(gap(before, after))) == 1 and abs(after[0] - before[0]) < LEAST
+
+
 def points_apart(before: Said, after: Said, mcse: float) -> str | None:
     """Say how far apart two probabilities are that a reader sees: ``3 points``; None where it is not told from none.
 
-    ``mcse`` is the error of the difference. What is said is the difference of what is shown.
+    ``mcse`` is the error of the difference. What is said is the difference of what is shown, but for a point that is
+    only there because one of them was rounded up.
     """
     if abs(after[0] - before[0]) <= NOISE * mcse:
         return None
     size = round(abs(gap(before, after)))
-    if not size:
+    if not size or rounded_apart(before, after):
         return "less than a point"
     about = any(chance(*one).startswith("about ") for one in (before, after))
     return f"{'about ' if about else ''}{count(size, 'point')}"
 
 
 def signed_gap(before: Said, after: Said) -> str:
-    """Give the difference of two probabilities that a reader sees, in points with its sign: ``+3``, ``−3``, ``±0``."""
+    """Give the difference of two probabilities that a reader sees, in points with its sign: ``+3``, ``−3``, ``±0``.
+
+    It is ``+<1`` where they look a point apart and are not half as far.
+    """
+    if rounded_apart(before, after):
+        return f"{'+' if after[0] > before[0] else '−'}<1"
     size = round(gap(before, after))
     return f"{size:+d}".replace("-", "−") if size else "±0"
 

@@ -183,6 +183,9 @@ def test_a_difference_is_that_of_the_ends_as_shown(
     if told == "within error":
         assert before != after
         assert abs(one[0] - two[0]) <= 2 * e
+    elif "<" in told:
+        assert abs(after - before) == 1
+        assert abs(one[0] - two[0]) < 0.005
     else:
         assert int(told) == after - before
         assert words.points_apart(one, two, e) in {None, "less than a point"} or after != before
@@ -192,7 +195,9 @@ def test_a_difference_is_that_of_the_ends_as_shown(
     ("before", "after", "mcse", "text"),
     [
         ((0.084, 0.002), (0.046, 0.002), 0.002, "8% → 5% (−3)"),
-        ((0.084, 0.002), (0.086, 0.002), 0.0005, "8% → 9% (+1)"),
+        ((0.078, 0.002), (0.086, 0.002), 0.0005, "8% → 9% (+1)"),
+        ((0.084, 0.002), (0.086, 0.002), 0.0005, "8% → 9% (+<1)"),
+        ((0.086, 0.002), (0.084, 0.002), 0.0005, "9% → 8% (−<1)"),
         ((0.084, 0.002), (0.086, 0.002), 0.002, "8% → 9% (within error)"),
         ((0.611, 0.006), (0.571, 0.002), 0.001, "62% → 57% (−5)"),
         ((0.001, 0.0), (0.046, 0.002), 0.002, "<1% → 5% (+4)"),
@@ -319,7 +324,7 @@ def test_what_holds_it_up_is_told_as_where_it_would_stand() -> None:
 def test_what_would_not_be_seen_to_move_is_not_told() -> None:
     """Stories without which it would stand where it does get one line together, and those that agree share theirs."""
     still = account(estimate(0.05), estimate(0.05), (), tuple(line(f"S{k}", 0.003) for k in range(3)))
-    assert still[1:] == ("Without any one of the events, long war would stand where it does, at 5%.",)
+    assert still[1:] == ("Without any one of the events, long war would stand within a point of 5%, where it is.",)
     held = (line("A", 0.021), line("B", 0.019), line("C", 0.003), line("D", -0.031))
     assert account(estimate(0.05), estimate(0.05), (), held)[1:] == (
         "Without D, long war would stand at 8%.",

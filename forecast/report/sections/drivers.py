@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import chance, listed, moved, on_day, points, signed, signed_gap, spoken
+from forecast.base.prose import LEAST, chance, listed, moved, on_day, points, signed, signed_gap, spoken
 from forecast.report.chart_marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
 from forecast.report.table_cells import Table, ranked
 from forecast.report.views import without_story
@@ -59,8 +59,8 @@ def support_chart(data: Mapping[str, Any]) -> Chart | None:
         drawn |= {"number": _held_up(part, row), "effect": f"without it {chance(*without_story(part, row))}"}
     now, without = chance(part["after"]["mean"], part["after"]["mcse"]), chance(*without_story(part, first))
     takeaway = f"Without {shortened(first['what'])}, {name} would stand at {without} instead of {now}."
-    if now == without:
-        takeaway = f"Without any one of the events, {name} would stand where it does, at {now}."
+    if now == without or abs(first["difference"]) < LEAST:
+        takeaway = f"Without any one of the events, {name} would stand within a point of {now}, where it is."
     return Chart(
         "support",
         bar_spec(rows, f"percentage points of {name}"),
