@@ -98,7 +98,8 @@ class Drivers(Shown):
         size = prose.points_apart(was, here, math.hypot(self.before.mcse, self.after.mcse))
         now, then = prose.chance(*here), prose.chance(*was)
         turn = f"{size} {'lower' if total < 0 else 'higher'} than" if size else "not measurably different from what"
-        expected = f"was expected of that day as of {prose.day(self.since)} ({then})"
+        on = "earlier on this day" if self.since == self.as_of else f"as of {prose.day(self.since)}"
+        expected = f"was expected of that day {on} ({then})"
         head = f"For {prose.day(self.date)}, {name} stands at {now}, {turn} {expected}."
         moved = [row for row in self.moved if prose.points(row.difference, row.mcse)]
         lines = [f"{prose.moved(row.what, row.difference, row.mcse, name)}." for row in _largest(moved)[:SAID]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
-from forecast.report.views import days_late, without_story
+from forecast.report.views import days_late, issue_before, without_story
 from forecast.theory.exclusive import exclusive_sets
 from forecast.theory.outcomes import exclude_each_other
 
@@ -103,7 +103,7 @@ def _changed(report: Mapping[str, Any], changes: Mapping[str, Any] | None) -> st
     """Say what has moved most since the last issue."""
     if changes is None:
         return "It is the first that was issued."
-    since = f"Since the issue of {prose.day(dt.date.fromisoformat(changes['since']))}"
+    since = f"Since {issue_before(changes, report['forecast']['as_of'])}"
     since += " (back-dated)" if days_late(changes["since"], changes["issued_at"]) else ""
     compared = [row for row in changes["quantities"] if row["horizon_weeks"] == report["lead_weeks"]]
     if not compared:

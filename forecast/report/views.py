@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import adds_up, count, figure, listed, spoken
+from forecast.base.prose import adds_up, count, figure, listed, on_day, spoken
 from forecast.ledger.issued import PROMPT
 from forecast.theory.exclusive import exclusive_sets
 
@@ -24,6 +24,13 @@ def days_late(as_of: str, issued_at: str) -> int:
     """Give the days after its date on which a back-dated forecast was issued; 0 for one that was issued in time."""
     late = dt.datetime.fromisoformat(issued_at).date() - dt.date.fromisoformat(as_of)
     return late.days if late > PROMPT else 0
+
+
+def issue_before(changes: Mapping[str, Any], as_of: str) -> str:
+    """Name the issue that ``changes`` begin with, in a report as of a day: by its time if that is of the same day."""
+    if changes["since"] == as_of:
+        return f"the issue of the same day, made {changes['issued_at'][:16].replace('T', ' ')} UTC"
+    return f"the issue of {on_day(changes['since'])}"
 
 
 def issued_words(as_of: str, issued_at: str | None) -> str:

@@ -137,7 +137,7 @@ def forecast_then(rows: Sequence[Entry], day: int, date: dt.date) -> float:
 
 
 def test_another_model_s_forecast_is_read_between_its_horizons() -> None:
-    """What another version issued of a day between two of its horizons lies on a straight line; behind them nothing is."""
+    """What another version issued of a day between two of its horizons lies on a line; behind them nothing is."""
 
     def at(kind: str, day: int, mean: float) -> dict[str, object]:
         date = (START + day * DAY).isoformat()

@@ -206,7 +206,7 @@ def test_a_second_issue_says_what_changed(tmp_path: Path) -> None:
     assert report["changes"]["rows"]["added"] == ["arrests"]
     assert report["drivers"]["since_issue"] is True
     (changed,) = report["headline"]["changed"]
-    assert changed.startswith("Since the issue of 8 Jan 2026, confrontation has risen by ")
+    assert changed.startswith("Since the issue of the same day, made 2026-01-09 06:00 UTC, confrontation has risen by ")
     assert report["headline"]["why"][0].endswith(" to confrontation.")
     assert report["known"][:-2] == first.report["known"][:-2]
     assert report["known"][-1] != first.report["known"][-1]

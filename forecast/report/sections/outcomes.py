@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.base.prose import RARE, TOO_RARE, chance, change, count, on_day, signed_gap, spoken, spread
 from forecast.report.sections.rests_on import TOGETHER, shares_by_condition
 from forecast.report.table_cells import Table, dated, estimates_of, horizons
-from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, sum_label, sums
+from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, issue_before, sum_label, sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,8 +89,8 @@ def changes_table(data: Mapping[str, Any]) -> Table:
     outcomes: Mapping[str, Any] = data["model"]["outcomes"]
     rows = [[row["label"], *(moves.get((name, date), "") for date in weeks.values())] for name, row in outcomes.items()]
     return Table(
-        f"Change since the issue of {on_day(part['since'])}, of the same calendar dates, in percentage points "
-        "in brackets",
+        f"Change since {issue_before(part, data['forecast']['as_of'])}, of the same calendar dates, in percentage "
+        "points in brackets",
         ["outcome", *(on_day(date) for date in weeks.values())],
         [row for row in rows if any(row[1:])],
     )
