@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 SOURCES, INFORMATION = "ABCDE", "12345"  # F and 6 say that nobody knows; they stay
 MOSTLY = 0.6  # a link that kept more of its prior's spread rests mostly on the prior
 AS_COVERED = "the rows read as systematically covered"
-FEW = 1000  # draws that a quick look moves
+FEW = 600  # draws that a quick look moves
 NEAREST = MAX_MCSE  # largest Monte Carlo error of a difference that is told to the nearest point
 
 
