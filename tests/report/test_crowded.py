@@ -47,6 +47,7 @@ def _crowded() -> dict[str, Any]:
             rows += [row | when for row in some]
     data["forecast"]["quantities"] = rows
     names, pairs = list(data["model"]["outcomes"]), {row["horizon_weeks"]: row["date"] for row in rows if row["date"]}
+    data["headline"] |= {"exclusive": names[:-1], "others": names[-1:]}
     data["changes"] = {
         "since": "2026-01-01",
         "quantities": [
@@ -151,3 +152,75 @@ def test_a_thin_band_of_the_sentence_has_its_number(data: dict[str, Any]) -> Non
     svg = all_charts(told)["cascade"].svg()
     assert len(links) > 1
     assert all(f">{k + 1}%<" in svg for k in range(len(links)))
+
+
+def test_what_says_a_table_stays_in_sight_while_it_is_scrolled(browser: Browser, crowded: Path) -> None:
+    """On a phone a caption lies outside of what scrolls, and says that it does; on a desk every column is there."""
+    wider = "found => found.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel)"
+    hints = "found => found.map(one => one.nextElementSibling.ariaLabel)"
+    for width in (360, 1366):
+        page = _page(browser, crowded, width)
+        try:
+            page.eval_on_selector_all("details", "found => found.forEach(one => { one.open = true; })")
+            page.wait_for_timeout(200)
+            assert page.locator(".scroll .caption, table caption").count() == 0
+            rights = page.eval_on_selector_all(
+                ".caption", "found => found.map(one => one.getBoundingClientRect().right)"
+            )
+            assert max(rights) <= width
+            scrolled = page.eval_on_selector_all(".scroll", wider)
+            assert page.eval_on_selector_all(".caption.wide", hints) == scrolled
+            assert (len(scrolled) > 5) is (width == 360)
+            assert width == 360 or scrolled == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        finally:
+            page.close()
+
+
+def test_paper_holds_every_column_and_what_is_folded(browser: Browser, crowded: Path) -> None:
+    """In print no table is wider than a page of A4, what is folded is open, and a heading stays with what follows."""
+    page = _page(browser, crowded, 680)  # 18 cm
+    try:
+        page.emulate_media(media="print")
+        rights = page.eval_on_selector_all("table", "found => found.map(one => one.getBoundingClientRect().right)")
+        assert len(rights) > 10
+        assert max(rights) <= 680
+        hidden = "found => found.filter(one => !one.checkVisibility()).map(one => one.outerHTML.slice(0, 80))"
+        assert page.eval_on_selector_all("details li, details table, #assumptions blockquote", hidden) == []
+        kept = "found => [...new Set(found.map(one => getComputedStyle(one).breakAfter))]"
+        assert page.eval_on_selector_all("h2, h3, summary, .caption, figcaption", kept) == ["avoid"]
+    finally:
+        page.close()
+
+
+def test_what_print_unfolds_is_folded_again(browser: Browser, crowded: Path) -> None:
+    """The page looks after printing as it did before."""
+    page = _page(browser, crowded, 1366)
+    try:
+        page.evaluate("document.querySelector('details').open = true")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("details:not([open])").count() == 0
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details[open]").count() == 1
+    finally:
+        page.close()
+
+
+def test_few_cards_use_the_width(browser: Browser, crowded: Path) -> None:
+    """One outcome and one apart from it stand side by side, over the whole column."""
+    page = _page(browser, crowded, 1366)
+    try:
+        page.evaluate("""() => document.querySelectorAll(".groups > div").forEach(group => {
+          group.parentElement.classList.add("few");
+          group.style.setProperty("--cards", 1);
+          [...group.querySelectorAll("dl > div")].slice(1).forEach(one => one.remove());
+        })""")
+        cards = page.eval_on_selector_all(".groups dl > div", "found => found.map(one => one.getBoundingClientRect())")
+        whole = page.locator("section").first.bounding_box()
+        assert whole is not None
+        assert len(cards) == 2
+        assert cards[0]["bottom"] == pytest.approx(cards[1]["bottom"], abs=1)
+        assert cards[1]["right"] == pytest.approx(whole["x"] + whole["width"], abs=1)
+        assert cards[0]["right"] < cards[1]["left"] < cards[0]["right"] + 20
+    finally:
+        page.close()
