@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -55,6 +57,8 @@ CONFIG: dict[str, Any] = {
 ROW = 42  # pixels of a bar with its label above it
 BARS_SHOWN = 8  # bars in a picture
 LABEL = 70  # characters of a label; the tables hold the rest
+BRIEF = 48  # of one on a phone
+SIGN = 6.1  # pixels of a sign of a label
 LEAST = 2  # points that an axis spans to either side, so that next to nothing looks like it
 
 
@@ -84,6 +88,7 @@ class Chart:
         text = re.sub(
             r'href="[^"#]*#', 'href="#', text
         )  # the only addresses are of rows, and the drawer gives them a host
+        text = re.sub(r"(<text [^>]*?)(?= stroke=)", r'\g<1> paint-order="stroke"', text)
         return re.sub(r'(id="|url\(#)((?:clip|gradient)[\w]*)', rf"\g<1>{self.name}-\g<2>", text)
 
 
@@ -120,10 +125,52 @@ def anchor(row: str) -> str:
 _MARKS = frozenset("\u061c\u200e\u200f")  # they turn the direction of what follows
 
 
+_END = re.compile(r"”?(?: \([^()]{1,24}\))?$")  # what tells apart two that begin alike: a closing quote, and a date
+
+
 def shortened(text: object, most: int = LABEL) -> str:
-    """Text on one line, cut to what a label holds."""
+    """Text on one line, cut at a word to what a label holds; a closing quote and what stands in brackets are kept."""
     line = "".join(char for char in one_line(text) if char not in _MARKS)
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    if len(line) <= most:
+        return line
+    found = _END.search(line)
+    end = found.group() if found and len(found.group()) < most - 1 else ""
+    head = _whole_words(line, most - 2 - len(end))
+    opened = head.rpartition("“")[2] if "“" in head else "”"
+    return f"{head}…{end}" if "”" in opened + end else f"{head}…”{end}"
+
+
+def _whole_words(line: str, most: int) -> str:
+    """Beginning of a line that ends with a word, unless a word is so long that little would be left."""
+    head = line[:most]
+    words = head.rpartition(" ")[0] if line[most : most + 1] != " " else head
+    return (words if len(words) > most // 2 else head).rstrip()
+
+
+def told_apart(texts: Sequence[str], most: int = LABEL) -> list[str]:
+    """Texts cut to what a label holds; those that would be the same lose their middle and keep their end."""
+    lines = [shortened(text, 1000) for text in texts]
+    short = [shortened(line, most) for line in lines]
+    half = (most - 3) // 2
+    return [
+        f"{_whole_words(line, half)} … {_whole_words(line[::-1], half)[::-1]}"
+        if brief != line and short.count(brief) > 1
+        else brief
+        for line, brief in zip(lines, short, strict=True)
+    ]
+
+
+def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move labels apart as little as possible, so that they stand ``gap`` from each other between two ends."""
+    order = sorted(range(len(places)), key=lambda k: places[k])
+    found = [max(low, min(high, place)) for place in places]
+    for before, k in pairwise(order):
+        found[k] = max(found[k], found[before] + gap)
+    limit = high
+    for k in reversed(order):
+        found[k] = min(found[k], limit)
+        limit = found[k] - gap
+    return found
 
 
 def lead_name(data: Mapping[str, Any]) -> str:
@@ -142,6 +189,8 @@ def capital(text: str) -> str:
 
 
 # Building blocks of a specification.
+
+HALO: dict[str, Any] = {"stroke": PAPER, "strokeWidth": 3, "strokeJoin": "round"}  # of a text on a picture's marks
 
 
 def chart_spec(layers: Sequence[alt.Chart], height: float, right: int = 5) -> dict[str, Any]:
@@ -196,17 +245,47 @@ def x_axis(name: str, domain: Sequence[float], style: str, title: str | None = N
     return alt.X(f"{name}:Q", scale=alt.Scale(domain=list(domain), nice=False, zero=False), axis=axis)
 
 
+TICKS = 6  # dates on an axis
+WEEKLY = 120  # days: an axis of fewer names days, else months
+
+
+def dates_axis(first: str, last: str) -> alt.Axis:
+    """Horizontal axis of dates, of which no two read alike."""
+    days = (date_of(last) - date_of(first)).days
+    if days < WEEKLY:
+        step, interval, style = max(1, math.ceil(days / 7 / TICKS)), "week", "%-d %b %Y"
+    elif days <= 365 * TICKS // 2:
+        step = next(months for months in (1, 2, 3, 6) if days / 30 / months <= TICKS + 1)
+        interval, style = "month", "%b %Y"
+    else:
+        step, interval, style = math.ceil(days / 366 / TICKS), "year", "%Y"
+    ticks = alt.TimeIntervalStep(interval=interval, step=step)
+    return alt.Axis(title=None, grid=False, format=style, tickCount=ticks)
+
+
+def upper_end(most: float) -> tuple[float, list[float]]:
+    """End of an axis from 0 that fits probabilities up to ``most``, and its ticks."""
+    top, step = next(pair for pair in _ENDS if most <= pair[0] or pair[0] == 1)
+    return top, [rounded(k * step) for k in range(round(top / step) + 1)]
+
+
+_ENDS = ((0.02, 0.01), (0.05, 0.01), (0.1, 0.02), (0.2, 0.05), (0.4, 0.1), (0.6, 0.2), (1, 0.25))  # and their steps
+
+
 def y_axis(name: str, rows: float) -> alt.Y:
     """Vertical place in so many rows, the first on top."""
     return alt.Y(f"{name}:Q", axis=None, scale=alt.Scale(domain=[rows, 0], nice=False))
 
 
 def bar_labels(rows: Rows) -> alt.Chart:
-    """Write each row's label above its bar, from the left edge."""
-    text = chart_of(rows).mark_text(align="left", baseline="bottom", limit=alt.ExprRef("width"))
-    return text.encode(
-        x=alt.value(0), y=y_axis("label_y", len(rows)), text="label:N", tooltip=tooltips("label", "effect")
-    )
+    """Write each row's label above its bar, from the left edge, cut where the picture is narrow."""
+    briefs = told_apart([row["label"] for row in rows], BRIEF)
+    rows = [
+        row | {"brief": brief, "wide": round(SIGN * len(row["label"]))} for row, brief in zip(rows, briefs, strict=True)
+    ]
+    fitting = alt.ExprRef("width >= datum.wide ? datum.label : datum.brief")
+    text = chart_of(rows).mark_text(align="left", baseline="bottom", limit=alt.ExprRef("width"), text=fitting)
+    return text.encode(x=alt.value(0), y=y_axis("label_y", len(rows)), tooltip=tooltips("label", "effect"))
 
 
 def bar_spec(rows: Rows, title: str) -> dict[str, Any]:

@@ -55,9 +55,17 @@ SCRIPT = """
     tip.style.top = Math.max(4, top) + "px";
   };
   addEventListener("scroll", () => { tip.hidden = true; }, {passive: true});
+  let unfolded = [];
   addEventListener("beforeprint", () => {
-    document.querySelectorAll("details:not(#assumptions details)").forEach(one => { one.open = true; });
+    unfolded = [...document.querySelectorAll("details:not([open]):not(#assumptions details)")];
+    unfolded.forEach(one => { one.open = true; });
   });
+  addEventListener("afterprint", () => { unfolded.forEach(one => { one.open = false; }); });
+  const seen = new ResizeObserver(found => found.forEach(({target: box}) => {
+    const said = box.previousElementSibling;
+    if (said && said.matches(".caption")) said.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+  }));
+  document.querySelectorAll(".scroll").forEach(one => seen.observe(one));
   const open = () => {
     const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     const folded = wanted && wanted.closest("details");

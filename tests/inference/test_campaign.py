@@ -35,7 +35,10 @@ def campaign(indicator: str, *, distinct: bool) -> list[Observation]:
 @pytest.mark.parametrize("indicator", ["russian_media_campaign", "arrests_in_russia"])
 @pytest.mark.parametrize("distinct", [False, True], ids=["one after the other", "each marked as another"])
 def test_a_dozen_rows_of_one_indicator_are_fitted(
-    reference_spec: ModelSpec, article_rows: list[Entry], indicator: str, distinct: bool
+    reference_spec: ModelSpec,
+    article_rows: list[Entry],
+    indicator: str,
+    distinct: bool,  # noqa: FBT001
 ) -> None:
     """Beside the article's rows they make no chain diverge, and the fit passes its checks at its default length."""
     from forecast.inference.fit import fit_model  # noqa: PLC0415 - slow to import

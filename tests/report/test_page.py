@@ -209,7 +209,7 @@ def test_nothing_is_wider_than_the_window(browser: Browser, issue: Path, width: 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         live = page.eval_on_selector_all(".live svg", "found => found.map(one => one.getBoundingClientRect().right)")
         assert max(live) <= width
-        captions = page.eval_on_selector_all("caption span", "found => found.map(one => one.getBoundingClientRect())")
+        captions = page.eval_on_selector_all(".caption", "found => found.map(one => one.getBoundingClientRect())")
         assert max(one["right"] for one in captions) <= width  # a table that is wider is scrolled, its caption is not
         assert faults == []
 
@@ -225,7 +225,7 @@ CONTRAST = """() => {
     const [low, high] = [light(text), ground].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
-  const texts = [...document.querySelectorAll("p, li, td, th, a, summary, caption, figcaption")]
+  const texts = [...document.querySelectorAll("p, li, td, th, a, summary, .caption, figcaption")]
     .map(one => ratio(getComputedStyle(one).color));
   const labels = [...document.querySelectorAll("figure text")].map(one => ratio(getComputedStyle(one).fill));
   return {ground, texts: Math.min(...texts), labels: Math.min(...labels), count: labels.length};

@@ -9,12 +9,14 @@ import altair as alt
 
 from forecast.base.prose import chance, listed, on_day, spoken, spread
 from forecast.report.chart_marks import (
+    HALO,
     TEXT_COLOURS,
     Chart,
     chart_of,
     chart_spec,
     colour_by,
     colours,
+    dates_axis,
     rounded,
     shortened,
     tooltips,
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 
 # (c) By date.
 
-SIGN = 6.6  # pixels of a sign of a label
-LABEL = "width >= datum.wide ? datum.text : ''"  # where it would run over the axis there is none
+SIGN = 6.6  # pixels of a sign of a bold label
+LINE = 16  # pixels of its height
+HEIGHT = 280  # pixels of the picture
+# Where a label would run over the axis or over one that matters more there is none.
+LABEL = "width >= datum.wide ? datum.text : ''"
 
 
 def reached_chart(data: Mapping[str, Any]) -> Chart | None:
@@ -57,19 +62,14 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         return alt.X(
             "date:T",
             scale=alt.Scale(type="utc", nice=False),
-            axis=alt.Axis(title=None, grid=False, format="%b %Y", tickCount=6),
+            axis=dates_axis(as_of, max(row["date"] for row in rows)),
         )
 
     def y(name: str) -> alt.Y:
         return alt.Y(f"{name}:Q", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(title=None, format="%", tickCount=5))
 
     points = [row for row in rows if row["date"] in horizons]
-    first, days = dt.date.fromisoformat(as_of), [dt.date.fromisoformat(row["date"]).toordinal() for row in points]
-    longest = max(days) - first.toordinal()
-    labelled = [
-        row | {"wide": round(SIGN * (len(row["text"]) + 1) * longest / (day - first.toordinal()))}
-        for row, day in zip(points, days, strict=True)
-    ][1:]
+    labelled = _labelled(points, as_of, top)[1:]
     layers = [
         chart_of(rows)
         .mark_area(opacity=0.25)
@@ -82,7 +82,7 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
         .mark_point(size=45, filled=True, opacity=1)
         .encode(x=x(), y=y("mean"), color=colour_by(), tooltip=tooltips("outcome", "by", "chance", "interval")),
         chart_of(labelled)
-        .mark_text(align="right", dx=-6, dy=-9, fontWeight="bold", text=alt.ExprRef(LABEL))
+        .mark_text(align="right", dx=-6, dy=-9, fontWeight="bold", text=alt.ExprRef(LABEL), **HALO)
         .encode(x=x(), y=y("mean"), color=colour_by("ink")),
     ]
     name, curve = next(iter(curves.items()))
@@ -90,11 +90,37 @@ def reached_chart(data: Mapping[str, Any]) -> Chart | None:
     said = f"{_said(end)} by {on_day(end['date'])} (90% interval {chance(end['low'])} to {chance(end['high'])})"
     return Chart(
         "reached",
-        chart_spec(layers, 280),
+        chart_spec(layers, HEIGHT),
         f"The chance that “{shortened(data['model']['outcomes'][name]['label'])}” has begun rises to {said}.",
         f"Curve of the probability, by date, that {listed([spoken(key) for key in curves])} has begun, with a band for "
         f"the 90 % interval: {listed([row['text'] for row in points])}.",
     )
+
+
+def _labelled(points: Rows, as_of: str, top: float) -> Rows:
+    """Give each point the width from which its label has room, between the axis and the labels that matter more.
+
+    The last matters most, and then each time the one that has room in the narrowest picture.
+    """
+    first = dt.date.fromisoformat(as_of)
+    days = [(dt.date.fromisoformat(row["date"]) - first).days for row in points]
+    along = [day / max(days) for day in days]
+    size = [SIGN * (len(row["text"]) + 1) for row in points]
+
+    def apart(one: int, other: int) -> float:
+        left, right = sorted((one, other), key=lambda k: along[k])
+        if abs(points[one]["mean"] - points[other]["mean"]) / top * HEIGHT >= LINE:
+            return 0.0
+        return size[right] / max(along[right] - along[left], 1e-4)
+
+    left = sorted(range(len(points)), key=lambda k: -along[k])
+    needed: dict[int, float] = {}
+    while left:
+        wide = {k: max(size[k] / along[k], *(apart(k, j) for j in needed), 0.0) for k in left}
+        best = left[0] if not needed else min(left, key=lambda k: wide[k])
+        needed[best] = wide[best]
+        left.remove(best)
+    return [row | {"wide": round(needed[k])} for k, row in enumerate(points)]
 
 
 def _said(row: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import altair as alt
 
 from forecast.base.prose import chance, figure, listed, on_day, spoken, spread
 from forecast.report.chart_marks import (
+    HALO,
     MUTED,
     NEUTRAL,
     Chart,
@@ -18,6 +19,7 @@ from forecast.report.chart_marks import (
     colours,
     rounded,
     shortened,
+    spaced,
     tooltips,
 )
 from forecast.report.table_cells import Table
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from forecast.report.chart_marks import Data, Rows
 
 
-THIN = 0.035  # bands of less are not labelled
+THIN = 0.035  # bands of less are not labelled, unless the sentence above the picture has their number
 # (a) The cascade.
 
 _GAP = 0.085  # of probability, between the bars of two states: room for a label
@@ -38,6 +40,7 @@ _STEPS = 24  # pieces of a band
 BRANCH = "width >= datum.wide ? datum.text : width >= datum.narrow ? datum.short : ''"
 _SIGN, _BOLD = 6.2, 7.2  # pixels of a sign of a branch's number, and of a case's label
 _ABOVE, _BELOW = 0.08, 0.02  # of probability: how far around a case's label another text would touch it
+_LINE = 0.042  # of probability: what a branch's number needs of height
 
 
 def cascade_chart(data: Mapping[str, Any]) -> Chart | None:
@@ -57,7 +60,7 @@ def _flow_chart(name: str, data: Mapping[str, Any]) -> Chart | None:
     stages = part["stages"]
     paint = _paint(colours(data["model"]), stages)
     nodes = _nodes(stages, paint)
-    bands, branches = _bands(part, nodes, paint)
+    bands, branches = _bands(part, nodes, paint, _explained(data, part))
     last = len(stages) - 1
     heads: Rows = [
         {"x": k, "y": -0.2, "text": "\n".join(textwrap.wrap(shortened(row["label"], 48), 20)), "at": _side(k, last)}
@@ -86,7 +89,7 @@ def _flow_chart(name: str, data: Mapping[str, Any]) -> Chart | None:
         .mark_rect()
         .encode(x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q", color=colour_by(), tooltip=tooltips("state", "chance")),
         chart_of(branches)
-        .mark_text(align="left", fontSize=11, dx=4, text=alt.ExprRef(BRANCH))
+        .mark_text(align="left", fontSize=11, dx=4, text=alt.ExprRef(BRANCH), **HALO)
         .encode(x=x("x"), y=y("y")),
     ]
     for side in ("left", "center", "right"):
@@ -94,7 +97,9 @@ def _flow_chart(name: str, data: Mapping[str, Any]) -> Chart | None:
         if here:
             layers.append(
                 chart_of(here)
-                .mark_text(align="left" if side == "center" else side, baseline="bottom", dy=-3, fontWeight="bold")
+                .mark_text(
+                    align="left" if side == "center" else side, baseline="bottom", dy=-3, fontWeight="bold", **HALO
+                )
                 .encode(x=x("lx"), y=y("y"), text="label:N")
             )
         tops = [row for row in heads if row["at"] == side]
@@ -169,9 +174,9 @@ def _nodes(stages: Sequence[Mapping[str, Any]], paint: Mapping[str, str]) -> dic
 
 
 def _bands(
-    part: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], paint: Mapping[str, str]
+    part: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]], paint: Mapping[str, str], explained: str
 ) -> tuple[Rows, Rows]:
-    """Give the points of every band, and the label of every branch that is not too thin for one."""
+    """Give the points of every band, and the label of every branch that is not too thin, or leads to what is told."""
     left = {key: row["y"] for key, row in nodes.items()}
     right = dict(left)
     bands: Rows = []
@@ -193,16 +198,31 @@ def _bands(
             t = step / _STEPS
             y = top + (end - top) * t * t * (3 - 2 * t)
             bands.append(told | {"x": rounded(x + (x2 - x) * t), "y": rounded(y), "y2": rounded(y + p)})
-        if p >= THIN and link["given"] is not None:
-            branch: dict[str, Any] = {"x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_")}
-            branch["short"] = figure(link["given"])
-            before = [row for row in nodes.values() if row["at"] == "right" and x2 == row["x"]]
-            taken = _taken(branch["y"], before)
-            units = max(row["x2"] for row in nodes.values()) + _BAR  # of the whole width, from one column to the next
-            for room, text in (("wide", "text"), ("narrow", "short")):
-                branch[room] = round((_SIGN * len(branch[text]) + taken + 12) * units)
-            branches.append(branch)
-    return bands, branches
+        if (p >= THIN or other == explained) and link["given"] is not None:
+            branches.append({
+                "x": x, "y": rounded(top + p / 2), "text": _spread(link, link["given"], "given_"),
+                "short": figure(link["given"]), "from": one, "last": nodes[other]["at"] == "right",
+            })  # fmt: skip
+    return bands, _placed(branches, nodes)
+
+
+def _placed(branches: Rows, nodes: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Move the numbers of a case's branches apart and below its name; give the widths from which each has room."""
+    units = max(row["x2"] for row in nodes.values()) + _BAR  # of the whole width, from one column to the next
+    last = [row for row in nodes.values() if row["at"] == "right"]
+    found: Rows = []
+    for key, node in nodes.items():
+        here = [row for row in branches if row["from"] == key]
+        low = node["y"] + _LINE / 2
+        high = max(node["y2"] - _LINE / 2, low + _LINE * (len(here) - 1))
+        for row, y in zip(here, spaced([row["y"] for row in here], _LINE, low, high), strict=True):
+            taken = _taken(y, last) if row["last"] else 0.0
+            room = {
+                name: round((_SIGN * len(row[text]) + taken + 12) * units)
+                for name, text in (("wide", "text"), ("narrow", "short"))
+            }
+            found.append({"x": row["x"], "y": rounded(y), "text": row["text"], "short": row["short"], **room})
+    return found
 
 
 def _taken(y: float, column: Sequence[Mapping[str, Any]]) -> float:
@@ -210,12 +230,19 @@ def _taken(y: float, column: Sequence[Mapping[str, Any]]) -> float:
     return max((_BOLD * len(row["label"]) for row in column if row["y"] - _ABOVE < y < row["y"] + _BELOW), default=0.0)
 
 
+def _explained(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    """Give the state of the last stage that the sentence above the picture explains, as ``stage.state``."""
+    last = part["stages"][-1]
+    names = [row["state"] for row in last["states"]]
+    return f"{last['stage']}.{data['lead'] if data['lead'] in names else names[0]}"
+
+
 def _total(data: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     """Write the law of total probability for the state of the last stage that is explained."""
-    last = part["stages"][-1]
+    last, explained = part["stages"][-1], _explained(data, part)
     states = {row["state"]: _said(row) for row in last["states"]}
-    name = data["lead"] if data["lead"] in states else next(iter(states))
-    sums = terms(part["links"], f"{last['stage']}.{name}", _by_key(part))
+    name = explained.removeprefix(f"{last['stage']}.")
+    sums = terms(part["links"], explained, _by_key(part))
     stage = part["stages"][-2]["label"] if len(part["stages"]) > 1 else ""
     made = f", over “{shortened(stage)}”: {sums}" if sums else ""
     what = f"“{shortened(last['label'])}”" if name == "yes" else spoken(name)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forecast.base.prose import LEAST, chance, listed, moved, on_day, points, signed, signed_gap, spoken
-from forecast.report.chart_marks import BARS_SHOWN, NEUTRAL, Chart, bar_spec, colours, lead_name, rounded, shortened
+from forecast.report.chart_marks import (
+    BARS_SHOWN,
+    NEUTRAL,
+    Chart,
+    bar_spec,
+    colours,
+    lead_name,
+    rounded,
+    shortened,
+    told_apart,
+)
 from forecast.report.table_cells import Table, ranked
 from forecast.report.views import without_story
 
@@ -16,15 +26,15 @@ if TYPE_CHECKING:
 
 
 def _effects(data: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Rows:
-    paint, name = colours(data["model"]), lead_name(data)
+    paint, name, told = colours(data["model"]), lead_name(data), list(rows)
     return [
         {
-            "label": shortened(row["what"]), "value": rounded(100 * row["difference"]),
+            "label": label, "value": rounded(100 * row["difference"]),
             "number": signed(row["difference"], row["mcse"]),
             "colour": paint[data["lead"]] if row["difference"] > 0 else NEUTRAL[0],
             "effect": moved("it", row["difference"], row["mcse"], name),
         }
-        for row in rows
+        for row, label in zip(told, told_apart([row["what"] for row in told]), strict=True)
     ]  # fmt: skip
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
 from forecast.base.prose import chance, count, listed, on_day, spoken, spread
 from forecast.report.chart_marks import (
+    HALO,
     INK,
     MUTED,
+    SIGN,
     TEXT_COLOURS,
     Chart,
     anchor,
@@ -19,9 +20,12 @@ from forecast.report.chart_marks import (
     colour_by,
     colours,
     date_of,
+    dates_axis,
     rounded,
     shortened,
+    spaced,
     tooltips,
+    upper_end,
 )
 from forecast.report.table_cells import Table
 
@@ -32,19 +36,8 @@ if TYPE_CHECKING:
 
 
 EVENTS = 2  # events that are named in the picture without being asked
-
-
-def _spaced(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move labels apart as little as possible, so that they stand ``gap`` from each other between two ends."""
-    order = sorted(range(len(places)), key=lambda k: places[k])
-    found = [max(low, min(high, place)) for place in places]
-    for before, k in pairwise(order):
-        found[k] = max(found[k], found[before] + gap)
-    limit = high
-    for k in reversed(order):
-        found[k] = min(found[k], limit)
-        limit = found[k] - gap
-    return found
+# As much of a name as fits between its rule and the edge of the picture: all, the beginning and the date, the date.
+NAMED = "width * datum.room >= datum.wide ? datum.text : width * datum.room >= datum.narrow ? datum.short : datum.when"
 
 
 # (b) Over time.
@@ -66,12 +59,13 @@ def known_chart(data: Mapping[str, Any]) -> Chart | None:
         }
         for week in weeks for name, row in week["outcomes"].items()
     ]  # fmt: skip
+    top, ticks = upper_end(max((row["value"] for row in lines), default=0.0))
     final = [row for row in lines if row["date"] == weeks[-1]["date"]]
     ends: Rows = [
         row | {"at": at, "text": f"{row['outcome']} {row['then']}", "ink": TEXT_COLOURS[row["colour"]]}
-        for row, at in zip(final, _spaced([row["value"] for row in final], 0.055, 0.0, 1.0), strict=True)
+        for row, at in zip(final, spaced([row["value"] for row in final], 0.055 * top, 0.0, top), strict=True)
     ]
-    lanes = {name: -0.09 - 0.07 * k for k, name in enumerate(data["model"]["stages"])}
+    lanes = {name: rounded(-(0.09 + 0.07 * k) * top) for k, name in enumerate(data["model"]["stages"])}
     marks: Rows = [
         {
             "date": event["date"], "lane": lanes[stage], "event": shortened(event["what"], 90), "stage": spoken(stage),
@@ -79,21 +73,22 @@ def known_chart(data: Mapping[str, Any]) -> Chart | None:
         }
         for event in events for stage in event["stages"][:1] if stage in lanes
     ]  # fmt: skip
-    low = min(lanes.values(), default=0.0) - 0.05 if marks else 0.0
+    low = min(lanes.values(), default=0.0) - 0.05 * top if marks else 0.0
+    named = _named_events(data, marks, weeks, top)
+    high = top * (1 + (0.02 + NAME * len(named) if named else 0.0))
 
     def x(name: str = "date") -> alt.X:
         span = [weeks[0]["date"], weeks[-1]["date"]]
         return alt.X(
             f"{name}:T",
             scale=alt.Scale(type="utc", domain=span, nice=False),
-            axis=alt.Axis(title=None, grid=False, format="%b %Y", tickCount=6),
+            axis=dates_axis(*span),
         )
 
     def y(name: str) -> alt.Y:
-        ticks = [0, 0.25, 0.5, 0.75, 1]
         return alt.Y(
             f"{name}:Q",
-            scale=alt.Scale(domain=[low, 1], nice=False),
+            scale=alt.Scale(domain=[rounded(low), rounded(high)], nice=False),
             axis=alt.Axis(title=None, format="%", values=ticks),
         )
 
@@ -121,37 +116,52 @@ def known_chart(data: Mapping[str, Any]) -> Chart | None:
             .mark_text(align="left", dx=7, fontSize=11, color=MUTED)
             .encode(x=x(), y=y("lane"), text="text:N"),
         ]
-        layers += _named(data, marks, weeks, x, y)
+        layers += _names(named, x, y)
     return Chart(
         "known",
         chart_spec(layers, 380),
-        _course(data, weeks) + (f" Dotted weeks are rough, for too few draws reach them ({rough})." if rough else ""),
+        _course(data, weeks)
+        + (f" Dotted weeks are rough, for too few draws reach them ({rough})." if rough else "")
+        + (f" The axis ends at {top:.0%}." if top < 1 else ""),
         f"Lines of the probability of each outcome {count(data['lead_weeks'], 'week')} ahead, as it would have been "
         f"forecast each week from {on_day(weeks[0]['date'])} to {on_day(weeks[-1]['date'])}; at the end "
         f"{listed([row['text'] for row in ends])}. Triangles below mark {count(len(marks), 'event')}.",
     )
 
 
-def _named(
-    data: Mapping[str, Any], marks: Rows, weeks: Rows, x: Callable[..., alt.X], y: Callable[[str], alt.Y]
-) -> list[alt.Chart]:
-    """Name the events that hold the forecast up most, staggered, on the side of their rule with room for it."""
+NAME = 0.06  # of the axis: the height of an event's name, above what is drawn
+
+
+def _named_events(data: Mapping[str, Any], marks: Rows, weeks: Rows, top: float) -> Rows:
+    """Give the events that hold the forecast up most, each on a line of its own, on the side with room for it."""
     held: list[str] = [row["what"] for row in (data.get("drivers") or {}).get("held_up", [])[:EVENTS]]
     first, last = date_of(weeks[0]["date"]), date_of(weeks[-1]["date"])
-    wanted: Rows = []
-    for mark in marks:
-        if mark["event"] in {shortened(what, 90) for what in held}:
-            past = (date_of(mark["date"]) - first) / (last - first) > 0.5  # noqa: PLR2004 - the middle
-            wanted.append(mark | {"top": 0.99 - 0.06 * len(wanted), "text": shortened(mark["event"], 32), "past": past})
-    found: list[alt.Chart] = []
-    if wanted:
-        found.append(chart_of(wanted).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=x(), y=y("lane"), y2="top:Q"))
+    names = {shortened(what, 90) for what in held}
+    found: Rows = []
+    for k, mark in enumerate([mark for mark in marks if mark["event"] in names][:EVENTS]):
+        along = (date_of(mark["date"]) - first) / (last - first)
+        text, short = shortened(mark["event"], 40), shortened(mark["event"], 24)
+        found.append(mark | {
+            "top": rounded(top * (1.05 + NAME * k)), "text": text, "short": short, "past": along > 1 - along,
+            "room": round(max(along, 1 - along), 3), "wide": round(SIGN * len(text) + 5),
+            "narrow": round(SIGN * len(short) + 5),
+        })  # fmt: skip
+    return found
+
+
+def _names(named: Rows, x: Callable[..., alt.X], y: Callable[[str], alt.Y]) -> list[alt.Chart]:
+    """Draw a rule at each event that is named, up to its name above the lines."""
+    if not named:
+        return []
+    found = [chart_of(named).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=x(), y=y("lane"), y2="top:Q")]
     for past in (False, True):
-        rows = [row for row in wanted if row["past"] is past]
+        rows = [row for row in named if row["past"] is past]
         if rows:
             side, dx = ("right", -5) if past else ("left", 5)
-            mark = chart_of(rows).mark_text(align=side, dx=dx, fontSize=11, color=MUTED)
-            found.append(mark.encode(x=x(), y=y("top"), text="text:N"))
+            mark = chart_of(rows).mark_text(
+                align=side, dx=dx, fontSize=11, color=MUTED, text=alt.ExprRef(NAMED), **HALO
+            )
+            found.append(mark.encode(x=x(), y=y("top")))
     return found
 
 

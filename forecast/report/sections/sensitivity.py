@@ -22,6 +22,7 @@ from forecast.report.chart_marks import (
     lead_name,
     rounded,
     shortened,
+    told_apart,
     tooltips,
     x_axis,
     y_axis,
@@ -54,9 +55,10 @@ def sensitivity_chart(data: Mapping[str, Any]) -> Chart | None:
     rows: Rows = []
     bars: Rows = []
     texts: Rows = []
-    for k, group in enumerate(ranked):
-        label, tails = _parted([row["change"] for row in group])
-        row: Data = {"label": shortened(label), "label_y": k + 0.38}
+    parted = [_parted([row["change"] for row in group]) for group in ranked]
+    labels = told_apart([label for label, _ in parted])
+    for k, (group, label, (_, tails)) in enumerate(zip(ranked, labels, parted, strict=True)):
+        row: Data = {"label": label, "label_y": k + 0.38}
         found: Rows = [
             row | {
                 "now": rounded(now), "value": rounded(shift["probability"]), "mid": k + 0.65,

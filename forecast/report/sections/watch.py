@@ -20,6 +20,7 @@ from forecast.report.chart_marks import (
     lead_name,
     rounded,
     shortened,
+    told_apart,
     tooltips,
     x_axis,
     y_axis,
@@ -45,14 +46,14 @@ def watch_chart(data: Mapping[str, Any]) -> Chart | None:
         return None
     paint, name = colours(data["model"]), lead_name(data)
     rows: Rows = []
-    for k, row in enumerate(best):
+    for k, (row, label) in enumerate(zip(best, told_apart([row["label"] for row in best], 56), strict=True)):
         seen, unseen = row["if_seen"], row["if_not"]
         told = {
             "if_seen": f"{chance(seen, row['if_seen_mcse'])} if seen",
             "if_not": f"{chance(unseen, row['if_not_mcse'])} if not",
         }
         rows.append(told | {
-            "label": f"{chance(row['chance'], row['chance_mcse'])} likely · {shortened(row['label'], 56)}",
+            "label": f"{chance(row['chance'], row['chance_mcse'])} likely · {label}",
             "seen": rounded(seen), "not": rounded(unseen), "mid": k + 0.65,
             "label_y": k + 0.42, "y": k + 0.49, "y2": k + 0.81, "now": rounded(part["now"]),
             "effect": f"{name}: {told['if_seen']}, {told['if_not']}", "colour": paint[data["lead"]],
