@@ -260,7 +260,9 @@ class _Check:
     def _observation(self) -> Observation | None:
         indicator, state = self._cell("indicator").strip(), self._cell("state").strip()
         if bool(indicator) == bool(state):
-            self._fault("indicator", f"{'both' if state else 'neither'} of indicator and state; give one of the two")
+            column = "indicator" if "indicator" in self.cells or not self.row.line else "state"
+            found = "both indicator and state are given" if state else "indicator and state are both blank"
+            self._fault(column, f"{found}; give one of the two")
         if indicator:
             self._known_indicator(indicator)
         if state and state not in self.book.states:
