@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from forecast.base.errors import FaultsError, InputError, brief, nearest
 from forecast.base.toml_lines import key_lines
-from forecast.base.toml_text import read_bounded, read_toml
+from forecast.base.toml_text import NotTomlError, place_in, read_bounded, read_toml
 from forecast.theory.tables import Table
 from forecast.theory.values import Day, Name, Text
 
@@ -227,6 +227,8 @@ def load_feed(path: Path) -> FeedFile:
         tables = read_toml(text)
     except OSError as error:
         raise FeedFileError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except NotTomlError as error:
+        raise FeedFileError(str(path), [str(error)], [place_in(path, error)] if error.line else ()) from error
     except ValueError as error:
         raise FeedFileError(str(path), [str(error)]) from error
     try:

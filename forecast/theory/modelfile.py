@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from forecast.base.errors import ModelFileError, brief, nearest, plain
-from forecast.base.toml_text import read_bounded, read_toml
+from forecast.base.toml_text import NotTomlError, place_in, read_bounded, read_toml
 from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults, frozen_later
@@ -111,8 +111,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _tables(text: str, where: str) -> dict[str, Any]:
     try:
         return read_toml(text)
-    except ValueError as error:
-        raise ModelFileError(where, [str(error)]) from error
+    except NotTomlError as error:
+        raise ModelFileError(where, [str(error)], [place_in(where, error)] if error.line else ()) from error
 
 
 def _parent(path: Path, name: object) -> dict[str, Any]:
