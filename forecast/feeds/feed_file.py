@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError, brief, nearest
 from forecast.base.toml_lines import key_lines
 from forecast.base.toml_text import NotTomlError, place_in, read_bounded, read_toml
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 KindName = Literal["gdelt", "ucdp", "acled", "polecat", "plain"]
 Every = Literal["15 minutes", "day", "week", "month", "release"]
+ITEM = re.compile(r"[0-9]+(st|nd|rd|th)")  # as messages count the items of a list
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 SLOTS = ("stamp", "date", "day", "year", "yy", "month", "m")  # parts of a moment that addresses may hold
 DISTINCT: Mapping[Every, tuple[set[str], ...]] = {  # which of them tell the files of each pace apart
@@ -299,6 +302,7 @@ def _faulty(path: Path, text: str, faults: list[str]) -> FeedFileError:
 def _line(fault: str, lines: Mapping[str, int]) -> int:
     """Line of the key of a fault, or of the table that should hold it."""
     key = fault.partition(": ")[0].strip("[]").split(".")
+    key = [str(int(part[:-2]) - 1) if ITEM.fullmatch(part) else part for part in key]
     return next((lines[".".join(key[:n])] for n in range(len(key), 0, -1) if ".".join(key[:n]) in lines), 1)
 
 
@@ -310,7 +314,7 @@ TABLES: Mapping[tuple[str, ...], type[Table]] = {
 
 def _fault(item: ErrorDetails) -> str:
     place = tuple(str(part) for part in item["loc"] if part != "[key]")
-    key = ".".join(place)
+    key = prose.dotted(part for part in item["loc"] if part != "[key]")
     match item["type"]:
         case "missing":
             return f"{key}: is missing"

@@ -20,6 +20,13 @@ EDGE = 1e-9  # what a bound may be missed by, because numbers round
 MORE, LESS = 1000.0, -1000.0
 
 
+def test_items_are_counted_from_one() -> None:
+    """The 11th to the 13th are no 11st to 13rd; names that are digits are names."""
+    said = [words.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
+    assert said == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
+    assert words.dotted(("stages", "3", "transitions", 0, "to")) == "stages.3.transitions.1st.to"
+
+
 def ordinal(text: str | None) -> float:
     """Turn a phrase into a number that keeps its order: bounds below and above every number."""
     if text is None or text.startswith(("less than", "<")):
