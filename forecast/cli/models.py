@@ -157,6 +157,7 @@ def check(
         sizes |= {"channel": len(spec.channels)} if spec.channels else {}
         print(f"  {', '.join(prose.count(size, what) for what, size in sizes.items())}")
         print_lines(f"  {prose.spoken(name)} has one indicator: {ALONE}" for name in _lonely(spec))
+        print_lines(f"  {line}" for line in theory.telling_lines(spec))
         if bare := theory.without_reason(spec):
             count = "1 entry gives" if len(bare) == 1 else f"{len(bare):,} entries give"
             print(f"  {count} no reason (`basis`), such as {bare[0]}")

@@ -40,7 +40,8 @@ def blank_model(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) 
         before = stage, states[-1]
     parts.append(
         "# What shows in which state a stage is. `forecast observe` records one; grade is weak, moderate, strong or\n"
-        "# decisive. Name real events, several for a state: a summit, a strike, a rate above a line.\n"
+        "# decisive. Name real events, several for a state: a summit, a strike, a rate above a line. What one row\n"
+        "# tells depends on the other indicators of its stage too: `forecast check` says how much it is.\n"
     )
     parts += [_indicator(stage, state) for stage, states in stages.items() for state in states]
     parts.append(
@@ -75,7 +76,7 @@ def _header(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) -> s
 # It runs as it is, on guesses. Put your own numbers and events in their place, top down, and run `forecast check`.
 # Every pair of numbers is a 90 % interval. An entry says why it is as it is with a line such as
 #   basis = [{{ note = "Twice in the last ten years" }}]
-# Keys that are not written here have defaults; docs/model-file.md explains them all.
+# Keys that are not written here have defaults; model.schema.json beside this file explains them all.
 
 [model]
 name = "{name}"
@@ -103,7 +104,8 @@ def _stage(stage: str, states: Sequence[str], before: tuple[str, str] | None) ->
     ]
     if before is not None:
         lines += [
-            f"# While {spoken(before[0])} is {spoken(before[1])}, this move is so many times faster; 1 is no effect.",
+            f"# An example, to be replaced: while {spoken(before[0])} is {spoken(before[1])}, this move is so many",
+            "# times faster; 1 is no effect. Put the state that really hastens it into `when` and the name.",
             f"[stages.{stage}.effects.{before[0]}_{before[1]}_hastens]",
             f'from = "{states[0]}"',
             f'to = "{states[1]}"',

@@ -128,7 +128,8 @@ class Outcome(Table):
             min_length=1,
             description="Clauses that must all be met for the world's answer to be yes. Without them, for each stage "
             f"of `states`: it is on record, if these are its `observable` states, or a story within {USUAL_WEEKS} "
-            "weeks of an indicator that points to none but these.",
+            "weeks of an indicator that points to none but these. A row counts for them if its credibility is 0.5 or "
+            "more: C3 does, D3 does not.",
             examples=[[{"stories": 2, "of": ["wards_full"], "within_weeks": 8}]],
         ),
     ] = ()
