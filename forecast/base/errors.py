@@ -110,6 +110,12 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004
 
 
+def nearest_row(row_id: str, known: Iterable[str]) -> str:
+    """Say which few ids of rows are near to one that is unknown, of thousands; or where they are shown."""
+    close = difflib.get_close_matches(row_id, list(known), n=OFFERED, cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else "`forecast log` shows the ids."
+
+
 def _below(name: str, known: list[str]) -> list[str]:
     """Keep the names below the longest part of a dotted ``name`` that has any; all if none has."""
     above = name

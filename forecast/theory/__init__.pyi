@@ -1,5 +1,7 @@
 from .assumptions import without_reason as without_reason
 from .blank import blank_model as blank_model
+from .blank import stage_name_faults as stage_name_faults
+from .blank import state_faults as state_faults
 from .modelfile import load_spec as load_spec
 from .spec import ModelSpec as ModelSpec
 from .statespace import StateSpace as StateSpace

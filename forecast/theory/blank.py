@@ -54,18 +54,34 @@ def blank_model(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) 
 
 
 def _faults(name: str, stages: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield from _name_faults("the model", [name])
+    yield from stage_name_faults(list(stages))
+    for stage, states in stages.items():
+        yield from state_faults(stage, states)
+
+
+def stage_name_faults(stages: Sequence[str]) -> Iterator[str]:
+    """Say what is wrong with the names of the stages."""
     if not stages:
         yield "it has no stage; name one or more, each with its states"
-    named = [("the model", name), *(("a stage", stage) for stage in stages)]
-    named += [(f"stage {stage!r}", state) for stage, states in stages.items() for state in states]
-    for what, given in named:
+    yield from _name_faults("a stage", stages)
+    if len(set(stages)) < len(stages):
+        yield "a stage is named twice"
+
+
+def state_faults(stage: str, states: Sequence[str]) -> Iterator[str]:
+    """Say what is wrong with the states of a stage."""
+    yield from _name_faults(f"stage {stage!r}", states)
+    if len(states) < 2:  # noqa: PLR2004 - one state never changes
+        yield f"stage {stage!r}: has {len(states) or 'no'} state{'' if len(states) == 1 else 's'}; give two or more"
+    if len(set(states)) < len(states):
+        yield f"stage {stage!r}: names a state twice"
+
+
+def _name_faults(what: str, names: Sequence[str]) -> Iterator[str]:
+    for given in names:
         if not re.fullmatch(NAME_PATTERN, given):
             yield f"{what}: {brief(given)} is not a name; use lower-case letters, digits and _, a letter first"
-    for stage, states in stages.items():
-        if len(states) < 2:  # noqa: PLR2004 - one state never changes
-            yield f"stage {stage!r}: has {len(states) or 'no'} state{'' if len(states) == 1 else 's'}; give two or more"
-        if len(set(states)) < len(states):
-            yield f"stage {stage!r}: names a state twice"
 
 
 def _header(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) -> str:
