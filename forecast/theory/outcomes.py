@@ -59,7 +59,7 @@ class Rule(Table):
             for names in (self.of, self.no_fewer_than)
         )
         events = count(self.stories or 0, "event" if self.stories == 1 else "separate event")
-        told = f"{events} told within {self.within_weeks} weeks of: {of}"
+        told = f"{events} told within {count(self.within_weeks or 0, 'week')} of: {of}"
         return f"at least {told}{f'; no fewer than of: {others}' if others else ''}"
 
     @property
@@ -178,5 +178,5 @@ class Conditional(Table):
     def condition(self) -> str:
         """The condition in words: ``deal``, ``no deal`` or ``26 weeks after deal``."""
         if self.after is not None:
-            return f"{self.weeks} weeks after {self.after}"
+            return f"{count(self.weeks or 0, 'week')} after {self.after}"
         return self.given or f"no {self.given_no}"
