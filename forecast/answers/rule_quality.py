@@ -140,8 +140,9 @@ def quality_sentences(quality: RuleQuality, labels: Mapping[str, str]) -> tuple[
         at, ever = by[name, "at"], by[name, "by"]
         found.append(
             f"{label}: on days on which it holds the rule is met on {_said(at.sensitivity)}, on others on "
-            f"{_said(at.false_alarms)}. Within {weeks} weeks the rule is met with {_said(ever.sensitivity)} if it "
-            f"holds on some day of them, and with {_said(ever.false_alarms)} if on none."
+            f"{_said(at.false_alarms)}. Within {prose.count(weeks, 'week')} the rule is met with "
+            f"{_said(ever.sensitivity)} if it holds on some day of them, "
+            f"and with {_said(ever.false_alarms)} if on none."
         )
     pairs = [row for row in quality.together if (row.kind, row.horizon_weeks) == ("at", weeks)]
     if pairs:

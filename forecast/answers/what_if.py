@@ -183,7 +183,7 @@ def supposed_rows(  # noqa: PLR0913 - all that a supposition may say
         if "." in name:
             _require_name(name, space.stage_states, "state")
         else:
-            _require_indicator(space, name)
+            _require_indicator(space, name, states=space.stage_states)
         row = Observation(
             indicator=None if "." in name else name,
             state=name if "." in name else None,
@@ -215,11 +215,11 @@ def _require_name(name: str, known: Sequence[str], what: str) -> None:
         raise InputError(msg)
 
 
-def _require_indicator(space: StateSpace, name: str, *more: str) -> None:
+def _require_indicator(space: StateSpace, name: str, *more: str, states: Sequence[str] = ()) -> None:
     rows = space.spec.indicators
     if name not in rows:
         words = {key: theory.words_of(row) for key, row in rows.items()}
-        msg = f"the model has no indicator {name!r}; {theory.suggested(name, words, *more)}"
+        msg = f"the model has no indicator {name!r}; {theory.suggested(name, words, *more, states=states)}"
         raise InputError(msg)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 SHOWN_FAULTS = 50
+OFFERED = 3  # names that are called as what was given
+ALIKE = 0.6  # of the letters of two names, in parts in which they differ, for one to be meant by the other
 LONGEST_QUOTE = 60  # characters of a value in a message
 EXIT_CODES = {  # of every command; documents take them from here
     0: "done",
@@ -91,14 +93,49 @@ class OutOfTimeError(ForecastError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Say what would have been allowed instead of ``name``, the nearest spelling first."""
+    """Say what would have been allowed instead of ``name``, the nearest spelling first.
+
+    Of dotted names, such as ``hospitals.calm``, those count that begin as ``name`` does, or whose last part it is.
+    """
     known = sorted(allowed)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if called := [one for one in known if one.rpartition(".")[2] == name != one]:
+        return f"did you mean {' or '.join(map(repr, called[:OFFERED]))}?"
+    known = _below(name, known)
+    spelled = difflib.get_close_matches(name, known, n=len(known) or 1, cutoff=0.6)
+    close = next((one for one in spelled if _near(name, one)), None)
+    if close is not None:
+        return f"did you mean {close!r}?"
     if not known:
         return "none is defined"
     return "allowed: " + ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004
+
+
+def nearest_row(row_id: str, known: Iterable[str]) -> str:
+    """Say which few ids of rows are near to one that is unknown, of thousands; or where they are shown."""
+    close = difflib.get_close_matches(row_id, list(known), n=OFFERED, cutoff=0.6)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else "`forecast log` shows the ids."
+
+
+def _below(name: str, known: list[str]) -> list[str]:
+    """Keep the names below the longest part of a dotted ``name`` that has any; all if none has."""
+    above = name
+    while above:
+        above = above.rpartition(".")[0]
+        if found := [one for one in known if above and one.startswith(f"{above}.")]:
+            return found
+    return known
+
+
+def _near(name: str, other: str) -> bool:
+    """Whether two names are alike in the parts in which they differ: ``wards_full`` is not near ``wards_calm``."""
+    mine, others = re.split(r"[._]", name), re.split(r"[._]", other)
+    for end in (0, -1):
+        while mine and others and mine[end] == others[end]:
+            del mine[end], others[end]
+    if not mine or not others:
+        return True
+    pairs = zip(mine, others, strict=True) if len(mine) == len(others) else [("_".join(mine), "_".join(others))]
+    return all(difflib.SequenceMatcher(None, *pair).ratio() >= ALIKE for pair in pairs)
 
 
 def plain(number: float) -> str:

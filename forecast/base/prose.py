@@ -62,6 +62,17 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word[:-1]}ies" if ends_in_y else f"{number:,} {word}s"
 
 
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``11th``."""
+    teen = number % 100 in {11, 12, 13}
+    return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def dotted(place: Iterable[str | int]) -> str:
+    """Write what leads to a value, with the items of lists counted from one: ``stages.peace.transitions.1st``."""
+    return ".".join(ordinal(part + 1) if isinstance(part, int) else part for part in place)
+
+
 def listed(parts: Sequence[str]) -> str:
     """Join as ``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -7,18 +7,31 @@ import tomllib
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from forecast.base.toml_hints import TEXTS, hint
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 16  # of tables and lists within one another; a model file needs seven
-WORDS = re.compile(
-    r'"""(?:\\.?|[^\\])*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:\\.?|[^"\\\n])*(?:"|$)|\'[^\'\n]*(?:\'|$)|#[^\n]*',
-    re.DOTALL | re.MULTILINE,
-)
 DOTTED = re.compile(rf'(?<![\w"-])(?:[\w"-]++[ \t]*+\.[ \t]*+){{{MOST_DEPTH}}}')
 DIGITS = re.compile(r"\d[\d_]{4000,}", re.ASCII)  # Python turns at most 4,300 into a number
+
+
+class NotTomlError(ValueError):
+    """A text that is no TOML, or beyond the limits; ``line``, from 1, is where, if it is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        """Build the message, which does not say the line."""
+        self.line = line
+        super().__init__(message)
+
+
+def place_in(file: object, error: Exception) -> str:
+    """Name the place of an error in a ``file``: ``models/measles.toml:9``."""
+    line = getattr(error, "line", None)
+    return f"{file}:{line}" if line else str(file)
 
 
 def read_bounded(path: Path, errors: str = "strict") -> str:
@@ -47,47 +60,44 @@ def read_toml(text: str) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
-        If it is no TOML, or beyond the limits; the message says where and what to do.
+    NotTomlError
+        If it is no TOML, or beyond the limits; the message says what to do.
 
     """
     _require_short(len(text))
-    bare = WORDS.sub(lambda found: '""' + "\n" * found[0].count("\n"), text)
+    bare = TEXTS.sub(lambda found: '""' + "\n" * found[0].count("\n"), text)
     if place := _too_deep(bare):
-        raise ValueError(_too_deep_message(f"line {place}"))
+        raise NotTomlError(_too_deep_message(), place)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        msg = f"is not valid TOML: {error}{_hint(text, str(error))}"
-        raise ValueError(msg) from error
+        raise _not_toml(text, str(error)) from error
     except ValueError as error:
         found = DIGITS.search(bare)
-        where = f"line {_line(bare, found.start())}" if found else "one of them"
-        msg = f"holds a number with more digits than any quantity has ({where}); write it shorter"
-        raise ValueError(msg) from error
+        msg = "holds a number with more digits than any quantity has; write it shorter"
+        raise NotTomlError(msg, _line(bare, found.start()) if found else None) from error
     if key := _deep_key(tables):
-        raise ValueError(_too_deep_message(key))
+        raise NotTomlError(_too_deep_message(f" ({key})"))
     return tables
 
 
-def _hint(text: str, said: str) -> str:
+def _not_toml(text: str, message: str) -> NotTomlError:
     """Quote the line that the parser names, and say what is mostly meant."""
-    found = re.search(r"at line (\d+)", said)
-    lines = text.splitlines()
-    if found is None or int(found[1]) > len(lines):
-        return ""
-    line = lines[int(found[1]) - 1].strip()
-    return f"; there it reads {line[:80]!r}: words stand in quotation marks, days are written YYYY-MM-DD"
+    line, column, said, meant = hint(text, message)
+    at = f" at column {column}" if column else ""
+    quoted = text.split("\n")[line - 1].strip()[:80]
+    means = f": {meant}" if meant else ""
+    return NotTomlError(f"is not valid TOML: {said}{at}; there it reads {quoted!r}{means}", line)
 
 
 def _require_short(size: int) -> None:
     if size > MOST_BYTES:
         msg = f"is longer than {MOST_BYTES:,} bytes; is it the right file?"
-        raise ValueError(msg)
+        raise NotTomlError(msg)
 
 
-def _too_deep_message(where: str) -> str:
-    return f"holds tables or lists within one another, more than {MOST_DEPTH} deep ({where}); write it flatter"
+def _too_deep_message(where: str = "") -> str:
+    return f"holds tables or lists within one another, more than {MOST_DEPTH} deep{where}; write it flatter"
 
 
 def _too_deep(bare: str) -> int | None:

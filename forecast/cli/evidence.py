@@ -172,6 +172,10 @@ def import_(
 ) -> None:
     """Take the rows of a file into the ledger: all of them, or none and every fault listed.
 
+    The first line names the columns. Observations need date, source, grade and one of indicator and state; they may
+    have id, precision, reported_on, url, story, distinct, note, coded_by and language. Coverage needs indicator, from,
+    to and source; it may have id, reported_on, url and note.
+
     Example: `forecast import sightings.csv`
     """
     found, of = open_model(project, model, starter=False)

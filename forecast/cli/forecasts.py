@@ -193,7 +193,7 @@ def report(
 def show(
     project: ProjectOption = HERE, model: ModelOption = None, words: WordsOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show the forecast issued last.
+    """Show the forecast issued last. For another day's there are `update --as-of DATE` and `run --as-of DATE`.
 
     Example: `forecast show`
     """

@@ -6,6 +6,7 @@ import shlex
 import sys
 import textwrap
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ from forecast.project.starter import init as lay_out
 from forecast.project.starter import init_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from forecast.theory.indicators import Indicator
     from forecast.theory.spec import ModelSpec
@@ -95,8 +96,11 @@ def _stages(options: list[str] | None) -> dict[str, list[str]]:
         if not sys.stdin.isatty():
             msg = "--blank needs stages: give --stage STAGE=STATE,STATE for each, or run it on a terminal to be asked"
             raise InputError(msg)
-        names = _words(typer.prompt("Stages, what comes first first (such as: outbreak, hospitals)"))
-        return {name: _words(typer.prompt(f"States of {prose.spoken(name)} (such as: calm, full)")) for name in names}
+        first = typer.prompt("Stages, from cause to effect (such as: outbreak, hospitals)", value_proc=_stage_names)
+        return {
+            name: typer.prompt(f"States of {prose.spoken(name)} (such as: calm, full)", value_proc=_states_of(name))
+            for name in first
+        }
     found: dict[str, list[str]] = {}
     for option in options:
         name, _, states = option.partition("=")
@@ -106,6 +110,22 @@ def _stages(options: list[str] | None) -> dict[str, list[str]]:
                 raise InputError(msg)
             found[key] = _words(states)
     return found
+
+
+def _stage_names(text: str) -> list[str]:
+    """Read the names of stages; what is wrong with them is said at once, and they are asked for again."""
+    return _sound(_words(text), theory.stage_name_faults)
+
+
+def _states_of(stage: str) -> Callable[[str], list[str]]:
+    """Read the states of a stage in the same way."""
+    return lambda text: _sound(_words(text), partial(theory.state_faults, stage))
+
+
+def _sound(names: list[str], faults: Callable[[list[str]], Iterable[str]]) -> list[str]:
+    if found := list(faults(names)):
+        raise typer.BadParameter("; ".join(found))
+    return names
 
 
 def _words(text: str) -> list[str]:
@@ -157,6 +177,7 @@ def check(
         sizes |= {"channel": len(spec.channels)} if spec.channels else {}
         print(f"  {', '.join(prose.count(size, what) for what, size in sizes.items())}")
         print_lines(f"  {prose.spoken(name)} has one indicator: {ALONE}" for name in _lonely(spec))
+        print_lines(f"  {line}" for line in theory.telling_lines(spec))
         if bare := theory.without_reason(spec):
             count = "1 entry gives" if len(bare) == 1 else f"{len(bare):,} entries give"
             print(f"  {count} no reason (`basis`), such as {bare[0]}")

@@ -48,9 +48,9 @@ def _what(row: Quantity) -> str:
         case "after":
             return f"{name} {given} began"
         case "given":
-            return f"{name} in {row.horizon_weeks} weeks, given {given}"
+            return f"{name} in {prose.count(row.horizon_weeks or 0, 'week')}, given {given}"
         case _:
-            return f"{name} in {row.horizon_weeks} weeks"
+            return f"{name} in {prose.count(row.horizon_weeks or 0, 'week')}"
 
 
 PIPE_WIDTH = 200  # columns where nothing says how many there are

@@ -413,7 +413,7 @@ def rules(
             print()
             cells = [
                 [
-                    found.labels[row.outcome], f"{row.horizon_weeks} weeks", prose.figure(row.mean, row.mcse),
+                    found.labels[row.outcome], prose.count(row.horizon_weeks, "week"), prose.figure(row.mean, row.mcse),
                     *(prose.figure(one.mean, one.mcse) if one else prose.TOO_RARE
                       for one in (of.sensitivity, of.false_alarms)),
                 ]

@@ -103,7 +103,7 @@ def _print_path(result: ForecastPath, outcomes: Sequence[str], weeks: int) -> No
         for one in result.forecasts
     ]
     total = [prose.count(len(rows), "forecast"), *("" for _ in outcomes)]
-    print_table(["", *map(prose.spoken, outcomes)], rows, f"Probability now → {weeks} weeks on", total)
+    print_table(["", *map(prose.spoken, outcomes)], rows, f"Probability now → {prose.count(weeks, 'week')} on", total)
     print(f"\n{prose.count(result.fits, 'new fit')}")
 
 

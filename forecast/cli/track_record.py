@@ -210,7 +210,8 @@ def _print_part(part: Part) -> None:
 
 
 def _line(group: Group, names: Sequence[str]) -> list[str]:
-    horizon = f"{prose.spoken(group.outcome)} {group.kind} {group.horizon_weeks} weeks" if group.outcome else "all"
+    weeks = prose.count(group.horizon_weeks or 0, "week")
+    horizon = f"{prose.spoken(group.outcome)} {group.kind} {weeks}" if group.outcome else "all"
     others = {row.name: f"{row.brier:.3f} ({row.log:.3f})" for row in group.against}
     own = f"{group.brier:.3f} ({group.log:.3f})"
     return [horizon, str(group.questions), str(group.yes), own, *(others.get(name, "") for name in names)]

@@ -74,7 +74,13 @@ def supposed_count(
     """
     found = COUNT.fullmatch(text)
     if found is None:
-        msg = f"{text!r} is no count; write CHANNEL=COUNT, CHANNEL=COUNT/VOLUME or CHANNEL=COUNT@DATE"
+        stage, _, state = text.partition("@")[0].partition("=")
+        if stage in space.stages:
+            name = f"{stage}.{state}"
+            which = f"write {name}" if name in space.stage_states else nearest(name, space.stage_states)
+            msg = f"{text!r} is no count; {stage!r} is a stage, and a state of it that is seen has a dot: {which}"
+        else:
+            msg = f"{text!r} is no count; write CHANNEL=COUNT, CHANNEL=COUNT/VOLUME or CHANNEL=COUNT@DATE"
         raise InputError(msg)
     channel = found["channel"]
     if channel not in space.channels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
@@ -9,9 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from forecast.base import prose
 from forecast.base.errors import FaultsError, InputError, brief, nearest
 from forecast.base.toml_lines import key_lines
-from forecast.base.toml_text import read_bounded, read_toml
+from forecast.base.toml_text import NotTomlError, place_in, read_bounded, read_toml
 from forecast.theory.tables import Table
 from forecast.theory.values import Day, Name, Text
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 KindName = Literal["gdelt", "ucdp", "acled", "polecat", "plain"]
 Every = Literal["15 minutes", "day", "week", "month", "release"]
+ITEM = re.compile(r"[0-9]+(st|nd|rd|th)")  # as messages count the items of a list
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 SLOTS = ("stamp", "date", "day", "year", "yy", "month", "m")  # parts of a moment that addresses may hold
 DISTINCT: Mapping[Every, tuple[set[str], ...]] = {  # which of them tell the files of each pace apart
@@ -227,6 +230,8 @@ def load_feed(path: Path) -> FeedFile:
         tables = read_toml(text)
     except OSError as error:
         raise FeedFileError(str(path), [f"cannot be read: {error.strerror}"]) from error
+    except NotTomlError as error:
+        raise FeedFileError(str(path), [str(error)], [place_in(path, error)] if error.line else ()) from error
     except ValueError as error:
         raise FeedFileError(str(path), [str(error)]) from error
     try:
@@ -297,6 +302,7 @@ def _faulty(path: Path, text: str, faults: list[str]) -> FeedFileError:
 def _line(fault: str, lines: Mapping[str, int]) -> int:
     """Line of the key of a fault, or of the table that should hold it."""
     key = fault.partition(": ")[0].strip("[]").split(".")
+    key = [str(int(part[:-2]) - 1) if ITEM.fullmatch(part) else part for part in key]
     return next((lines[".".join(key[:n])] for n in range(len(key), 0, -1) if ".".join(key[:n]) in lines), 1)
 
 
@@ -308,7 +314,7 @@ TABLES: Mapping[tuple[str, ...], type[Table]] = {
 
 def _fault(item: ErrorDetails) -> str:
     place = tuple(str(part) for part in item["loc"] if part != "[key]")
-    key = ".".join(place)
+    key = prose.dotted(part for part in item["loc"] if part != "[key]")
     match item["type"]:
         case "missing":
             return f"{key}: is missing"

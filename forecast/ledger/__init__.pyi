@@ -1,5 +1,6 @@
 from .address import is_address as is_address
 from .address import read_address as read_address
+from .admiralty import CREDIBLE_ROW as CREDIBLE_ROW
 from .admiralty import machine_tags as machine_tags
 from .check import Reading as Reading
 from .check import Row as Row

@@ -16,6 +16,7 @@ CREDIBILITY = {f"{s}{i}": round(a * b, 2) for s, a in RELIABILITY.items() for i,
 UNJUDGED = "F6"
 CREDIBILITY[UNJUDGED] = 0.0
 CREDIBLE = 0.5  # from here on what a row reports is likelier so than not
+CREDIBLE_ROW = f"a row of credibility {CREDIBLE:g} or more, such as C3 but not D3"
 
 
 def credibility(grade: str) -> float:

@@ -167,7 +167,7 @@ class _Book:
     def __init__(self, vocabulary: Vocabulary, reading: Reading) -> None:
         self.vocabulary = vocabulary
         self.reading = reading
-        self.states = {f"{stage}.{name}" for stage, names in vocabulary.states.items() for name in names}
+        self.states = dict.fromkeys(f"{stage}.{name}" for stage, names in vocabulary.states.items() for name in names)
         self.days: dict[str, dt.date] = {}
         self._contents: dict[tuple[Kind, tuple[str, ...]], dict[tuple[object, ...], Entry | None]] = {}
 
@@ -260,9 +260,11 @@ class _Check:
     def _observation(self) -> Observation | None:
         indicator, state = self._cell("indicator").strip(), self._cell("state").strip()
         if bool(indicator) == bool(state):
-            self._fault("indicator", f"{'both' if state else 'neither'} of indicator and state; give one of the two")
+            column = "indicator" if "indicator" in self.cells or not self.row.line else "state"
+            found = "both indicator and state are given" if state else "indicator and state are both blank"
+            self._fault(column, f"{found}; give one of the two")
         if indicator:
-            self._known_indicator(indicator)
+            self._known_indicator(indicator, states=self.book.states)
         if state and state not in self.book.states:
             self._fault("state", f"there is no state {state!r}; {nearest(state, self.book.states)}")
         precision = self._choice("precision", PRECISIONS)
@@ -380,10 +382,12 @@ class _Check:
         if bad is not None:
             self._fault(column, f"holds the control character U+{ord(bad):04X}; take it out")
 
-    def _known_indicator(self, name: str, *more: str) -> None:
+    def _known_indicator(self, name: str, *more: str, states: Iterable[str] = ()) -> None:
         allowed = self.vocabulary.indicators
         if name not in allowed:
-            self._fault("indicator", f"there is no indicator {name!r}; {theory.suggested(name, allowed, *more)}")
+            self._fault(
+                "indicator", f"there is no indicator {name!r}; {theory.suggested(name, allowed, *more, states=states)}"
+            )
 
     def _choice[T](self, column: str, allowed: Mapping[str, T], words: str = "") -> T | None:
         text = self._cell(column).strip().lower()

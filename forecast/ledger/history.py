@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, get_args
 
 from forecast.base.errors import LedgerError, nearest
+from forecast.base.prose import listed
 from forecast.base.sanitise import is_web
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.days import day_of
@@ -57,8 +58,9 @@ def _rows(
     filled = ((line, cells) for line, cells in lines if any(map(str.strip, cells)))
     line, names = next(filled, (1, []))
     header = [folded(name) for name in names]
-    faults = [f"column {name!r} is missing; the columns are {', '.join(COLUMNS)}" for name in COLUMNS
-              if name not in (*OPTIONAL, *header)]  # fmt: skip
+    missing = [repr(name) for name in COLUMNS if name not in (*OPTIONAL, *header)]
+    are = "columns {} are" if len(missing) > 1 else "column {} is"
+    faults = [f"{are.format(listed(missing))} missing; the columns are {', '.join(COLUMNS)}"] if missing else []
     faults += [f"column {name!r} is given twice" for name in COLUMNS if header.count(name) > 1]
     if faults:
         yield line, {}, faults

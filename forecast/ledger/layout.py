@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from forecast.base.errors import nearest
+from forecast.base.prose import listed
 from forecast.ledger.keys import FORMULA, UNSOLVED, clean_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from forecast.ledger.rows import Kind
 
@@ -29,9 +30,11 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
 OPTIONAL = {
     "id", "precision", "reported_on", "url", "story", "distinct", "note", "coded_by", "language", "delivery",
 }  # fmt: skip
+EITHER = {"observation": ("indicator", "state")}  # columns of which a row fills one: a file may lack the other
 KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
 SEARCHED = 20  # lines among which the header may stand
 TELLING = 3  # known columns that make a line the header
+SEEN = 20  # columns of a file that a message names
 CLOSE = 0.75  # how alike the name of a column is to one that is missing, to be taken for a slip
 
 
@@ -103,8 +106,23 @@ def read_header(names: list[str]) -> Header:
         f"the name of column {k + 1} is {UNSOLVED}" for k, raw in enumerate(names[: len(given)]) if raw == FORMULA
     ]
     faults += [f"column {name!r} is given twice" for name in columns if given.count(name) > 1]
-    faults += [f"column {name!r} is missing" for name in columns if name not in OPTIONAL and name not in given]
+    if fault := _missing(kind, given, names):
+        faults.append(fault)
     return Header(kind, tuple(name if name in columns else "" for name in given), tuple(ignored), tuple(faults))
+
+
+def _missing(kind: Kind, given: Sequence[str], names: Sequence[str]) -> str:
+    """Say which columns a file lacks, which it has and which it needs; blank if it lacks none."""
+    either = EITHER.get(kind, ())
+    single = [(name,) for name in COLUMNS[kind] if name not in OPTIONAL and name not in either]
+    needed = [either, *single] if either else single
+    missing = [" or ".join(map(repr, one)) for one in needed if not set(one) & set(given)]
+    if not missing:
+        return ""
+    are = f"column {missing[0]} is" if len(missing) == 1 else f"columns {listed(missing)} are"
+    seen = [repr(name.strip()[:80]) for name in names if name.strip() and name != FORMULA]
+    seen = [*seen[:SEEN], f"{len(seen) - SEEN:,} more"] if len(seen) > SEEN else seen
+    return f"{are} missing; there are {listed(seen)}, and rows need {listed([' or '.join(one) for one in needed])}"
 
 
 def _kind(given: set[str]) -> Kind:

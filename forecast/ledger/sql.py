@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from forecast.base.errors import InputError, nearest
+from forecast.base.errors import InputError, nearest_row
 from forecast.ledger.chained import BATCH, ChainedStore, digest_at, head_of
 from forecast.ledger.clock import utc
 from forecast.ledger.doubles import notices
@@ -396,4 +396,4 @@ def _timed(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _cannot_retract(row_id: str, dataset: str, records: Sequence[_Record]) -> InputError:
     if any(row["id"] == row_id for row, *_ in records):
         return InputError(f"{row_id!r} in {dataset!r} is already retracted; to bring it back, add it again")
-    return InputError(f"there is no row {row_id!r} in {dataset!r}; {nearest(row_id, _fold(records))}")
+    return InputError(f"there is no row {row_id!r} in {dataset!r}; {nearest_row(row_id, _fold(records))}")

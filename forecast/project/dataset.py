@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from forecast import ledger
-from forecast.base.errors import InputError, LedgerError, nearest
+from forecast.base.errors import InputError, LedgerError, nearest_row
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -92,8 +92,8 @@ class Dataset:
         known = [entry.id for entry in self.entries()]
         if row_id not in known and all(row.id != row_id for row in self.ledger.log(self.name, sys.maxsize)):
             msg = (
-                f"there is no row {row_id!r} in {self.name!r} to correct; {nearest(row_id, known)} Without an id the"
-                " row is a new one; `forecast import` takes new rows with ids of their own"
+                f"there is no row {row_id!r} in {self.name!r} to correct; {nearest_row(row_id, known)} Without an id"
+                " the row is a new one; `forecast import` takes new rows with ids of their own"
             )
             raise InputError(msg)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from forecast.base.errors import FaultsError, InputError, brief, nearest
-from forecast.base.toml_text import read_bounded, read_toml
+from forecast.base.toml_text import place_in, read_bounded, read_toml
 
 PROJECT_FILE = Path("forecast.toml")
 
@@ -39,7 +39,8 @@ def read_project_file(root: Path) -> ProjectFile:
     except FileNotFoundError:
         return ProjectFile()
     except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be read as TOML ({error}); mend it, or delete it to name a model with each command"
+        msg = f"{place_in(path, error)}: cannot be read as TOML ({error}); mend it, or delete it to name a model with "
+        msg += "each command"
         raise InputError(msg) from error
     known = ProjectFile._fields
     faults = [f"{key}: means nothing here; {nearest(key, known)}" for key in content if key not in known]

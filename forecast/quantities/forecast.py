@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecast import base
 from forecast.base.errors import InputError, brief, nearest
-from forecast.base.prose import chance, figure, spoken, spread
+from forecast.base.prose import chance, count, figure, spoken, spread
 from forecast.base.shown import Shown, ShownTable
 from forecast.quantities.estimate import FORMAT, Change, Estimate, Quantity, Trust, date_or_none, text_or_none
 
@@ -230,7 +230,7 @@ class ForecastPath(Shown):
     def _shown_table(self) -> ShownTable:
         """Show how the probability of each outcome now and at the horizons has moved, the newest weeks first."""
         shown = [row for row in self.forecasts[-1].quantities if row.kind in {"already", "at"}]
-        heads = [f"{spoken(row.outcome)}, {f'{w} weeks' if (w := row.horizon_weeks) else 'now'}" for row in shown]
+        heads = [f"{spoken(row.outcome)}, {count(w, 'week') if (w := row.horizon_weeks) else 'now'}" for row in shown]
         rows = [
             [
                 str(one.as_of),
@@ -268,7 +268,7 @@ def _find[Row: (Quantity, Change)](  # noqa: PLR0913, PLR0917 - what names a num
 
 def _across[Row: (Quantity, Change)](rows: Sequence[Row], shown: Callable[[Row], str]) -> ShownTable:
     """Arrange numbers at horizons with a row for each outcome and kind, and a column for each horizon."""
-    heads = list(dict.fromkeys(f"{row.horizon_weeks} weeks ({row.date})" for row in rows))
+    heads = list(dict.fromkeys(f"{count(row.horizon_weeks or 0, 'week')} ({row.date})" for row in rows))
     lines: dict[str, list[str]] = {}
     for row in rows:
         words = "on the day" if row.kind == "at" else "newly by then"

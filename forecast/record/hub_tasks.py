@@ -145,7 +145,7 @@ def read_tasks(hub: Path) -> HubTasks:
         msg = f"{path}: cannot be read ({error.strerror}); give a hub's folder, which has {TASKS}"
         raise InputError(msg) from error
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in error.errors()]
+        faults = [f"{prose.dotted(item['loc']) or 'the file'}: {item['msg']}" for item in error.errors()]
         raise FaultsError(str(path), faults) from error
 
 
@@ -156,14 +156,14 @@ def asked_rows(tasks: HubTasks, as_of: dt.date, location: str, pmfs: Sequence[Pm
     if found is None:
         return [f"rounds: none is of {as_of}; there is {_listed(sorted(days, reverse=True))}"]
     derived = frozenset({*(tasks.derived_task_ids or ()), *(found.derived_task_ids or ())})
-    place = f"rounds.{tasks.rounds.index(found)}"
+    place = prose.dotted(("rounds", tasks.rounds.index(found)))
     faults: list[str] = []
     if found.file_format and FORMAT not in found.file_format:
         faults.append(f"{place}.file_format: takes {_listed(found.file_format)}; what is written here is {FORMAT}")
     columns = tuple(found.model_tasks[0].task_ids)
     rows: dict[tuple[str, int], list[tuple[str, ...]]] = {}
     for k, task in enumerate(found.model_tasks):
-        where = f"{place}.model_tasks.{k}"
+        where = f"{place}.{prose.dotted(('model_tasks', k))}"
         if {*task.task_ids} != {*columns}:
             faults.append(f"{where}.task_ids: has {_listed(task.task_ids)}; the first task has {_listed(columns)}")
             continue

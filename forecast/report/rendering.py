@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from forecast import ledger
 from forecast.base.errors import InputError
 from forecast.base.prose import figure, number, on_day, spoken, spread, term
 from forecast.base.sanitise import is_web, one_line
@@ -62,6 +63,7 @@ def render_template(environment: Sandbox, template: str, data: Mapping[str, Any]
             **views(data),
             "months": months,
             "issued": when,
+            "credible_row": ledger.CREDIBLE_ROW,
             "tables": all_tables(data),
             **more,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from forecast.base.prose import on_day
+from forecast.base.prose import count, on_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ def horizons(data: Mapping[str, Any]) -> dict[int, str]:
 
 def dated(data: Mapping[str, Any]) -> list[str]:
     """Heads of columns for the horizons."""
-    return [f"{week} weeks, {on_day(date)}" for week, date in horizons(data).items()]
+    return [f"{count(week, 'week')}, {on_day(date)}" for week, date in horizons(data).items()]
 
 
 def ranked(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

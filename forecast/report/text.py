@@ -6,7 +6,7 @@ import textwrap
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from forecast.base.prose import RARE, TOO_RARE, change, figure, on_day, percents, spread, term
+from forecast.base.prose import RARE, TOO_RARE, change, count, figure, on_day, percents, spread, term
 from forecast.base.sanitise import one_line
 from forecast.report.views import PARTS_ROUNDED, ROUNDED, begins, given_words, issued_words, sum_label, sums, views
 
@@ -66,7 +66,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     ]
     together = sums(data)
     groups += [(sum_label(names), [("together", cells)]) for names, cells in together.items()]
-    heads = [("now", ""), *((f"{week} weeks", on_day(found["dates"][week])) for week in weeks)]
+    heads = [("now", ""), *((count(week, "week"), on_day(found["dates"][week])) for week in weeks)]
     lines += ["", *_grid(heads, groups, width)]
     if any(ROUNDED in cells for cells in together.values()):
         lines += textwrap.wrap(PARTS_ROUNDED, prose, subsequent_indent="  ")
@@ -74,7 +74,7 @@ def render_text(data: Mapping[str, Any], width: int) -> str:
     lines += textwrap.wrap(RULE, prose) if rules else []
     if data["conditionals"]:
         conditions = _conditions(data, by, weeks)
-        lines += ["", "If", *_grid([(f"{week} weeks",) for week in weeks], conditions, width)]
+        lines += ["", "If", *_grid([(count(week, "week"),) for week in weeks], conditions, width)]
         if any(TOO_RARE in text for _, rows in conditions for label, cells in rows for text in (label, *cells)):
             lines += textwrap.wrap(RARE, prose, subsequent_indent="  ")
     if not _has_history(data) and any(row["rests_on_prior"] for row in data["conditionals"]):
@@ -105,7 +105,7 @@ def _rests_on(data: Mapping[str, Any], width: int) -> Iterator[str]:
         shares = [f"{share} %" for share in percents([row[name] for name in ("prior", "history", "reports")])]
         groups.setdefault(data["model"]["outcomes"][row["outcome"]]["label"], []).append((words, shares))
     weeks = max(row["horizon_weeks"] for row in data["forecast"]["quantities"] if row["kind"] == "at")
-    head = f"What is known of the numbers for {weeks} weeks rests on"
+    head = f"What is known of the numbers for {count(weeks, 'week')} rests on"
     yield from ["", *textwrap.wrap(head, min(width, READABLE))]
     yield from _grid([("model file",), ("history",), ("reports",)], list(groups.items()), width)
     yield from ["", *textwrap.wrap(one_line(part["sentences"][1]), min(width, READABLE))]
@@ -119,7 +119,9 @@ def _warnings(data: Mapping[str, Any]) -> Sequence[str]:
 
 def render_changes(changes: Sequence[Change], labels: Mapping[str, str], width: int) -> str:
     """Render what moved at each horizon, with the difference in percentage points; ``labels`` name the outcomes."""
-    heads = dict.fromkeys((f"{row.horizon_weeks} weeks", on_day(str(row.date))) for row in changes if row.kind == "at")
+    heads = dict.fromkeys(
+        (count(row.horizon_weeks or 0, "week"), on_day(str(row.date))) for row in changes if row.kind == "at"
+    )
     groups: dict[str, dict[str, list[str]]] = {name: {} for name in labels.values()}
     for row in changes:
         words = {"at": "on the day", "reached": REACHED}.get(row.kind)
@@ -179,7 +181,7 @@ def _rule_quality(data: Mapping[str, Any], weeks: Sequence[int], width: int) -> 
         groups += [(outcome["label"], lines)] if lines else []
     if groups:
         yield from ["", "How well the rules follow their outcomes"]
-        yield from _grid([(f"{week} weeks",) for week in weeks], groups, width)
+        yield from _grid([(count(week, "week"),) for week in weeks], groups, width)
         yield from textwrap.wrap(QUALITY, min(width, READABLE))
 
 

@@ -1,9 +1,12 @@
 from .assumptions import without_reason as without_reason
 from .blank import blank_model as blank_model
+from .blank import stage_name_faults as stage_name_faults
+from .blank import state_faults as state_faults
 from .modelfile import load_spec as load_spec
 from .spec import ModelSpec as ModelSpec
 from .statespace import StateSpace as StateSpace
 from .statespace import chain_of as chain_of
+from .telling import telling_lines as telling_lines
 from .wording import find_indicators as find_indicators
 from .wording import suggested as suggested
 from .wording import words_of as words_of

@@ -40,7 +40,8 @@ def blank_model(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) 
         before = stage, states[-1]
     parts.append(
         "# What shows in which state a stage is. `forecast observe` records one; grade is weak, moderate, strong or\n"
-        "# decisive. Name real events, several for a state: a summit, a strike, a rate above a line.\n"
+        "# decisive. Name real events, several for a state: a summit, a strike, a rate above a line. What one row\n"
+        "# tells depends on the other indicators of its stage too: `forecast check` says how much it is.\n"
     )
     parts += [_indicator(stage, state) for stage, states in stages.items() for state in states]
     parts.append(
@@ -53,18 +54,34 @@ def blank_model(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) 
 
 
 def _faults(name: str, stages: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield from _name_faults("the model", [name])
+    yield from stage_name_faults(list(stages))
+    for stage, states in stages.items():
+        yield from state_faults(stage, states)
+
+
+def stage_name_faults(stages: Sequence[str]) -> Iterator[str]:
+    """Say what is wrong with the names of the stages."""
     if not stages:
         yield "it has no stage; name one or more, each with its states"
-    named = [("the model", name), *(("a stage", stage) for stage in stages)]
-    named += [(f"stage {stage!r}", state) for stage, states in stages.items() for state in states]
-    for what, given in named:
+    yield from _name_faults("a stage", stages)
+    if len(set(stages)) < len(stages):
+        yield "a stage is named twice"
+
+
+def state_faults(stage: str, states: Sequence[str]) -> Iterator[str]:
+    """Say what is wrong with the states of a stage."""
+    yield from _name_faults(f"stage {stage!r}", states)
+    if len(states) < 2:  # noqa: PLR2004 - one state never changes
+        yield f"stage {stage!r}: has {len(states) or 'no'} state{'' if len(states) == 1 else 's'}; give two or more"
+    if len(set(states)) < len(states):
+        yield f"stage {stage!r}: names a state twice"
+
+
+def _name_faults(what: str, names: Sequence[str]) -> Iterator[str]:
+    for given in names:
         if not re.fullmatch(NAME_PATTERN, given):
             yield f"{what}: {brief(given)} is not a name; use lower-case letters, digits and _, a letter first"
-    for stage, states in stages.items():
-        if len(states) < 2:  # noqa: PLR2004 - one state never changes
-            yield f"stage {stage!r}: has {len(states) or 'no'} state{'' if len(states) == 1 else 's'}; give two or more"
-        if len(set(states)) < len(states):
-            yield f"stage {stage!r}: names a state twice"
 
 
 def _header(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) -> str:
@@ -75,7 +92,7 @@ def _header(name: str, stages: Mapping[str, Sequence[str]], today: dt.date) -> s
 # It runs as it is, on guesses. Put your own numbers and events in their place, top down, and run `forecast check`.
 # Every pair of numbers is a 90 % interval. An entry says why it is as it is with a line such as
 #   basis = [{{ note = "Twice in the last ten years" }}]
-# Keys that are not written here have defaults; docs/model-file.md explains them all.
+# Keys that are not written here have defaults; model.schema.json beside this file explains them all.
 
 [model]
 name = "{name}"
@@ -103,7 +120,8 @@ def _stage(stage: str, states: Sequence[str], before: tuple[str, str] | None) ->
     ]
     if before is not None:
         lines += [
-            f"# While {spoken(before[0])} is {spoken(before[1])}, this move is so many times faster; 1 is no effect.",
+            f"# An example, to be replaced: while {spoken(before[0])} is {spoken(before[1])}, this move is so many",
+            "# times faster; 1 is no effect. Put the state that really hastens it into `when` and the name.",
             f"[stages.{stage}.effects.{before[0]}_{before[1]}_hastens]",
             f'from = "{states[0]}"',
             f'to = "{states[1]}"',

@@ -45,7 +45,11 @@ class Indicator(Table):
     ]
     grade: Annotated[
         Literal["weak", "moderate", "strong", "decisive"],
-        Field(description="How much likelier: see `[priors.grades]`.", examples=["strong"]),
+        Field(
+            description="How much likelier: see `[priors.grades]`. Where nobody is recorded to look, what one row "
+            "tells depends on the other indicators of its stage too: `forecast check` says how much it is.",
+            examples=["strong"],
+        ),
     ] = "weak"
     class_: Annotated[
         Name,

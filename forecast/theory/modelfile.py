@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from forecast.base.errors import ModelFileError, brief, nearest, plain
-from forecast.base.toml_text import read_bounded, read_toml
+from forecast.base.toml_text import NotTomlError, place_in, read_bounded, read_toml
 from forecast.theory.channels import Channel, ChannelClass
 from forecast.theory.extends import is_own, merged
 from forecast.theory.faults import cross_faults, frozen_later
@@ -28,6 +29,7 @@ from forecast.theory.places import Located, located, place_of
 from forecast.theory.spec import Expert, Header, ModelSpec
 from forecast.theory.stages import Effect, Phases, Stage, Transition, Units
 from forecast.theory.tables import Basis, Source
+from forecast.theory.values import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,10 @@ MOST_FAULTS = 1000  # found at one reading
 STOOD_IN = {  # others speak of these, or of the entries that hold them
     (("outcomes",), ("frozen",)), *((("stages",), (key,)) for key in ("phases", "per_year", "times")),
 }  # fmt: skip
+EMPTY = (
+    "is empty; a model has [model], [stages], [indicators] and [outcomes], and `forecast init DIR --blank` writes one"
+    " to begin with"
+)
 MORE_FAULTS = f"the file: more than {MOST_FAULTS:,} faults; not all of them were looked for"
 
 
@@ -110,9 +116,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _tables(text: str, where: str) -> dict[str, Any]:
     try:
-        return read_toml(text)
-    except ValueError as error:
-        raise ModelFileError(where, [str(error)]) from error
+        tables = read_toml(text)
+    except NotTomlError as error:
+        raise ModelFileError(where, [str(error)], [place_in(where, error)] if error.line else ()) from error
+    if not tables:
+        raise ModelFileError(where, [EMPTY])
+    return tables
 
 
 def _parent(path: Path, name: object) -> dict[str, Any]:
@@ -152,11 +161,11 @@ def _with_places(where: str, faults: list[str], files: list[Located]) -> ModelFi
     places = {fault: place_of(fault, files) for fault in faults}
 
     def order(fault: str) -> tuple[int, int]:
-        name, _, line = places[fault].rpartition(":")
+        name, _, line = places[fault][0].rpartition(":")
         return lines[name], int(line)
 
     ordered = sorted(faults, key=order)
-    return ModelFileError(where, ordered, [places[fault] for fault in ordered])
+    return ModelFileError(where, [places[fault][1] for fault in ordered], [places[fault][0] for fault in ordered])
 
 
 def _validated(raw: dict[str, Any], faults: list[str], name: str | None) -> tuple[ModelSpec | None, list[str]]:
@@ -168,7 +177,9 @@ def _validated(raw: dict[str, Any], faults: list[str], name: str | None) -> tupl
         across = list(islice(whole, MOST_FAULTS))
         faults = list(dict.fromkeys([*faults, *across, *[MORE_FAULTS] * (len(across) == MOST_FAULTS)]))
         if name is not None and spec.name != name and "model.name" not in {fault.partition(":")[0] for fault in found}:
-            faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; they must agree")
+            rename = f"rename the file to {spec.name}.toml"
+            either = f'{rename}, or write name = "{name}"' if re.fullmatch(NAME_PATTERN, name) else rename
+            faults.append(f"model.name: is {spec.name!r}, but the file is called {name!r}; {either}")
     return spec, faults
 
 

@@ -59,7 +59,7 @@ class Rule(Table):
             for names in (self.of, self.no_fewer_than)
         )
         events = count(self.stories or 0, "event" if self.stories == 1 else "separate event")
-        told = f"{events} told within {self.within_weeks} weeks of: {of}"
+        told = f"{events} told within {count(self.within_weeks or 0, 'week')} of: {of}"
         return f"at least {told}{f'; no fewer than of: {others}' if others else ''}"
 
     @property
@@ -128,7 +128,8 @@ class Outcome(Table):
             min_length=1,
             description="Clauses that must all be met for the world's answer to be yes. Without them, for each stage "
             f"of `states`: it is on record, if these are its `observable` states, or a story within {USUAL_WEEKS} "
-            "weeks of an indicator that points to none but these.",
+            "weeks of an indicator that points to none but these. A row counts for them if its credibility is 0.5 or "
+            "more: C3 does, D3 does not.",
             examples=[[{"stories": 2, "of": ["wards_full"], "within_weeks": 8}]],
         ),
     ] = ()
@@ -177,5 +178,5 @@ class Conditional(Table):
     def condition(self) -> str:
         """The condition in words: ``deal``, ``no deal`` or ``26 weeks after deal``."""
         if self.after is not None:
-            return f"{self.weeks} weeks after {self.after}"
+            return f"{count(self.weeks or 0, 'week')} after {self.after}"
         return self.given or f"no {self.given_no}"

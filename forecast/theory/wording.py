@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from forecast.base.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from forecast.theory.indicators import Indicator
     from forecast.theory.spec import ModelSpec
@@ -99,18 +99,21 @@ def ranked(words: str, indicators: Mapping[str, Words]) -> list[str]:
     return sorted(found, key=lambda key: (-score[key], -closeness[key]))
 
 
-def suggested(name: str, indicators: Mapping[str, Words], *more: str) -> str:
+def suggested(name: str, indicators: Mapping[str, Words], *more: str, states: Iterable[str] = ()) -> str:
     """Say which indicator may have been meant by ``name``: one that is spelled alike, or those of alike meaning.
 
-    ``more`` are names that are allowed beside them.
+    ``more`` are names that are allowed beside them. Of ``states``, such as ``relations.truce``, one that is called
+    ``name`` is offered first.
     """
     from rapidfuzz import fuzz, process  # noqa: PLC0415 - slow to import, and only a fault needs it
 
     spelled = process.extractOne(name, indicators.keys(), scorer=fuzz.ratio, score_cutoff=SPELLING)
     if spelled:
         return f"did you mean {spelled[0]!r}?"
-    if meant := ranked(name, indicators)[:OFFERED]:
-        *first, last = [f"{key!r} ({indicators[key][0]})" for key in meant]
+    offered = [f"{state!r} (a state)" for state in states if state.partition(".")[2] == name]
+    offered += [f"{key!r} ({indicators[key][0]})" for key in ranked(name, indicators)]
+    if offered:
+        *first, last = offered[:OFFERED]
         offers = f"{', '.join(first)} or {last}" if first else last
         return f"did you mean {offers}? `forecast indicators WORDS` finds others"
     if len(indicators) > FEW:

@@ -41,6 +41,10 @@ def test_names_that_are_unknown_are_refused(scene: Scene) -> None:
     refused(asker, "no indicator 'i99'; allowed: i0, i1", "i99")
     refused(asker, f"no state '{stage}.nowhere'", f"{stage}.nowhere")
     refused(asker, "no state 'nowhere.x0'", "nowhere.x0")
+    state = scene.spec.stages[stage].states[0]
+    refused(asker, f"no indicator '{state}'; did you mean '{stage}.{state}' \\(a state\\)", state)
+    refused(asker, f"'{stage}' is a stage, and .* has a dot: write {stage}.{state}", f"{stage}={state}")
+    refused(asker, f"has a dot: allowed: {stage}.", f"{stage}=nowhere")
     refused(asker, "no indicator 'i99'", not_seen={"i99": scene.day("running")})
     refused(asker, f"no indicator '{stage}.x0'", not_seen={f"{stage}.x0": scene.day("running")})
     refused(asker, r"no indicator '\*'", "*")
@@ -110,7 +114,7 @@ def test_what_cannot_be_done_is_refused(scene: Scene) -> None:
     state = scene.spec.stages[stage].states[0]
     yesterday, late = scene.as_of - DAY, scene.as_of + 22 * DAY
     for forced, on, match in (
-        ({"stage_q": state}, None, "no stage 'stage_q'; did you mean 'stage_"),
+        ({"stag_x": state}, None, "no stage 'stag_x'; did you mean 'stage_x'"),
         ({stage: "nowhere"}, None, f"no state '{stage}.nowhere'"),
         ({}, None, "nothing is done; name a stage"),
         ({stage: state}, yesterday, f"done on {yesterday} lies before {scene.as_of}"),

@@ -13,11 +13,26 @@ from hypothesis import strategies as st
 from forecast.answers.drivers import Driver, Drivers
 from forecast.base import prose as words
 from forecast.quantities.estimate import Estimate, Trust
+from forecast.theory.outcomes import Conditional, Rule
 
 PROBABILITY = st.floats(0.0, 1.0)
 ERROR = st.one_of(st.just(0.0), st.floats(1e-6, 0.4))
 EDGE = 1e-9  # what a bound may be missed by, because numbers round
 MORE, LESS = 1000.0, -1000.0
+
+
+def test_one_week_is_no_weeks() -> None:
+    """A clause and a condition of a single week are said in the singular."""
+    rule = Rule(stories=1, of=("march",), within_weeks=1)
+    assert "told within 1 week of: “march”" in rule.in_words({}, {})
+    assert Conditional(outcome="war", after="deal", weeks=1).condition == "1 week after deal"
+
+
+def test_items_are_counted_from_one() -> None:
+    """The 11th to the 13th are no 11st to 13rd; names that are digits are names."""
+    said = [words.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
+    assert said == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
+    assert words.dotted(("stages", "3", "transitions", 0, "to")) == "stages.3.transitions.1st.to"
 
 
 def ordinal(text: str | None) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +17,7 @@ from projects import PROGRAM, call, environment
 from small_models import LEAST
 
 import forecast
+from forecast.cli.models import _stages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +102,19 @@ def test_a_new_theory_that_cannot_be_is_refused(tmp_path: Path, arguments: tuple
     assert done.code == 2
     assert said in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_names_nothing_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was typed as for --stage is refused when it is given, and the other answers are kept."""
+    stdin = io.StringIO("chip supply=ok,short\nchip supply, prices\nok\nok, short\nlow, high\n")
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert _stages(None) == {"chip_supply": ["ok", "short"], "prices": ["low", "high"]}
+    shown = capsys.readouterr()
+    assert "'chip_supply=ok' is not a name" in shown.out + shown.err
+    assert "has 1 state; give two or more" in shown.out + shown.err
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ FAULTS = {
     "a selection of everything": (
         _without(GDELT, 'between = [["RUS", "AZE"]]\n'), 10, "channels.hostility: selects every event there is",
     ),
-    "a pair of three": (GDELT.replace('"RUS", "AZE"]', '"RUS", "AZE", "UKR"]'), 11, "channels.hostility.between.0"),
+    "a pair of three": (GDELT.replace('"RUS", "AZE"]', '"RUS", "AZE", "UKR"]'), 11, "channels.hostility.between.1st"),
     "a list that is text": (GDELT.replace('["11", "12"]', '"11"'), 12, "codes: needs a list in square"),
     "a name that is none": (GDELT.replace("channels.hostility", "channels.Hostility"), 10, "is not a name"),
     "a day that is none": (GDELT.replace("from = 2025-12-01", 'from = "soon"'), 9, "window.from: needs a date"),

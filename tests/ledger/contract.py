@@ -314,6 +314,7 @@ class LedgerContract:
         mark = ledger.watermark("caucasus")
         for row_id, reason, reported_on, message in (
             ("cyberatack-1", "wrong", None, "no row 'cyberatack-1' in 'caucasus'; did you mean 'cyberattack-1'?"),
+            ("nosuch", "wrong", None, "no row 'nosuch' in 'caucasus'; `forecast log` shows the ids."),
             ("b", "wrong", None, "'b' in 'caucasus' is already retracted"),
             ("cyberattack-1", " ", None, "needs a reason"),
             ("cyberattack-1", "wrong", dt.date(2026, 1, 10), "which is in the future"),

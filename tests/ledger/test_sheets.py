@@ -41,7 +41,7 @@ def test_a_formula_in_the_header_is_said(tmp_path: Path) -> None:
     book.save(path)
     faults = [row.fault for row in read_rows(path) if row.fault]
     assert faults[0].startswith("the name of column 5 is a formula without a stored value")
-    assert faults[1:] == ["column 'grade' is missing"]
+    assert [fault.partition(";")[0] for fault in faults[1:]] == ["column 'grade' is missing"]
 
 
 @pytest.mark.parametrize(

@@ -189,56 +189,57 @@ QUANTILE = {"output_type_id": {"required": [0.5]}, "value": {"type": "double"}}
         ),
         (
             _set("task_ids", "location", "required", value=["US"]),
-            "rounds.0.model_tasks.0.task_ids.location: takes US, not global; choose with --location",
+            "rounds.1st.model_tasks.1st.task_ids.location: takes US, not global; choose with --location",
         ),
         (
             _set("task_ids", "location", value={"required": ["US"], "optional": ["global"]}),
-            "rounds.0.model_tasks.0.task_ids.location: requires US too; the forecast has global",
+            "rounds.1st.model_tasks.1st.task_ids.location: requires US too; the forecast has global",
         ),
         (
             _set("task_ids", "horizon", "required", value=[1, 2]),
-            "rounds.0.model_tasks.0.task_ids.horizon: requires 1 and 2 too; the forecast has 4, 13, 26 and 52",
+            "rounds.1st.model_tasks.1st.task_ids.horizon: requires 1 and 2 too; the forecast has 4, 13, 26 and 52",
         ),
         (
             _set("task_ids", "scenario_id", value={"required": None, "optional": ["A", "B"]}),
-            "rounds.0.model_tasks.0.task_ids.scenario_id: may be A and B; nothing in a forecast says which",
+            "rounds.1st.model_tasks.1st.task_ids.scenario_id: may be A and B; nothing in a forecast says which",
         ),
         (
             _set("output_type", "pmf", "output_type_id", "required", value=["war", "truce"]),
             (
-                "rounds.0.model_tasks.0.output_type.pmf.output_type_id: has war and truce; "
+                "rounds.1st.model_tasks.1st.output_type.pmf.output_type_id: has war and truce; "
                 "the categories of relations are confrontation, cooperation and truce"
             ),
         ),
         (
             _set("output_type", "pmf", "output_type_id", "required", value=[*RELATIONS, "war"]),
             (
-                "rounds.0.model_tasks.0.output_type.pmf.output_type_id: has confrontation, cooperation, truce and war; "
+                "rounds.1st.model_tasks.1st.output_type.pmf.output_type_id: "
+                "has confrontation, cooperation, truce and war; "
                 "the categories of relations are confrontation, cooperation and truce"
             ),
         ),
         (
             _set("output_type", "quantile", value={**QUANTILE, "is_required": True}),
-            "rounds.0.model_tasks.0.output_type: requires quantile too; what is written here is pmf",
+            "rounds.1st.model_tasks.1st.output_type: requires quantile too; what is written here is pmf",
         ),
         (
             _set("output_type", value={"quantile": QUANTILE}),
-            "rounds.0.model_tasks.0.output_type: takes quantile; what is written here is pmf",
+            "rounds.1st.model_tasks.1st.output_type: takes quantile; what is written here is pmf",
         ),
         (
             _set("target_metadata", 0, "time_unit", value="month"),
-            "rounds.0.model_tasks.0: horizons of relations are months; those of a forecast are weeks",
+            "rounds.1st.model_tasks.1st: horizons of relations are months; those of a forecast are weeks",
         ),
         (
             _set("task_ids", "horizon", value={"required": None, "optional": [1, 2]}),
             (
-                "rounds.0: asks for nothing that is forecast, but for relations; "
+                "rounds.1st: asks for nothing that is forecast, but for relations; "
                 "the forecast has relations, deal and strategic_victory at 4, 13, 26 and 52 weeks"
             ),
         ),
         (
             _set("task_ids", "horizon", value={"required": [3], "optional": None}),
-            "rounds.0.model_tasks.0: requires relations; the forecast has it at other horizons",
+            "rounds.1st.model_tasks.1st: requires relations; the forecast has it at other horizons",
         ),
     ],
 )
@@ -254,9 +255,8 @@ def test_horizons_are_told_apart(tmp_path: Path) -> None:
     """A task without a column for the day would have several probabilities of the same thing."""
     task = asked("relations", RELATIONS)
     del task["task_ids"]["horizon"]
-    assert faults(hub_of(tmp_path, task)) == (
-        "rounds.0.model_tasks.0.task_ids: no column tells forecasts for 4, 13, 26 and 52 weeks apart; it needs horizon",
-    )
+    told = "no column tells forecasts for 4, 13, 26 and 52 weeks apart; it needs horizon"
+    assert faults(hub_of(tmp_path, task)) == (f"rounds.1st.model_tasks.1st.task_ids: {told}",)
 
 
 def test_a_required_target_that_is_not_forecast_is_a_fault(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_required_target_that_is_not_forecast_is_a_fault(tmp_path: Path) -> No
     oil = asked("oil", ["up", "down"], horizon={"required": [4], "optional": None})
     hub = hub_of(tmp_path / "required", relations, oil)
     assert faults(hub) == (
-        "rounds.0.model_tasks.1: requires oil; the forecast has relations, deal and strategic_victory",
+        "rounds.1st.model_tasks.2nd: requires oil; the forecast has relations, deal and strategic_victory",
     )
 
 
@@ -283,9 +283,9 @@ def test_a_round_takes_csv_and_its_tasks_have_the_same_columns(tmp_path: Path) -
     tasks["rounds"][0]["file_format"] = ["parquet"]
     path.write_text(json.dumps(tasks))
     assert faults(hub) == (
-        "rounds.0.file_format: takes parquet; what is written here is csv",
+        "rounds.1st.file_format: takes parquet; what is written here is csv",
         (
-            "rounds.0.model_tasks.1.task_ids: has reference_date, target, horizon, location and age; "
+            "rounds.1st.model_tasks.2nd.task_ids: has reference_date, target, horizon, location and age; "
             "the first task has reference_date, target, horizon and location"
         ),
     )
@@ -306,7 +306,7 @@ def test_tasks_before_version_4_are_read(tmp_path: Path) -> None:
     [
         (None, "tasks.json: cannot be read (No such file or directory); give a hub's folder, which has hub-config"),
         ("{", "tasks.json: 1 fault\n  the file: Invalid JSON"),
-        ('{"rounds": [{"round_id": "x", "round_id_from_variable": false}]}', "rounds.0.model_tasks: Field required"),
+        ('{"rounds": [{"round_id": "x", "round_id_from_variable": false}]}', "rounds.1st.model_tasks: Field required"),
     ],
 )
 def test_a_file_that_is_none_of_a_hub_is_refused(content: str | None, message: str, tmp_path: Path) -> None:

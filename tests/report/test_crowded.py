@@ -178,7 +178,7 @@ def test_what_says_a_table_stays_in_sight_while_it_is_scrolled(browser: Browser,
 
 
 def test_paper_holds_every_column_and_what_is_folded(browser: Browser, crowded: Path) -> None:
-    """No table is wider than a page of A4, what is folded is open but for reasons, a heading stays with what follows."""
+    """No table is wider than a page of A4, what is folded is open but for reasons, headings stay with what follows."""
     page = _page(browser, crowded, 680)  # 18 cm
     try:
         page.emulate_media(media="print")

@@ -17,10 +17,12 @@ from projects import archived, call, fresh, issued_once
 from forecast.base.errors import InputError
 from forecast.base.prose import chance, spread
 from forecast.base.sanitise import escaped_json, one_line, visible
+from forecast.ledger.admiralty import CREDIBLE, credibility
 from forecast.ledger.rows import Observation
 from forecast.report.data import _row, same_report
 from forecast.report.markdown import render_markdown
 from forecast.report.text import render_text
+from forecast.theory.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +123,14 @@ def test_the_report_is_correct_markdown(data: dict[str, Any]) -> None:
         "If somebody had looked for everything", "Can the numbers be trusted?", "Behind the cascade: hidden states",
         "Track record", "Evidence", "How the outcomes are decided", "Assumptions",
     ]  # fmt: skip
+
+
+def test_the_report_says_which_rows_decide(data: dict[str, Any]) -> None:
+    """Beside the rules stands how credible a row must be to count, as the code has it."""
+    assert credibility("C3") >= CREDIBLE > credibility("D3")
+    told = f"told by a row of credibility {CREDIBLE:g} or more, such as C3 but not D3."
+    assert told in render_markdown(data, TEMPLATES)
+    assert "credibility is 0.5 or more: C3 does, D3 does not" in str(Outcome.model_fields["resolves"].description)
 
 
 def test_the_numbers_of_the_report_are_those_of_the_forecast(data: dict[str, Any]) -> None:

@@ -116,12 +116,12 @@ def test_phases_add_up_to_their_states(seed: int) -> None:
         (
             '["new", "old"]',
             SETTLES.format("new", "old") + SETTLES.format("old", "calm"),
-            "stages.down.transitions.5: old to calm is given twice",
+            "stages.down.transitions.6th: old to calm is given twice",
         ),
         (
             '["new", "old"]',
             SETTLES.format("new", "old") + SETTLES.format("new", "tense"),
-            "stages.down.transitions.5: goes from 'tense' to itself",
+            "stages.down.transitions.6th: goes from 'tense' to itself",
         ),
     ],
 )

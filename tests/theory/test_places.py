@@ -83,11 +83,11 @@ points_to = [
     assert said(tmp_path, epidemic=text) == [
         "epidemic.toml:1: model.start: is missing",
         "epidemic.toml:1: outcomes: is missing",
-        "epidemic.toml:5: stages.outbreak.transitions.0.per_year: a 90 % interval needs 0 < lo < hi, got [4, 1]",
-        "epidemic.toml:6: stages.outbreak.transitions.1.to: is missing",
-        "epidemic.toml:6: stages.outbreak.transitions.1.per_year: is missing",
+        "epidemic.toml:5: stages.outbreak.transitions.1st.per_year: a 90 % interval needs 0 < lo < hi, got [4, 1]",
+        "epidemic.toml:6: stages.outbreak.transitions.2nd.to: is missing",
+        "epidemic.toml:6: stages.outbreak.transitions.2nd.per_year: is missing",
         "epidemic.toml:8: indicators.cases_double.stage: is missing",
-        "epidemic.toml:11: indicators.cases_double.points_to.1: 'S' is not a name; use lower-case letters, digits and _",  # noqa: E501
+        "epidemic.toml:11: indicators.cases_double.points_to.2nd: 'S' is not a name; use lower-case letters, digits and _",  # noqa: E501
     ]
 
 
@@ -102,10 +102,13 @@ points_to = [
             f"stages.outbreak.transitions = [\n{MOVE}]",
             "mild.toml:3: stages.outbreak.transitions.spreading>local.per_year",
         ),
-        ("[indicators.cases_double]\nsigns = [{}]", "mild.toml:3: indicators.cases_double.signs.0.what"),
+        ("[indicators.cases_double]\nsigns = [{}]", "mild.toml:3: indicators.cases_double.signs.1st.what"),
         ("[indicators.cases_halve]\npoints_to = ['local']", "mild.toml:2: indicators.cases_halve.stage"),
-        ('[[experts]]\nname = "we"\n[[experts]]\nlabel = "They"', "mild.toml:4: experts.1.name"),
-        ('[[experts]]\nname = "we"\n[[experts]]\nname = "you"\npriors = { "a.b" = [2, 1] }', "mild.toml:6: experts.1"),
+        ('[[experts]]\nname = "we"\n[[experts]]\nlabel = "They"', "mild.toml:4: experts.2nd.name"),
+        (
+            '[[experts]]\nname = "we"\n[[experts]]\nname = "you"\npriors = { "a.b" = [2, 1] }',
+            "mild.toml:6: experts.2nd",
+        ),
     ],
 )
 def test_fault_of_a_merged_model_names_the_file_that_holds_the_key(tmp_path: Path, own: str, found: str) -> None:

@@ -31,6 +31,7 @@ RAW = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.toml") if path != REFERENCE)
 BASIS = [{"kind": "judgement", "note": "made up"}]
 MOVES = "stages.peace.transitions"
+SECOND = "experts.2nd.priors"
 FRESH_DEAL = f"{MOVES}.closing>fresh_deal"
 NEW = f"{MOVES}.stalled>settled_deal"
 SPARES = "stages.relations.effects.setback_spares_truce"
@@ -195,16 +196,16 @@ NO_REASON = "must give its own `basis`"
         ({"drop": "outcomes.truce"}, "drop", "is a list of dotted keys"),
         ({"drop": [3]}, "drop", "is a list of dotted keys"),
         ({"dorp": [SPARES]}, "dorp", "did you mean 'drop'?"),
-        ({"model": {"name": "other", "title": "-", "description": "-"}}, "model.name", "the file is called 'rival'"),
+        ({"model": {"name": "other", "title": "-", "description": "-"}}, "model.name", "rename the file to other.toml"),
         (move("closing", "fresh_deal", per_year=[0.5, 2]), FRESH_DEAL, NO_REASON),
         (move("closing", "fresh_deal", per_year=[2, 1], basis=BASIS), f"{FRESH_DEAL}.per_year", "0 < lo < hi"),
         (move("closing", "fresh_dael", per_year=[1, 2], basis=BASIS), f"{FRESH_DEAL[:-4]}dael", "'fresh_deal'"),
         (move("stalled", "settled_deal", basis=BASIS), f"{NEW}.per_year", "is missing"),
-        ({"stages": {"peace": {"transitions": [{"to": "stalled"}]}}}, f"{MOVES}.0", "`from` and `to`"),
+        ({"stages": {"peace": {"transitions": [{"to": "stalled"}]}}}, f"{MOVES}.1st", "`from` and `to`"),
         ({"stages": {"peace": {"transitions": {"to": "stalled"}}}}, MOVES, "needs a list"),
         (
             {"stages": {"peace": {"transitions": [{"from": "stalled", "to": "advancing"}] * 2}}},
-            f"{MOVES}.1",
+            f"{MOVES}.2nd",
             "is given twice",
         ),
         (effect("setback_spares_truce", times=[0.5, 2]), SPARES, NO_REASON),
@@ -219,7 +220,7 @@ NO_REASON = "must give its own `basis`"
         ({"drop": [f"{SPARES}.when.peace"]}, f"{SPARES}.when", "at least 1"),
         (
             {"drop": ["indicators.entry_ban"]},
-            "outcomes.confrontation.resolves.0.of",
+            "outcomes.confrontation.resolves.1st.of",
             "no indicator 'entry_ban'",
         ),
     ],
@@ -254,7 +255,7 @@ def test_fault_in_what_was_taken_over_says_so(tmp_path: Path) -> None:
     """A fault in an entry that the rival's file does not hold says where the entry comes from; its own do not."""
     tables = {"drop": ["indicators.entry_ban"], "indicators": {"cyberattack": {"class": "none", "basis": BASIS}}}
     found = {fault.partition(":")[0]: fault for fault in faults(rival(tmp_path, tables))}
-    assert "(taken over from russia_azerbaijan)" in found["outcomes.confrontation.resolves.0.of"]
+    assert "(taken over from russia_azerbaijan)" in found["outcomes.confrontation.resolves.1st.of"]
     assert "taken over" not in found["indicators.cyberattack.class"]
 
 
@@ -348,16 +349,16 @@ def test_that_model_is_good_before_it_is_garbled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "key", "said"),
     [
-        (lambda rows: rows[1]["priors"].update({NEW: [1, 2]}), f"experts.1.priors.{NEW}", "stalled>fresh_deal'?"),
-        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: [2, 1]}), f"experts.1.priors.{FRESH_DEAL}", "0 < lo < hi"),
-        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: 2}), f"experts.1.priors.{FRESH_DEAL}", "needs two numbers"),
-        (lambda rows: rows[2].update(name="article"), "experts.2.name", "'article' is given twice"),
+        (lambda rows: rows[1]["priors"].update({NEW: [1, 2]}), f"{SECOND}.{NEW}", "stalled>fresh_deal'?"),
+        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: [2, 1]}), f"{SECOND}.{FRESH_DEAL}", "0 < lo < hi"),
+        (lambda rows: rows[1]["priors"].update({FRESH_DEAL: 2}), f"{SECOND}.{FRESH_DEAL}", "needs two numbers"),
+        (lambda rows: rows[2].update(name="article"), "experts.3rd.name", "'article' is given twice"),
         (lambda rows: rows.__delitem__(slice(1, None)), "experts", "there is one only"),
-        (lambda rows: rows[0].update(weight=0), "experts.0.weight", "a number of at least 0.000001"),
-        (lambda rows: rows[0].update(weight=float("inf")), "experts.0.weight", "a number of at most 1,000,000"),
-        (lambda rows: rows[0].pop("name"), "experts.0.name", "is missing"),
-        (lambda rows: rows[0].update(basis=[]), "experts.0.basis", "at least 1"),
-        (lambda rows: rows[0].update(lable="x"), "experts.0.lable", "did you mean 'label'?"),
+        (lambda rows: rows[0].update(weight=0), "experts.1st.weight", "a number of at least 0.000001"),
+        (lambda rows: rows[0].update(weight=float("inf")), "experts.1st.weight", "a number of at most 1,000,000"),
+        (lambda rows: rows[0].pop("name"), "experts.1st.name", "is missing"),
+        (lambda rows: rows[0].update(basis=[]), "experts.1st.basis", "at least 1"),
+        (lambda rows: rows[0].update(lable="x"), "experts.1st.lable", "did you mean 'label'?"),
         (lambda rows: rows[0]["basis"][0].update(source="artcle"), "experts.article.basis", "'article'"),
     ],
 )  # fmt: skip
@@ -375,7 +376,7 @@ def test_experts_that_are_no_tables() -> None:
     text = changed(lambda raw: raw.update(experts=3, conditionals=[{"outcome": "dael", "given": "truce"}]))
     with pytest.raises(ModelFileError) as caught:
         parse_spec(text, where="m.toml")
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["conditionals.0.outcome", "experts"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["conditionals.1st.outcome", "experts"]
 
 
 def test_experts_do_not_enter_the_hash(parent: ModelSpec) -> None:

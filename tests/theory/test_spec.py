@@ -52,11 +52,11 @@ PEACE = ("stages", "peace")
         (("indicators", "cyberattack", "piont_to"), ["truce"], "indicators.cyberattack.piont_to", "'points_to'"),
         (("model", "horizon_weeks"), [4], "model.horizon_weeks", "did you mean 'horizons_weeks'"),
         (("indicater",), {}, "indicater", "did you mean 'indicators'"),
-        ((*PEACE, "transitions", 0, "per_yeer"), [1, 2], "stages.peace.transitions.0.per_yeer", "'per_year'"),
+        ((*PEACE, "transitions", 0, "per_yeer"), [1, 2], "stages.peace.transitions.1st.per_yeer", "'per_year'"),
         (
             ("outcomes", "deal", "resolves", 0, "observabel"),
             "peace",
-            "outcomes.deal.resolves.0.observabel",
+            "outcomes.deal.resolves.1st.observabel",
             "'observable'",
         ),
         (
@@ -68,19 +68,19 @@ PEACE = ("stages", "peace")
         (("indicators", "cyberattack", "stage"), "relation", "indicators.cyberattack.stage", "'relations'"),
         (("indicators", "cyberattack", "class"), "secruity", "indicators.cyberattack.class", "'security'"),
         (("indicators", "cyberattack", "grade"), "big", "indicators.cyberattack.grade", "'decisive'"),
-        ((*PEACE, "transitions", 0, "to"), "advancin", "stages.peace.transitions.0", "'advancing'"),
+        ((*PEACE, "transitions", 0, "to"), "advancin", "stages.peace.transitions.1st", "'advancing'"),
         ((*PEACE, "start"), {"stalled": 1, "advanced": 2}, "stages.peace.start", "'advancing'"),
         ((*PEACE, "observable"), ["fresh_dael"], "stages.peace.observable", "'fresh_deal'"),
         (("outcomes", "deal", "states"), {"peace": ["a_deal"]}, "outcomes.deal.states.peace", "'a_deal'"),
         (("outcomes", "deal", "states"), {"paece": ["fresh_deal"]}, "outcomes.deal.states", "'peace'"),
-        (("conditionals", 0, "given"), "strategic_victry", "conditionals.0.given", "'strategic_victory'"),
+        (("conditionals", 0, "given"), "strategic_victry", "conditionals.1st.given", "'strategic_victory'"),
         ((*EFFECT, "when"), {"peece": ["stalled"]}, ".".join(EFFECT), "'peace'"),
         ((*EFFECT, "to"), "truce", ".".join(EFFECT), "has no transition from 'truce' to 'truce'"),
         (("indicators", "cyberattack", "basis", 0, "source"), "artcle", "indicators.cyberattack.basis", "'article'"),
         (
             ("outcomes", "truce", "resolves", 0, "of"),
             ["presidents_meetings"],
-            "outcomes.truce.resolves.0.of",
+            "outcomes.truce.resolves.1st.of",
             "'presidents_meeting'",
         ),
     ],
@@ -122,17 +122,17 @@ def _itself(raw: dict[str, Any]) -> None:
         (_itself, ".".join(EFFECT), "is itself"),
         (put((*EFFECT, "when"), {}), ".".join((*EFFECT, "when")), "at least 1"),
         (lambda raw: at(raw, EFFECT).pop("when"), ".".join((*EFFECT, "when")), "is missing"),
-        (put((*PEACE, "transitions", 0, "per_year"), [8, 1.5]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
-        (put((*PEACE, "transitions", 0, "per_year"), [2, 2]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
-        (put((*PEACE, "transitions", 0, "per_year"), [0, 2]), "stages.peace.transitions.0.per_year", "0 < lo < hi"),
+        (put((*PEACE, "transitions", 0, "per_year"), [8, 1.5]), "stages.peace.transitions.1st.per_year", "0 < lo < hi"),
+        (put((*PEACE, "transitions", 0, "per_year"), [2, 2]), "stages.peace.transitions.1st.per_year", "0 < lo < hi"),
+        (put((*PEACE, "transitions", 0, "per_year"), [0, 2]), "stages.peace.transitions.1st.per_year", "0 < lo < hi"),
         (
             put((*PEACE, "transitions", 0, "per_year"), [1, math.inf]),
-            "stages.peace.transitions.0.per_year",
+            "stages.peace.transitions.1st.per_year",
             "0 < lo < hi",
         ),
         (
             put((*PEACE, "transitions", 0, "per_year"), [math.nan, 1]),
-            "stages.peace.transitions.0.per_year",
+            "stages.peace.transitions.1st.per_year",
             "0 < lo < hi",
         ),
         (put((*EFFECT, "times"), [1.1, 0.45]), ".".join((*EFFECT, "times")), "0 < lo < hi"),
@@ -141,31 +141,31 @@ def _itself(raw: dict[str, Any]) -> None:
         (put(("outcomes", "deal", "states"), {"peace": []}), "outcomes.deal.states.peace", "at least 1"),
         (put(("outcomes", "deal", "states"), {}), "outcomes.deal.states", "at least 1"),
         (put(("outcomes", "deal", "states"), {"victory": ["open", "secured"]}), "outcomes.deal.states", "certain"),
-        (put(("outcomes", "deal", "resolves"), [{}]), "outcomes.deal.resolves.0", "names nothing"),
+        (put(("outcomes", "deal", "resolves"), [{}]), "outcomes.deal.resolves.1st", "names nothing"),
         (put(("outcomes", "deal", "resolves"), []), "outcomes.deal.resolves", "at least 1"),
         (
             put(("outcomes", "deal", "resolves"), [{"observable": "relations"}]),
-            "outcomes.deal.resolves.0",
+            "outcomes.deal.resolves.1st",
             "no observable",
         ),
-        (put(("outcomes", "deal", "resolves"), [{"stories": 2}]), "outcomes.deal.resolves.0", "names nothing"),
+        (put(("outcomes", "deal", "resolves"), [{"stories": 2}]), "outcomes.deal.resolves.1st", "names nothing"),
         (
             put(("outcomes", "deal", "resolves"), [{"observable": "peace", "no_fewer_than": ["entry_ban"]}]),
-            "outcomes.deal.resolves.0",
+            "outcomes.deal.resolves.1st",
             "not both",
         ),
         (
             put(("outcomes", "truce", "resolves", 0, "no_fewer_than"), ["detainees_released"]),
-            "outcomes.truce.resolves.0",
+            "outcomes.truce.resolves.1st",
             "a story counts on one side",
         ),
         (
             put(("outcomes", "truce", "resolves", 0, "no_fewer_than"), ["entry_bam"]),
-            "outcomes.truce.resolves.0.no_fewer_than",
+            "outcomes.truce.resolves.1st.no_fewer_than",
             "did you mean 'entry_ban'",
         ),
-        (put(("conditionals", 0, "given_no"), "deal"), "conditionals.0", "exactly one of"),
-        (put(("conditionals", 0, "weeks"), 3), "conditionals.0", "go together"),
+        (put(("conditionals", 0, "given_no"), "deal"), "conditionals.1st", "exactly one of"),
+        (put(("conditionals", 0, "weeks"), 3), "conditionals.1st", "go together"),
         (
             put(("indicators", "cyberattack", "reset_by"), "entry_ban"),
             "indicators.cyberattack.reset_by",
@@ -174,7 +174,7 @@ def _itself(raw: dict[str, Any]) -> None:
         (put(("indicators", "cyberattack", "basis"), []), "indicators.cyberattack.basis", "at least 1"),
         (
             put(("indicators", "cyberattack", "basis", 0, "quote"), "word " * 26),
-            "indicators.cyberattack.basis.0.quote",
+            "indicators.cyberattack.basis.1st.quote",
             "25",
         ),
         (put((*PEACE, "start"), {"fresh_deal": 1}), "stages.peace.start", "observable"),
@@ -211,12 +211,12 @@ def test_all_faults_at_once() -> None:
     found = faults(changed(change))
     keys = sorted(fault.partition(":")[0] for fault in found)
     assert keys == [
-        "conditionals.0.outcome",
+        "conditionals.1st.outcome",
         "indicators.cyberattack.points_to",
         "indicators.entry_ban.grade",
         "model.horizon_weeks",
-        "outcomes.truce.resolves.0",
-        "stages.peace.transitions.0.per_year",
+        "outcomes.truce.resolves.1st",
+        "stages.peace.transitions.1st.per_year",
     ]
 
 
@@ -266,7 +266,10 @@ def test_a_table_of_which_every_entry_is_faulty_is_not_called_empty(table: Place
 def test_two_faults_in_what_is_replaced() -> None:
     """Of several faults in one basis of [priors.grades], which no model can do without, each is told."""
     found = faults(changed(put(("priors", "grades", "basis", 0), {"knd": "article", "note": 3})))
-    assert [fault.partition(":")[0] for fault in found] == ["priors.grades.basis.0.note", "priors.grades.basis.0.knd"]
+    assert [fault.partition(":")[0] for fault in found] == [
+        "priors.grades.basis.1st.note",
+        "priors.grades.basis.1st.knd",
+    ]
 
 
 # The file itself.
@@ -276,10 +279,20 @@ def test_file_that_is_not_toml(tmp_path: Path) -> None:
     """Text that is not TOML is a fault with the place."""
     path = tmp_path / "m.toml"
     path.write_text("format = 1\n[model\n", encoding="utf-8")
-    with pytest.raises(ModelFileError, match=r"not valid TOML.*line 2") as caught:
+    with pytest.raises(ModelFileError, match=r"m.toml:2: is not valid TOML") as caught:
         load_spec(path)
     assert str(path) in str(caught.value)
     assert "there it reads '[model'" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n"])
+def test_file_that_is_empty(tmp_path: Path, text: str) -> None:
+    """A file without a key is said to be empty, once."""
+    path = tmp_path / "m.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ModelFileError) as caught:
+        load_spec(path)
+    assert [fault.partition(";")[0] for fault in caught.value.faults] == ["is empty"]
 
 
 def test_file_that_is_not_utf8(tmp_path: Path) -> None:
@@ -310,7 +323,7 @@ def test_file_is_called_as_its_model(tmp_path: Path) -> None:
         load_spec(path)
 
 
-@pytest.mark.parametrize("text", ["", "format = 1", "model = 3", "x = 1979-05-27T07:32:00Z"])
+@pytest.mark.parametrize("text", ["format = 1", "model = 3", "x = 1979-05-27T07:32:00Z"])
 def test_almost_nothing(text: str) -> None:
     """A file with next to nothing in it is refused with what is missing."""
     assert any("is missing" in fault for fault in faults(text))

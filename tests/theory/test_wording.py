@@ -84,6 +84,13 @@ def test_suggestion_goes_by_spelling_then_by_meaning(reference_spec: ModelSpec, 
     assert suggested(name, words, "*").startswith(begins)
 
 
+def test_a_state_that_is_called_so_is_offered_first() -> None:
+    """Who names a state without its stage is told how it is written, beside the indicators that are about it."""
+    words = {"wards_overrun": ("The wards are overrun",), "march": ("A march",)}
+    told = suggested("overrun", words, states=("hospitals.calm", "hospitals.overrun"))
+    assert told.startswith("did you mean 'hospitals.overrun' (a state) or 'wards_overrun' (The wards are overrun)?")
+
+
 def test_few_indicators_are_listed() -> None:
     """Of a small theory all names are given where none is like what was written."""
     assert suggested("xyzzy", {"shot": ("A shot",), "march": ("A march",)}, "*") == "allowed: *, march, shot"

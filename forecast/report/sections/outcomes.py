@@ -72,7 +72,7 @@ def rules_follow_table(data: Mapping[str, Any]) -> Table:
         "How often a rule is met where the outcome holds (sensitivity) and how often where it does not (false alarms), "
         "in worlds that the model simulates from its start, as if nothing were known of today: shares of two different "
         "sets of worlds, which do not add up to 100 %, and are no parts of the probabilities of the forecast",
-        ["rule", *(f"{week} weeks" for week in weeks)],
+        ["rule", *(count(week, "week") for week in weeks)],
         rows,
     )
 
@@ -116,7 +116,7 @@ def conditionals_table(data: Mapping[str, Any]) -> Table:
         [
             "outcome",
             "condition",
-            *(f"{week} weeks" for week in weeks),
+            *(count(week, "week") for week in weeks),
             TOGETHER if shares else "the link rests on",
         ],
         rows,

@@ -82,7 +82,7 @@ def track_table(data: Mapping[str, Any]) -> Table:
         for group in (*part["groups"], part["total"]):
             about = "all"
             if group["outcome"]:
-                about = f"{spoken(group['outcome'])} {group['kind']} {group['horizon_weeks']} weeks"
+                about = f"{spoken(group['outcome'])} {group['kind']} {count(group['horizon_weeks'], 'week')}"
             others = {row["name"]: f"{row['brier']:.3f} ({row['log']:.3f})" for row in group["against"]}
             own = f"{group['brier']:.3f} ({group['log']:.3f})"
             counts = [str(group["questions"]), str(group["yes"])]
