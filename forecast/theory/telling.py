@@ -6,13 +6,11 @@ Such a row is compared with the other indicators of its stage: in state s it is 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from forecast.base import prose
 from forecast.theory.indicators import GRADES
-from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,27 +43,40 @@ class Telling(NamedTuple):
 
 def what_rows_tell(spec: ModelSpec) -> list[Telling]:
     """Tell for every indicator that does not point to all states what one certain row of it says of them."""
-    space = StateSpace(spec)
     found: list[Telling] = []
-    for level, (name, stage) in enumerate(spec.stages.items()):
-        indices = np.flatnonzero(space.indicator_stage == level).tolist()
-        if not indices:
-            continue
-        rates, share = space.median_rates(indices)
-        of_phase = rates / rates.sum(axis=0)
-        state = space.phase_state[space.of_stage(level)]
-        for k, index in enumerate(indices):
-            points = rates[k] > rates[k].min()
-            here = float(of_phase[k, points] @ share[points] / share[points].sum()) if points.any() else 0.0
-            against = {
-                one: here / float(of_phase[k, other] @ share[other] / share[other].sum())
-                for j, one in enumerate(stage.states)
-                if (other := (state == j) & ~points).any()
-            }
-            key = space.indicators[index]
-            if against and points.any():
+    for name, stage in spec.stages.items():
+        rates = {key: _rates(spec, key) for key, row in spec.indicators.items() if row.stage == name}
+        total = {phase: sum(each[phase] for each in rates.values()) for phase in stage.all_phases}
+        for key, each in rates.items():
+            share = {phase: rate / total[phase] for phase, rate in each.items()}
+            points = [phase for phase in stage.all_phases if _points_to(spec, key, phase)]
+            weights = {phase: 1 / len(stage.phases_of(stage.state_of(phase))) for phase in stage.all_phases}
+            here = _mean(share, weights, points)
+            others = {state: [p for p in stage.phases_of(state) if p not in points] for state in stage.states}
+            against = {state: here / _mean(share, weights, away) for state, away in others.items() if away}
+            if against:
                 found.append(Telling(key, name, spec.indicators[key].grade, against))
     return found
+
+
+def _rates(spec: ModelSpec, indicator: str) -> dict[str, float]:
+    """Rates per year of an indicator in every phase of its stage, at the prior medians."""
+    row, priors = spec.indicators[indicator], spec.priors
+    usual = math.sqrt(math.prod(priors.classes[row.class_].per_year))
+    power = 1.0 if priors.diagnosticity is None else math.sqrt(math.prod(priors.diagnosticity.times))
+    raised = usual * priors.grades.medians[GRADES.index(row.grade)] ** power
+    return {
+        phase: raised if _points_to(spec, indicator, phase) else usual for phase in spec.stages[row.stage].all_phases
+    }
+
+
+def _points_to(spec: ModelSpec, indicator: str, phase: str) -> bool:
+    row = spec.indicators[indicator]
+    return phase in row.points_to or spec.stages[row.stage].state_of(phase) in row.points_to
+
+
+def _mean(share: Mapping[str, float], weights: Mapping[str, float], phases: Sequence[str]) -> float:
+    return sum(share[phase] * weights[phase] for phase in phases) / sum(weights[phase] for phase in phases)
 
 
 def telling_lines(spec: ModelSpec) -> Iterator[str]:

@@ -63,16 +63,16 @@ def test_the_greatest_move_is_said_in_one_line() -> None:
 
 
 def test_an_earlier_issue_is_read_between_its_horizons() -> None:
-    """The same calendar date is compared: between horizons in log-odds, and not beyond the last."""
+    """The same calendar date is compared: between horizons on a straight line, and not beyond the last."""
     week = dt.timedelta(weeks=1)
     old = issue(1, DAY, {28: 0.2, 84: 0.8})
-    middle = issue(2, DAY + week, {49: 0.5, 84: 0.99})  # 56 days after DAY, half-way in log-odds; then beyond
+    middle = issue(2, DAY + week, {49: 0.5, 84: 0.99})  # 56 days after DAY, half-way; then beyond
     assert moved(0.001, old, middle) is None
     told = moved(1, old, issue(2, DAY + week, {49: 0.515}))
     assert told == "2026-01-15 tension on 5 Mar 2026 rose by 2 points to 52% (was 50% on 2026-01-08)"
     before_the_first = moved(1, old, issue(2, DAY + week, {7: 0.5}))
     assert before_the_first is not None
-    assert "was 14% on" in before_the_first  # half-way from 10 % now to 20 % at 28 days, in log-odds
+    assert "was 15% on" in before_the_first  # half-way from 10 % now to 20 % at 28 days
 
 
 def test_the_issue_before_is_that_of_the_latest_earlier_date() -> None:

@@ -120,7 +120,7 @@ def test_what_has_no_reason_says_so(tmp_path: Path) -> None:
             lambda raw: raw.update(priors={"classes": {"press": {}, "counts": {}}}),
             "indicators.patients_sent_on.class: is missing; choose one of [priors.classes]: press, counts",
         ),
-        (lambda raw: raw["stages"]["policy"].update(states=["Open"]), "stages.policy.states.0: 'Open' is not a name"),
+        (lambda raw: raw["stages"]["policy"].update(states=["Open"]), "stages.policy.states.1st: 'Open' is not a name"),
     ],
 )
 def test_what_cannot_be_known_without_being_said_is_a_fault(

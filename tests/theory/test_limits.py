@@ -70,7 +70,8 @@ def test_every_number_has_a_range(place: Place, value: object) -> None:
 
     (fault,) = faults(changed(change))
     interval = {"per_year", "times", "spread"} & set(place)
-    assert fault.startswith(".".join(map(str, place[:-1] if interval else place)) + ":")
+    parts = place[:-1] if interval else place
+    assert fault.startswith(".".join({0: "1st", 1: "2nd"}.get(part, part) for part in parts) + ":")
     assert ASKED.search(fault), fault
     assert len(fault) < 250
 

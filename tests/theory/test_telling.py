@@ -34,10 +34,10 @@ def test_a_row_is_compared_with_the_other_indicators_of_its_stage() -> None:
 
 def test_a_weaker_grade_that_tells_more_is_named_with_a_remedy() -> None:
     """A row is told of the weak one that tells more than a stronger; where all grades are the same there is none."""
-    lines = list(telling_lines(parse_spec(graded("weak", "decisive", "strong"), where="m", name="m")))
-    assert lines[1].startswith("  epidemic_sporadic_reported (weak): ×16 against spreading, ×6.0 against subsiding")
+    lines = list(telling_lines(parse_spec(graded("weak", "decisive", "decisive"), where="m", name="m")))
+    assert lines[1].startswith("  epidemic_sporadic_reported (weak): ×16 against spreading, ×16 against subsiding")
     assert [line[:60] for line in lines if line.startswith("!")] == [
-        "! epidemic_sporadic_reported (weak) tells ×6.0 or more, epid",
+        "! epidemic_sporadic_reported (weak) tells ×16 or more, epide",
         "! such a row is compared with the other indicators of its st",
     ]
     assert not [line for line in telling_lines(parse_spec(TEXT, where="m", name="m")) if line.startswith("!")]
