@@ -10,8 +10,8 @@ Axes inside blocks are (…, draw); outside they are (draw, …), as everywhere.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -111,15 +111,30 @@ def joined(blocks: Floats, size: int) -> Floats:
 
 
 def in_threads(count: int, work: Callable[[int, int], None]) -> None:
-    """Call ``work(first, last)`` on slices of ``range(count)``, one for each processor."""
+    """Call ``work(first, last)`` on slices of ``range(count)``, one for each processor.
+
+    The caller does the first, and every other that no thread has begun by then: so callers may be many, or threads
+    themselves, and none waits for what nobody does.
+    """
     workers = max(1, min(os.cpu_count() or 1, count // FEWEST))
-    if workers == 1:
-        work(0, count)
-        return
-    edges = np.linspace(0, count, workers + 1).astype(int)
-    with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(edges)]:
+    first, *others = pairwise(np.linspace(0, count, workers + 1).astype(int).tolist())
+    begun = [(_threads().submit(work, *other), other) for other in others]
+    try:
+        work(*first)
+    finally:
+        left = [other for done, other in begun if done.cancel()]
+        wait(done for done, _ in begun if not done.cancelled())
+    for other in left:
+        work(*other)
+    for done, _ in begun:
+        if not done.cancelled():
             done.result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Give the threads that all share, one for each other processor."""
+    return ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1), "kernels")
 
 
 @kernel

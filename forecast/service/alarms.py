@@ -61,8 +61,8 @@ class Newest[Found]:
                 if not self._waiting:
                     self._busy = False
                     return None
-                kind, first = next(iter(self._waiting.items()))
-                left = first.due - time.monotonic()
+                kind = next(iter(self._waiting))  # its name alone: who sleeps holds nothing that may be overtaken
+                left = self._waiting[kind].due - time.monotonic()
                 if left <= 0:
                     return self._waiting.pop(kind)
             time.sleep(left)

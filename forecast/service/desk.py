@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PRIORS = "prior-"  # files of prior draws begin so; a forecast writes them itself
 KEPT = 64  # answers that are kept; the one that was asked for longest ago goes first
-QUICK, LONG = 2, 1  # answers that are worked out at one time: those of a moment, and those of seconds
+TURNS = ("forecast", "answer", "long")  # one thing of each is worked out at a time: none waits for another kind
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Desk:
         self.clock = clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Hashable, Head | None, Hashable], Future[Any]] = OrderedDict()
-        self._turns = {False: threading.BoundedSemaphore(QUICK), True: threading.BoundedSemaphore(LONG)}
+        self._turns = {turn: threading.Lock() for turn in TURNS}
         self._files: tuple[Hashable, ...] = ()
         self._later: Newest[dict[str, Any] | None] = Newest()
         self._alarms = 0
@@ -152,14 +152,14 @@ class Desk:
         """Give the present forecast of a model; no fit is made for it."""
         model = self.project.model(name)
         self._asked[model.spec.name] = None
-        return self.kept(("standing", model.spec.name, as_of), lambda: self._standing(model, as_of))
+        return self.kept(("standing", model.spec.name, as_of), lambda: self._standing(model, as_of), turn="forecast")
 
     def answer[Answer](
         self, standing: Standing, *question: Hashable, ask: Callable[[LiveForecast], Answer], long: bool = False
     ) -> Answer:
         """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
         key = ("answer", standing.forecast.model, standing.forecast.as_of, question)
-        return self.kept(key, lambda: ask(standing.forecast), long=long)
+        return self.kept(key, lambda: ask(standing.forecast), turn="long" if long else "answer")
 
     def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
         """Give the forecast as it stands now, and what moved since an earlier standing."""
@@ -197,10 +197,12 @@ class Desk:
             with self._lock:
                 self._alarms += 1
 
-    def kept[Made](self, key: Hashable, make: Callable[[], Made], *, long: bool = False, lasting: bool = False) -> Made:
+    def kept[Made](
+        self, key: Hashable, make: Callable[[], Made], *, turn: str | None = None, lasting: bool = False
+    ) -> Made:
         """Give what ``make`` gives, made once as long as the ledger and the model files stay as they are.
 
-        What is ``lasting`` is made once, whatever they become.
+        It waits for its ``turn``, one of `TURNS`. What is ``lasting`` is made once, whatever they become.
         """
         head = None if lasting else self.head()
         whole = (key, head, None if head is None else self._rests_on())
@@ -214,7 +216,7 @@ class Desk:
                 self._kept.move_to_end(whole)
         if first:
             try:
-                with self._turns[long]:
+                with self._turns[turn] if turn else nullcontext():
                     found.set_result(make())
             except BaseException as error:
                 with self._lock:

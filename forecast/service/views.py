@@ -101,4 +101,4 @@ def _drawn(desk: Desk, issue: Issue) -> dict[str, tuple[str, str, str]]:
         there = [(name, charts[name]) for name in PICTURES if name in charts]
         return {name: (one.svg(), one.takeaway, one.alt) for name, one in there}
 
-    return desk.kept(("pictures", issue.seq), draw, long=True, lasting=True)
+    return desk.kept(("pictures", issue.seq), draw, turn="long", lasting=True)
