@@ -30,7 +30,7 @@ def headline(report: Mapping[str, Any], changes: Mapping[str, Any] | None, skill
     """
     alarm, rows = report["alarm"], _rows(report)
     exclusive = exclusive_with(rows, report["lead"], report["model"]["outcomes"])
-    stand, changed = _stand(rows, exclusive, report["model"]), _changed(report, changes)
+    stand, changed = _stand(report, exclusive), _changed(report, changes)
     return {
         "sentences": [*(alarm["sentences"] if alarm and alarm["rings"] else ()), *stand, changed],
         "exclusive": exclusive,
@@ -49,7 +49,7 @@ def in_words(report: Mapping[str, Any], words: str | None) -> Mapping[str, Any]:
     told = report.get("headline") or {}
     if "stand" not in told:  # of an older version
         return {**report, "words": words}
-    stand = _stand(_rows(report), told["exclusive"], report["model"], words=True)
+    stand = _stand(report, told["exclusive"], words=True)
     before = told["sentences"][: -len(told["stand"]) - len(told["changed"])]
     return {
         **report,
@@ -80,20 +80,35 @@ def exclusive_with(rows: Sequence[Mapping[str, Any]], lead: str, outcomes: Mappi
     return [row["outcome"] for row in rows if row["outcome"] in found]
 
 
-def _stand(
-    rows: Sequence[Mapping[str, Any]], exclusive: Sequence[str], model: Mapping[str, Any], *, words: bool = False
-) -> list[str]:
-    """Say where the outcomes stand: first those of which one at most can hold, then the others."""
+def _begun(report: Mapping[str, Any]) -> dict[str, str]:
+    """Say of outcomes that do not hold now how likely they are to have begun by the day that the report speaks of."""
+    of = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in report["forecast"]["quantities"]}
+    found: dict[str, str] = {}
+    for name in report["model"]["outcomes"]:
+        now, begun = of.get((name, "already", None)), of.get((name, "reached", report["lead_weeks"]))
+        if now and begun and now["estimate"]["mean"] == 0:
+            chance = prose.chance(begun["estimate"]["mean"], begun["estimate"]["mcse"])
+            found[name] = f" ({chance} at some time until then)"
+    return found
+
+
+def _stand(report: Mapping[str, Any], exclusive: Sequence[str], *, words: bool = False) -> list[str]:
+    """Say where the outcomes stand: first those of which one at most can hold, then the others.
+
+    What holds on a day is easily read as what holds by it: of what is not so yet, both are said.
+    """
+    rows, model, begun = _rows(report), report["model"], _begun(report)
     outcomes: Mapping[str, Any] = model["outcomes"]
     said = {row["outcome"]: prose.chance(row["estimate"]["mean"], row["estimate"]["mcse"]) for row in rows}
     terms = {row["outcome"]: f" ({prose.term(row['estimate']['mean'])})" if words else "" for row in rows}
     parts: dict[bool, list[str]] = {True: [], False: []}
     for name, chance in said.items():
-        parts[name in exclusive].append(f"{prose.spoken(name)} {chance}{terms[name]}")
-    first = f"For {prose.day(dt.date.fromisoformat(rows[0]['date']))} the forecast is {prose.listed(parts[True])}"
+        parts[name in exclusive].append(f"{prose.spoken(name)} {chance}{terms[name]}{begun.get(name, '')}")
+    on = f"On {prose.day(dt.date.fromisoformat(rows[0]['date']))}"
+    first = f"{on}, the forecast is {parts[True][0]}"
     if len(exclusive) > 1:
         whole = bool(exclusive_sets({**model, "outcomes": {name: outcomes[name] for name in exclusive}}))
-        first += f": {'exactly' if whole else 'at most'} one of them holds"
+        first = f"{on}, {'exactly' if whole else 'at most'} one of these holds: {prose.listed(parts[True])}"
         if whole and not prose.adds_up([said[name] for name in exclusive]):
             first += " (the numbers are rounded)"
     return [f"{first}.", *([f"Apart from that, {prose.listed(parts[False])}."] if parts[False] else [])]

@@ -85,7 +85,7 @@ def test_a_ringing_alarm_stands_on_top() -> None:
     index = render_index(index_data([issue(data)]), TEMPLATES)
     assert "&lt;1% of its futures" in index.partition("<h2>")[0]
     assert "under alarm" in index
-    assert "For 9 Jul 2026 the forecast is" in index
+    assert "On 9 Jul 2026, exactly one of these holds" in index
 
 
 def test_silence_is_not_on_top() -> None:
@@ -242,8 +242,8 @@ def test_the_headline_tells_exclusive_outcomes_from_others() -> None:
     """Those of which one holds add up to 100 %; a deal and a victory stand apart from them."""
     said = report(rings=False)["headline"]
     assert said["stand"] == [
-        "For 9 Jul 2026 the forecast is truce 59%, cooperation 23% and confrontation 18%: exactly one of them holds.",
-        "Apart from that, deal 10% and strategic victory 5%.",
+        "On 9 Jul 2026, exactly one of these holds: truce 59%, cooperation 23% and confrontation 18%.",
+        "Apart from that, deal 10% (16% at some time until then) and strategic victory 5% (8% at some time until then).",
     ]
     assert said["sentences"][:2] == said["stand"]
     assert sum(map(int, re.findall(r"(\d+)%", said["stand"][0]))) == 100
@@ -259,9 +259,7 @@ def test_numbers_of_a_whole_that_are_rounded_apart_say_so() -> None:
         if row["kind"] == "at" and row["horizon_weeks"] == 26 and row["outcome"] in new:
             row["estimate"]["mean"] = new[row["outcome"]]
     data |= sum_up(data, None, NO_RECORD)
-    assert data["headline"]["stand"][0].endswith(
-        "confrontation 17%: exactly one of them holds (the numbers are rounded)."
-    )
+    assert data["headline"]["stand"][0].endswith("confrontation 17% (the numbers are rounded).")
 
 
 def test_outcomes_of_which_exactly_one_holds_have_a_line_of_their_sum() -> None:
@@ -331,7 +329,7 @@ def test_how_likely_and_how_far_to_trust_it_are_told_apart() -> None:
     assert said["trust"][1] == "The conflict alarm is silent, though what was observed is unusual."
     assert any(line.startswith("No skill shown yet") for line in said["trust"])
     assert any("alone" in line and "the number would move by" in line for line in said["trust"])
-    assert not any("stands at" in line or "the forecast is" in line for line in said["trust"])
+    assert not any("stands at" in line or "holds:" in line for line in said["trust"])
     assert not any("alarm" in line or "skill" in line for line in (*said["stand"], *said["changed"], *said["why"]))
     for form, text in pages(report(rings=False)).items():
         if form != "terminal":
