@@ -243,7 +243,8 @@ def test_the_headline_tells_exclusive_outcomes_from_others() -> None:
     said = report(rings=False)["headline"]
     assert said["stand"] == [
         "On 9 Jul 2026, exactly one of these holds: truce 59%, cooperation 23% and confrontation 18%.",
-        "Apart from that, deal 10% (16% at some time until then) and strategic victory 5% (8% at some time until then).",
+        "Apart from that, deal 10% (16% at some time until then) and strategic victory 5% "
+        "(8% at some time until then).",
     ]
     assert said["sentences"][:2] == said["stand"]
     assert sum(map(int, re.findall(r"(\d+)%", said["stand"][0]))) == 100
