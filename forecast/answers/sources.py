@@ -83,8 +83,8 @@ class Sources(Shown):
             after = (there.probability, max(there.mcse, now.mcse))
             size = prose.points_apart((now.mean, now.mcse), after, there.mcse)
             many = "one source alone," if len(leaning) == 1 else f"each of {len(leaning)} sources alone, most on"
-            name = prose.spoken(outcome)
-            line = f"{name.capitalize()} leans on {many} “{most.source}”: without it the number would move by {size}."
+            name, turn = prose.spoken(outcome).capitalize(), "lower" if there.difference < 0 else "higher"
+            line = f"{name} leans on {many} “{most.source}”: without it the number would be {size} {turn}."
             lines.append((-abs(there.difference), line))
         return tuple(line for _, line in sorted(lines)) or ("No judgement leans on a single source.",)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,12 @@ def test_what_leans_on_a_source_is_said() -> None:
     assert leaning
     assert len(found.sentences) == len(leaning)
     assert all("alone" in line and "“Wire”" in line for line in found.sentences)
+    wire = found.rows[0].without
+    turns = {name.replace("_", " ").capitalize(): "lower" if wire[name].difference < 0 else "higher" for name in wire}
+    assert all(line.endswith(f" {turns[line.partition(' leans on')[0]]}.") for line in found.sentences)
+    other = {name: replace(one, probability=0.9, difference=0.9 - found.now[name].mean) for name, one in wire.items()}
+    mirrored = replace(found, rows=(replace(found.rows[0], without=other),))
+    assert {line.split()[-1] for line in mirrored.sentences} == {"higher."}
     quiet = ask(tiny_scene(draws=200))
     assert (quiet.rows, quiet.sentences) == ((), ("No judgement leans on a single source.",))
 
