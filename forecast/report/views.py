@@ -55,7 +55,7 @@ def views(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def begins(given: str) -> bool:
     """Whether a condition is one that has begun some weeks before, and not one of the same date."""
-    return " weeks after " in given
+    return " weeks after " in given or given.startswith("1 week after ")
 
 
 def given_words(given: str) -> str:

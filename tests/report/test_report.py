@@ -22,6 +22,7 @@ from forecast.ledger.rows import Observation
 from forecast.report.data import _row, same_report
 from forecast.report.markdown import render_markdown
 from forecast.report.text import render_text
+from forecast.report.views import given_words
 from forecast.theory.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def test_a_condition_that_is_too_rare_is_said_to_be_so(data: dict[str, Any]) -> 
     text = render_text(data, 200)
     assert text.count("given strategic victory  too rare ") == 2
     assert "26 weeks after strategic victory began: too rare" in text
+    assert given_words("1 week after strategic_victory") == "1 week after strategic victory began"
     assert "too rare: the condition is less likely than 1%" in text
 
 
