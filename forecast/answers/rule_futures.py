@@ -135,7 +135,7 @@ class Future:
         for name in records:
             inside = self._space.members({name: self._space.spec.stages[name].observable})
             found &= np.repeat(inside[self._joint], self._length, axis=1)
-        on_record = found.copy() if records else None
+        on_record = found.copy()  # on every day, where no clause asks for a record
         for rule in clauses:
             if rule.observable is None:
                 count = self._told(rule, records, on_record)
@@ -144,21 +144,18 @@ class Future:
                     found &= count >= self._told(other, records, on_record)
         return found
 
-    def _told(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Counts:
+    def _told(self, rule: Rule, records: Sequence[str], on_record: Masks) -> Counts:
         """Do `_count`, once for all clauses that count the same stories: what one rule counts, others weigh against."""
         key = frozenset(rule.of), rule.within_weeks, tuple(records)
         if key not in self._counts:
             self._counts[key] = self._count(rule, records, on_record)
         return self._counts[key]
 
-    def _count(self, rule: Rule, records: Sequence[str], on_record: Masks | None) -> Counts:
+    def _count(self, rule: Rule, records: Sequence[str], on_record: Masks) -> Counts:
         """(S, days) stories that a clause counts on each day; beside ``records`` those since they are all in force."""
         window = 7 * (rule.within_weeks or 0)
         of = np.isin(self._named, rule.of)
-        always = np.ones((len(self._joint), self._days), dtype=np.bool_)
-        counted = counted_by_day(self._events, of, window, always if on_record is None else on_record, self._days)
-        if on_record is None:
-            return counted + self._earlier(rule, window, None)
+        counted = counted_by_day(self._events, of, window, on_record, self._days)
         if self._known is None:
             return counted
         since = [record_since(self._space, self._known.entries, name, self._known.as_of) for name in records]
@@ -166,17 +163,15 @@ class Future:
         if len(known) < len(records):
             return counted
         unbroken = np.logical_and.accumulate(on_record, axis=1)
-        return counted + unbroken * self._earlier(rule, window, max(known))
+        return counted + unbroken * self._earlier(self._known, rule, window, max(known, default=None))
 
-    def _earlier(self, rule: Rule, window: int, since: dt.date | None) -> Counts:
+    def _earlier(self, known: Known, rule: Rule, window: int, since: dt.date | None) -> Counts:
         """(days,) stories on file that a clause counts on each day, those from ``since`` on."""
         found = np.zeros(self._days, dtype=np.int32)
-        if self._known is None:
-            return found
         days = np.arange(self._days) + 1
-        for day in told_stories(self._space.spec, self._known.entries, rule).values():
-            if day <= self._known.as_of and (since is None or day >= since):
-                found += days + (self._known.as_of - day).days < window
+        for day in told_stories(self._space.spec, known.entries, rule).values():
+            if day <= known.as_of and (since is None or day >= since):
+                found += days + (known.as_of - day).days < window
         return found
 
 

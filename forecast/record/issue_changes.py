@@ -6,10 +6,9 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from forecast.answers.baseline import Baseline
 from forecast.quantities.estimate import Estimate
+from forecast.record.questions import on_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +40,7 @@ def issued_of(report: Mapping[str, Any], outcome: str, date: dt.date) -> Estimat
         return None
 
     def at(name: str) -> float:
-        return float(np.interp(wanted, days, [row["estimate"][name] for row in rows]))
+        return on_line(days, [row["estimate"][name] for row in rows], wanted)
 
     return Estimate(at("mean"), at("low"), at("high"), at("mcse"))
 

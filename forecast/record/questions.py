@@ -155,11 +155,16 @@ def _at(curve: _Curve, date: dt.date) -> float | None:
     wanted, (days, probabilities) = date.toordinal(), curve
     if not days[0] <= wanted <= days[-1]:
         return None
+    return on_line(days, probabilities, wanted)
+
+
+def on_line(days: Sequence[int], values: Sequence[float], wanted: int) -> float:
+    """Read a value of a day between the first and the last of ``days``, on a straight line where it is none of them."""
     right = bisect_left(days, wanted)
     if days[right] == wanted:
-        return probabilities[right]
+        return values[right]
     share = (wanted - days[right - 1]) / (days[right] - days[right - 1])
-    return probabilities[right - 1] + share * (probabilities[right] - probabilities[right - 1])
+    return values[right - 1] + share * (values[right] - values[right - 1])
 
 
 def pulled(probability: float) -> float:

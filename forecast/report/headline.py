@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecast.answers.alarm import UNUSUAL
 from forecast.base import prose
-from forecast.report.views import days_late, issue_before, without_story
+from forecast.report.views import days_late, issue_before, views, without_story
 from forecast.theory.exclusive import exclusive_sets
 from forecast.theory.outcomes import exclude_each_other
 
@@ -82,13 +82,12 @@ def exclusive_with(rows: Sequence[Mapping[str, Any]], lead: str, outcomes: Mappi
 
 def _begun(report: Mapping[str, Any]) -> dict[str, str]:
     """Say of outcomes that do not hold now how likely they are to have begun by the day that the report speaks of."""
-    of = {(row["outcome"], row["kind"], row["horizon_weeks"]): row for row in report["forecast"]["quantities"]}
+    by = views(report)["by"]
     found: dict[str, str] = {}
     for name in report["model"]["outcomes"]:
-        now, begun = of.get((name, "already", None)), of.get((name, "reached", report["lead_weeks"]))
-        if now and begun and now["estimate"]["mean"] == 0:
-            chance = prose.chance(begun["estimate"]["mean"], begun["estimate"]["mcse"])
-            found[name] = f" ({chance} at some time until then)"
+        now, begun = by.get((name, "already", None, None)), by.get((name, "reached", None, report["lead_weeks"]))
+        if now and begun and now["mean"] == 0:
+            found[name] = f" ({prose.chance(begun['mean'], begun['mcse'])} at some time until then)"
     return found
 
 
