@@ -158,7 +158,7 @@ def tails_if_not(world: World, candidates: Draws, checks: Sequence[int]) -> list
         for last in checks:
             first = last - WEEKS
             before = _posterior(anchor, compile_evidence(world.space, world.entries(), world.day(first)))
-            found.append(tail_of(before, world.cells(first, last, last), np.random.default_rng(SEED))[2])
+            found.append(tail_of(before, world.cells(first, last, last), np.random.default_rng(SEED))[2].mean)
     return found
 
 

@@ -8,6 +8,7 @@ observed could hardly have spoken against it.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from forecast.engine.arrays import steps_between
 from forecast.engine.blocks import Blocks, Draws, split
 from forecast.engine.many import likelihoods
 from forecast.engine.simulate import choose, simulate_reports
+from forecast.inference.trust import Measured, gate_side
 from forecast.quantities.estimate import FORMAT, Trust
 from forecast.theory.statespace import chain_of
 
@@ -133,7 +135,7 @@ def raise_alarm(before: Posterior, evidence: Evidence) -> Alarm:
         raise InputError(msg)
     cells = steps_between(evidence.cells, first, last)
     rng = np.random.default_rng(SEED)
-    score, tail, expected = 0.0, 0.5, 0.0
+    score, expected, tail = 0.0, 0.0, Measured(0.5, 0.0)
     if cells.what.size:
         score, expected, tail = tail_of(before, cells, rng)
     return Alarm(
@@ -144,13 +146,16 @@ def raise_alarm(before: Posterior, evidence: Evidence) -> Alarm:
         cells=len(cells.what),
         score=score,
         expected=expected,
-        tail=tail,
-        trust=before.trust,
+        tail=tail.mean,
+        trust=gate_side(before.anchor, before.weights, tail, LIMIT, "the tail"),
     )
 
 
-def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Score of ``cells``, mean score of simulated ones, and the mid-p probability of a score as low."""
+def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[float, float, Measured]:
+    """Score of ``cells``, mean score of simulated ones, and the mid-p probability of a score as low.
+
+    Futures of one draw go together, so that the error of the probability is that of clusters.
+    """
     chain, draws = chain_of(before.space), before.anchor.blocks.draws
     rows = rng.choice(draws.size, size=DRAWS, p=before.weights.values)
     blocks = Blocks(chain, Draws(*(np.ascontiguousarray(part[rows]) for part in draws)))
@@ -164,7 +169,10 @@ def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[
     score = float(_scores(likelihoods(blocks, cells, cells.observed[None], start))[0])
     others = _scores(likelihoods(blocks, cells, reports, start))
     same = np.abs(others - score) <= SAME * max(1.0, abs(score))
-    return score, float(others.mean()), float(((others < score) & ~same).mean() + same.mean() / 2)
+    lower = np.where(same, 0.5, others < score)
+    together = np.bincount(rows[futures], lower - lower.mean())
+    error = math.sqrt(float(np.square(together).sum())) / FUTURES
+    return score, float(others.mean()), Measured(float(lower.mean()), error)
 
 
 def _scores(each: Floats) -> Floats:

@@ -12,6 +12,7 @@ from forecast import base
 from forecast.base import prose
 from forecast.base.errors import InputError
 from forecast.base.shown import Shown, ShownTable
+from forecast.engine.onward import Onward
 from forecast.inference.mixture import MixturePart, pool
 from forecast.inference.shifted_prior import Moved, Parameters, moved
 from forecast.inference.trust import gate
@@ -155,7 +156,7 @@ def pool_experts(found: Posterior, parameters: Parameters, entries: Sequence[Ent
 
 def _part(found: Posterior, there: Moved) -> MixturePart:
     as_of = there.evidence.as_of
-    ahead = ask(there.space, there.blocks, horizons_of(there.space, as_of))
+    ahead = ask(there.space, there.blocks, horizons_of(there.space, as_of), Onward)
     answer = answers(there.space, as_of, ahead, there.evaluation.states)
     weights = there.weights.values
     quantities = estimates(sayable(answer, weights), weights, found.anchor.efficiency)

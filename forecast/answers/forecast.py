@@ -22,8 +22,10 @@ from forecast.answers.watch import watch_list
 from forecast.answers.what_if import Asker
 from forecast.base.errors import InputError, UntrustworthyError, read_date
 from forecast.evidence.compilation import compile_evidence
+from forecast.evidence.containment import contains
 from forecast.evidence.grid import step_days
 from forecast.inference.anchor import PRIOR
+from forecast.inference.between import Between
 from forecast.inference.fit import LINKS
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import PARAMETERS, parameter_names, parameters_of
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from forecast.inference.reweighting import Posterior
     from forecast.inference.shifted_prior import Parameters
     from forecast.ledger.rows import Entry
-    from forecast.quantities.estimate import Estimate, Policy
+    from forecast.quantities.estimate import Estimate, Policy, Trust
     from forecast.quantities.forecast import WhatIf
 
 
@@ -154,17 +156,34 @@ class LiveForecast(Forecast):
         now = Known(self.posterior, self.entries)
         return find_drivers(question, then, now)
 
-    def brought(self, evidence: Evidence, refit: Policy) -> Posterior:
-        """Bring draws to other evidence; where a new fit fails its checks, the best of the others, which says so."""
-        try:
-            return self.fitter.update(evidence, refit, prior=True)
-        except UntrustworthyError:
-            return self.fitter.update(evidence, "never", prior=True)
+    def brought(
+        self, evidence: Evidence, refit: Policy, trust: Callable[[Posterior], Trust] | None = None
+    ) -> Posterior:  # fmt: skip
+        """Bring draws to other evidence: those at hand, those of forecast and prior together, or those of a new fit.
 
-    def _at_hand(self, evidence: Evidence) -> Posterior:
+        Where a new fit fails its checks it is the best of the others, which says so.
+        """
+        judge = trust or (lambda found: found.trust)
+        less = not contains(evidence.cells, self.posterior.anchor.cells)
+        if refit != "always" and less:
+            found = self.fitter.update(evidence, "never", prior=True, trust=trust)
+            if found.reached and judge(found).trusted:
+                return found
+            both = self.between()
+            wider = reweigh(both, evidence) if both else found
+            if wider.reached and judge(wider).trusted:
+                return wider
+            if refit == "never":
+                return max((found, wider), key=lambda one: one.ess)
+        try:
+            return self.fitter.update(evidence, refit, prior=True, trust=trust)
+        except UntrustworthyError:
+            return self.fitter.update(evidence, "never", prior=True, trust=trust)
+
+    def _at_hand(self, evidence: Evidence, trust: Callable[[Posterior], Trust]) -> Posterior:
         """Bring the draws of a fit that was made to other evidence; the present ones where none reaches it."""
         try:
-            return self.fitter.update(evidence, "never", prior=False)
+            return self.fitter.update(evidence, "never", prior=False, trust=trust)
         except UntrustworthyError:
             return reweigh(self.posterior.anchor, evidence)
 
@@ -207,7 +226,7 @@ class LiveForecast(Forecast):
         same = reweigh(self.posterior.anchor, evidence)
         if question.ask(same).trust.trusted or (same.reached and refit == "never"):
             return same
-        return self.fitter.update(evidence, refit, prior=True)
+        return self.fitter.update(evidence, refit, prior=True, trust=question.judge)
 
     def watch(self, outcome: str, *, weeks: int | None = None, ahead: int | None = None) -> WatchList:
         """Rank indicators by what it would teach about an outcome to watch for each through ``ahead`` weeks (8).
@@ -268,14 +287,14 @@ class LiveForecast(Forecast):
         """Say how likely the rule of each outcome is to be met on, and by, each horizon, by simulation; with errors."""
         found = self.posterior
         nothing = compile_evidence(found.space, (), found.evidence.as_of)
-        return find_rules(found, self.entries, reweigh(self.prior().thinned(OF_PRIOR), nothing))
+        return find_rules(found, self.entries, reweigh(self._of_prior, nothing))
 
     def rests_on(self, *, refit: Policy | None = None) -> RestsOn:
         """Say how much of what is known of each link and each probability is prior, history and reports."""
         found, model, folder = self.fitted(refit or self.refit), self.fitter.model, self.fitter.folder
         kept = model.kept_prior(1, folder, found.evidence)
         alone = model.prior_alone(folder, found.evidence)
-        priors = Priors(alone.thinned(OF_PRIOR), self.prior().thinned(OF_PRIOR), kept.narrowing)
+        priors = Priors(alone.thinned(OF_PRIOR), self._of_prior, kept.narrowing)
         names = LINKS if found.space.spec.priors.diagnosticity is None else (*LINKS, *GRADED)
         return find_rests_on(found, self.fitter.arrays(found.anchor, names), priors)
 
@@ -302,7 +321,15 @@ class LiveForecast(Forecast):
         if said is not None and said.weeks == weeks:
             return said
         date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
-        return raise_alarm(self.brought(compile_evidence(space, self.known(date, None), date), refit), evidence)
+        raised: dict[str, Alarm] = {}
+
+        def alarm_of(before: Posterior) -> Alarm:
+            if before.anchor.name not in raised:
+                raised[before.anchor.name] = raise_alarm(before, evidence)
+            return raised[before.anchor.name]
+
+        before = compile_evidence(space, self.known(date, None), date)
+        return alarm_of(self.brought(before, refit, lambda found: alarm_of(found).trust))
 
     def _issued_alarm(self) -> Alarm | None:
         """Read the alarm of the forecast that was issued last of this day, if it rests on the same."""
@@ -335,9 +362,14 @@ class LiveForecast(Forecast):
         log_prior = {} if quick else self.fitter.model.log_prior(self.fitter.posterior(found.anchor), found.evidence)
         informed = self.fitter.model.kept_prior(1, self.fitter.folder, found.evidence).narrowing
         of_fit = OfFit(parameters, log_prior, chains, informed)
+        question = self._question(outcome, weeks)
+
+        def bring(evidence: Evidence) -> Posterior:
+            trust = question.judge
+            return self._at_hand(evidence, trust) if quick else self.brought(evidence, refit, trust)
+
         return find_sensitivity(
-            self._question(outcome, weeks), found, self.entries, of_fit, self.prior().thinned(OF_PRIOR),
-            self._at_hand if quick else lambda evidence: self.brought(evidence, refit), without,
+            question, found, self.entries, of_fit, self._of_prior, bring, without,
             self._reweighed(found), FEW if quick else None,
         )  # fmt: skip
 
@@ -362,6 +394,16 @@ class LiveForecast(Forecast):
     def prior(self) -> Anchor:
         """Give draws from the prior."""
         return self.fitter.model.prior(1, self.fitter.folder, self.posterior.evidence)
+
+    def between(self) -> Between | None:
+        """Give the draws of the forecast, if they are of a fit, and the prior's together: some 100 MB, not kept."""
+        anchor = self.posterior.anchor
+        return None if anchor.name == PRIOR else Between(self.prior(), anchor)
+
+    @cached_property
+    def _of_prior(self) -> Anchor:
+        """Draws from the prior that say what would be so without evidence."""
+        return self.prior().thinned(OF_PRIOR)
 
     def fitted(self, refit: Policy) -> Posterior:
         """Give the posterior from a fit, whose parameters are on record; those of prior draws are not."""

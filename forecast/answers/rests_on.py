@@ -13,10 +13,11 @@ from forecast.base import prose
 from forecast.base.shown import Shown
 from forecast.engine.arrays import without_cells
 from forecast.engine.filtering import evaluate
+from forecast.engine.onward import Onward
 from forecast.engine.pareto import equal_weights
 from forecast.inference.fit import link_values, links_of
 from forecast.quantities.estimate import FORMAT, text_or_none
-from forecast.quantities.from_draws import answers, estimates, horizons_of, sayable
+from forecast.quantities.from_draws import answers, ask, estimates, horizons_of, sayable
 from forecast.quantities.shares import Shares, log_odds_variance, quantiles, shares_of, variance
 from forecast.theory.indicators import GRADES
 from forecast.theory.values import log_normal
@@ -263,4 +264,4 @@ def _without_reports(anchor: Anchor, evidence: Evidence) -> Answers:
     states = evaluate(anchor.blocks, without_cells(evidence.cells)).states
     horizons = horizons_of(anchor.space, evidence.as_of)
     horizons = horizons._replace(full=horizons.full[-1:])
-    return answers(anchor.space, evidence.as_of, anchor.ahead(horizons), states)
+    return answers(anchor.space, evidence.as_of, ask(anchor.space, anchor.blocks, horizons, Onward), states)

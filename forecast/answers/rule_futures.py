@@ -55,7 +55,9 @@ class Kept(NamedTuple):
     def of(cls, found: Posterior, paths: int) -> Kept:
         """Keep what has weight, to simulate so many ``paths`` in all, and at least two of a draw."""
         rows = np.flatnonzero(found.weights.values)
-        draws = Draws(*(part[rows] for part in found.anchor.blocks.draws))
+        draws = found.anchor.blocks.draws
+        if rows.size < draws.size:
+            draws = Draws(*(part[rows] for part in draws))
         return cls(rows, draws, found.weights.values[rows], found.anchor.efficiency, max(-(-paths // rows.size), 2))
 
     def ratio(self, part: Floats, whole: Floats) -> tuple[float, float]:
@@ -102,25 +104,28 @@ class Future:
         closed = known.closed if known else ()
         own = np.array([space.indicators.index(name) for name in self._named], dtype=np.int64)
         rows = [space.spec.indicators[name] for name in self._named]
+        ends = space.emission_offset[own + 1]
+        columns = [np.arange(first, end) for first, end in zip(space.emission_offset[own], ends, strict=True)]
+        sizes = np.array([part.size for part in columns], dtype=np.int64)
         self._watched = Watched(
             stage=space.indicator_stage[own],
-            column=space.emission_offset[own],
+            column=np.cumsum(sizes) - sizes,
             once=np.array([not row.repeats for row in rows], dtype=np.bool_),
             reset_by=np.array(
                 [self._named.index(row.reset_by) if row.reset_by else -1 for row in rows], dtype=np.int64
             ),
             closed=np.array([name in closed for name in self._named], dtype=np.bool_),
         )
-        self._draws = draws
+        self._log_rate = draws.log_rate
+        self._per_day = draws.log_lambda[:, np.concatenate([*columns, own[:0]])] - math.log(DAYS_PER_YEAR)
 
     def run(self, rng: np.random.Generator, start: Ints) -> None:
         """Simulate anew from the states ``start`` (S, L)."""
         space, steps = self._space, self._days // self._length
         years = np.full(steps, self._length / DAYS_PER_YEAR)
-        path = simulate_paths(rng, chain_of(space), years, self._draws.log_rate, start)
+        path = simulate_paths(rng, chain_of(space), years, self._log_rate, start)
         self._joint: Ints = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(path, -1, 0)), tuple(space.sizes)))
-        per_day = self._draws.log_lambda - math.log(DAYS_PER_YEAR)
-        self._events = simulate_events(rng, self._watched, per_day, MOST / DAYS_PER_YEAR, path, self._length)
+        self._events = simulate_events(rng, self._watched, self._per_day, MOST / DAYS_PER_YEAR, path, self._length)
         self._counts: dict[tuple[frozenset[str], int | None, tuple[str, ...]], Counts] = {}
 
     def held(self, outcome: str) -> Masks:

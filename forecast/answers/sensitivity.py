@@ -269,7 +269,8 @@ class _Look:
         return self._shift(kind, name, change, self._there(move(self._found, self._parameters), self.here))
 
     def _there(self, moved: Moved, here: Reading) -> Reading:
-        part = self._question.read(moved.blocks, moved.evaluation.states, moved.evidence.until, keep=False)
+        same = moved.blocks.rate is here.anchor.blocks.rate  # then what lies ahead is known
+        part = self._question.read(moved.blocks, moved.evaluation.states, moved.evidence.until, keep=same)
         return Reading(here.key, part, moved.weights, here.anchor)
 
     def _beside(self, kind: str, name: str, change: str, part: Fewer, there: Reading) -> Shift:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.base.errors import InputError, nearest
+from forecast.engine.onward import Onward
 from forecast.engine.propagate import Ahead, Questions
 from forecast.inference.trust import gate
 from forecast.quantities.from_draws import Answers, estimates, horizons_of
@@ -102,7 +103,7 @@ class Question:
         states = [space.members({stage: (state,)}) for stage, row in spec.stages.items() for state in row.states]
         states = states if stages else []
         self._at = np.array([space.members(spec.outcomes[outcome].states), *states])
-        self._kept: dict[tuple[int, dt.date], Ahead] = {}
+        self._kept: dict[tuple[int, dt.date], Ahead] = {}  # by what they depend on of the draws: their rates
 
     def ask(self, found: Posterior) -> Reading:
         """Answer from a posterior; its evidence may reach behind the day as of which it was asked.
@@ -116,12 +117,16 @@ class Question:
         part = self.read(found.anchor.blocks, found.evaluation.states, found.evidence.until)
         return Reading(self.key, part, found.weights, found.anchor)
 
+    def judge(self, found: Posterior) -> Trust:
+        """Let the gate judge the answer from a posterior."""
+        return self.ask(found).trust
+
     def read(self, blocks: Blocks, states: Floats, now: dt.date, *, keep: bool = True) -> Floats:
         """(U, S) answers from the ``states`` (blocks, K, BLOCK) of every draw at ``now``.
 
         What does not depend on ``states`` is kept for the next reading, and the draws with it, unless told not to.
         """
-        ahead = self._ahead(blocks, now) if keep else self._asked(blocks, now)
+        ahead = self._ahead(blocks, now) if keep else self._asked(blocks, now, Onward)
         return ahead.read(states).at[0]
 
     def value(self, blocks: Blocks, now: dt.date) -> Floats:
@@ -129,13 +134,14 @@ class Question:
         return np.ascontiguousarray(self._ahead(blocks, now).values[:, 0])
 
     def _ahead(self, blocks: Blocks, now: dt.date) -> Ahead:
-        ahead = self._kept.pop((id(blocks), now), None) or self._asked(blocks, now)
-        self._kept[id(blocks), now] = ahead  # it holds the blocks, so that their id stays theirs
+        key = (id(blocks.rate), now)
+        ahead = self._kept.pop(key, None) or self._asked(blocks, now)
+        self._kept[key] = ahead  # it holds the rates, so that their id stays theirs
         while len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
         return ahead
 
-    def _asked(self, blocks: Blocks, now: dt.date) -> Ahead:
+    def _asked(self, blocks: Blocks, now: dt.date, way: type[Ahead] = Ahead) -> Ahead:
         if now > self.date:
             msg = f"{now} lies behind {self.date}, the day that is asked about"
             raise InputError(msg)
@@ -144,4 +150,4 @@ class Question:
         weeks = sorted(self.space.spec.model.horizons_weeks)[-horizons.full.size :]
         k = weeks.index(self.weeks)
         asked = Questions(at=self._at, reached=none, outcome=none, begins=none, later=np.zeros(0, dtype=np.int64))
-        return Ahead(blocks, horizons._replace(full=horizons.full[k : k + 1]), asked)
+        return way(blocks, horizons._replace(full=horizons.full[k : k + 1]), asked)

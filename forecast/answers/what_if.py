@@ -13,6 +13,7 @@ from forecast.base.errors import InputError, nearest, read_date
 from forecast.engine.arrays import OBSERVABLE, Cells, steps_between
 from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.filtering import Evaluation, evaluate
+from forecast.engine.onward import Onward
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
@@ -95,7 +96,7 @@ class Asker:
             held = np.isin(space.rate_table[:, 0], [space.stages.index(stage) for stage in states])
             rates = np.where(held, -np.inf, blocks.draws.log_rate)
             blocks = Blocks(chain_of(space), Draws(rates, *blocks.draws[1:]))
-        found = _read(space, as_of, date, ask(space, blocks, horizons_of(space, as_of, date)), future)
+        found = _read(space, as_of, date, ask(space, blocks, horizons_of(space, as_of, date), Onward), future)
         words = tuple(
             f"{stage} is made {state} on {date}{' and held there' if hold else ''}" for stage, state in states.items()
         )

@@ -82,13 +82,17 @@ class Blocks:
     def shifted(self, log_rate: Floats | None = None, log_lambda: Floats | None = None) -> Blocks:
         """Give the draws with (1 or S, R) added to their log rates, or (1 or S, E) to their log emissions.
 
-        What is not shifted is shared and not laid out again.
+        What is not shifted is shared, and what is shifted alike for all draws is not laid out again.
         """
         draws, shifts = self.draws, {"rate": log_rate, "emission": log_lambda, "start": None}
         rate = draws.log_rate if log_rate is None else draws.log_rate + log_rate
         emission = draws.log_lambda if log_lambda is None else draws.log_lambda + log_lambda
         moved = Blocks(self.chain, Draws(rate, emission, draws.start))
-        moved.__dict__.update({name: getattr(self, name) for name, shift in shifts.items() if shift is None})
+        for name, shift in shifts.items():
+            if shift is None:
+                moved.__dict__[name] = getattr(self, name)
+            elif len(shift) == 1:
+                moved.__dict__[name] = getattr(self, name) * np.exp(shift[0])[:, None]
         return moved
 
 

@@ -90,10 +90,12 @@ def evaluate(
     whole = np.empty((blocks.size if path else 0, steps, joint))
     mask = np.ones(joint) if allowed is None else allowed.astype(float)
     edges = np.searchsorted(cells.what[:, 0], np.arange(steps + 1))
+    rate = blocks.rate
+    emission = blocks.emission if cells.what.size else np.empty((blocks.count, 0, BLOCK))  # nobody asks for any
 
     def work(first: int, last: int) -> None:
         _evaluate_range(
-            chain, cells, edges, blocks.rate, blocks.emission, mask, first, last, path == "smoothed", value, states,
+            chain, cells, edges, rate, emission, mask, first, last, path == "smoothed", value, states,
             whole, apart,
         )  # fmt: skip
 

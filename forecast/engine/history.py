@@ -100,7 +100,7 @@ def _restricted(size: int, members: Ints, matrix: Floats, result: Floats) -> flo
 
 
 @kernel
-def _members(sets: Floats) -> tuple[Ints, Ints]:
+def set_members(sets: Floats) -> tuple[Ints, Ints]:
     """Give (sets, n) states of each set, first those inside; and (sets,) how many they are."""
     members, count = np.zeros(sets.shape, np.int64), np.zeros(sets.shape[0], np.int64)
     for k in range(sets.shape[0]):
@@ -112,7 +112,7 @@ def _members(sets: Floats) -> tuple[Ints, Ints]:
 
 
 @kernel
-def _powers_of(spans: Spans, regimes: int, inner: Ints) -> tuple[Ints, int]:
+def powers_of(spans: Spans, regimes: int, inner: Ints) -> tuple[Ints, int]:
     """(regimes, sets) number of the block of powers of a regime in a set, −1 for none; and how many there are.
 
     A set of one state needs none.
@@ -188,16 +188,10 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
 
     −∞ with a gradient of zeros where the spells are impossible.
     """
-    return _there_and_back(spans, log_rate, back=True)
-
-
-@kernel
-def _there_and_back(spans: Spans, log_rate: Floats, back: bool) -> tuple[float, Floats]:
-    """Log-likelihood and, if asked to go ``back``, its gradient; else zeros."""
     n = spans.sets.shape[1]
     steps = _step_matrices(spans, log_rate)
-    members, inner = _members(spans.sets)
-    blocks, size = _powers_of(spans, steps.matrix.shape[0], inner)
+    members, inner = set_members(spans.sets)
+    blocks, size = powers_of(spans, steps.matrix.shape[0], inner)
     power, scale, lost = np.empty((size, POWERS, n, n)), np.empty((size, POWERS)), np.empty((size, POWERS))
     ready = np.zeros(size, np.int64)  # powers that are computed
     # vectors before every application of a matrix; while crossing those not yet across, and those that are
@@ -240,8 +234,6 @@ def _there_and_back(spans: Spans, log_rate: Floats, back: bool) -> tuple[float, 
             return -np.inf, np.zeros(log_rate.size)
         for s in range(n):
             vector[s] *= 1.0 / whole
-    if not back:
-        return total, np.zeros(log_rate.size)
     worth = _worth_of_matrices(spans, steps, before[:used], crossed, members, inner, blocks, power, scale, ready)
     return total, _worth_of_rates(spans, steps, worth)
 
@@ -361,12 +353,3 @@ def _worth_of_rates(spans: Spans, steps: Steps, worth: Floats) -> Floats:
         regime, a, b = spans.rate_table[q]
         gradient[q] = steps.rate[q] * (common[regime, a] + steps.move[regime, a] * worth[regime, a, b])
     return gradient
-
-
-@kernel
-def history_log_likelihoods(spans: Spans, log_rates: Floats) -> Floats:
-    """(S,) log-likelihood of the spells under each of (S, Q) log rates per year."""
-    found = np.empty(log_rates.shape[0])
-    for k in range(found.size):
-        found[k] = _there_and_back(spans, log_rates[k], back=False)[0]
-    return found

@@ -56,6 +56,12 @@ class Questions(NamedTuple):
         """Q, the number of answers: those of `Read`, end to end."""
         return horizons * (len(self.at) + len(self.reached)) + 2 * len(self.later)
 
+    def split(self, found: Floats, horizons: int) -> Read:
+        """Take (Q, S) answers apart."""
+        at, reached, after = np.split(found, np.cumsum([horizons * len(self.at), horizons * len(self.reached)]))
+        size = found.shape[1]
+        return Read(at.reshape(horizons, -1, size), reached.reshape(horizons, -1, size), after.reshape(-1, 2, size))
+
 
 class Read(NamedTuple):
     """The answers to `Questions` for S draws, at H horizons: the expectation of each value."""
@@ -75,7 +81,8 @@ class Ahead:
         self.questions = questions
 
     @cached_property
-    def _masks(self) -> tuple[Floats, Floats, Floats, Floats]:
+    def masks(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """What is asked, as the kernels want it: all but how much later."""
         at, reached, outcome, begins = (np.ascontiguousarray(part, dtype=float) for part in self.questions[:4])
         return at, reached, outcome, begins
 
@@ -100,7 +107,7 @@ class Ahead:
 
         def work(first: int, last: int) -> None:
             _values_range(
-                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                self.blocks.chain, self.blocks.rate, self.horizons, *self.masks, self.questions.later, first, last,
                 values,
             )  # fmt: skip
 
@@ -114,15 +121,13 @@ class Ahead:
 
         def work(first: int, last: int) -> None:
             _read_range(
-                self.blocks.chain, self.blocks.rate, self.horizons, *self._masks, self.questions.later, first, last,
+                self.blocks.chain, self.blocks.rate, self.horizons, *self.masks, self.questions.later, first, last,
                 values, states, found,
             )  # fmt: skip
 
         in_threads(self.blocks.count, work)
         found = found.reshape(self._shape[0], -1)[:, : self.blocks.size]
-        count, size, asked = self.horizons.full.size, self.blocks.size, self.questions
-        at, reached, after = np.split(found, np.cumsum([count * len(asked.at), count * len(asked.reached)]))
-        return Read(at.reshape(count, -1, size), reached.reshape(count, -1, size), after.reshape(-1, 2, size))
+        return self.questions.split(found, self.horizons.full.size)
 
 
 @kernel
@@ -160,12 +165,8 @@ def _values(
     later: Ints, values: Floats,
 ) -> None:  # fmt: skip
     """Fill ``values`` (Q, K, BLOCK) of one block."""
-    entries = table_offsets(chain.sizes)[-1]
-    tables = np.empty((5, entries, BLOCK))
-    total = np.empty((entries, BLOCK))
-    durations = (horizons.rest, horizons.step, horizons.tail, horizons.fill, horizons.direct)
-    for k, years in enumerate(durations):
-        fill_tables(chain, rate, years, tables[k], total)
+    tables = np.empty((5, table_offsets(chain.sizes)[-1], BLOCK))
+    tables_ahead(chain, rate, horizons, tables)
     count = horizons.full.size
     first = count * at.shape[0]
     for u in range(at.shape[0]):
@@ -177,6 +178,15 @@ def _values(
     for a in range(outcome.shape[0]):
         row = second + 2 * a
         _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row : row + 2])
+
+
+@kernel
+def tables_ahead(chain: Chain, rate: Floats, horizons: Horizons, tables: Floats) -> None:
+    """Fill ``tables`` (5, entries, BLOCK): for the rest, a step, the tail, what it lacks, and what is direct."""
+    total = np.empty(tables.shape[1:])
+    durations = (horizons.rest, horizons.step, horizons.tail, horizons.fill, horizons.direct)
+    for k, years in enumerate(durations):
+        fill_tables(chain, rate, years, tables[k], total)
 
 
 @kernel

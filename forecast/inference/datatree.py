@@ -11,7 +11,7 @@ import xarray as xr
 from forecast import inference
 from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
-from forecast.engine.history import history_log_likelihoods
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.theory.statespace import chain_of

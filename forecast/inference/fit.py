@@ -12,6 +12,7 @@ import numpy as np
 from forecast import inference, quantities
 from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
+from forecast.engine.onward import Onward
 from forecast.inference.settings import Diagnostics, FitRecord, Learned
 from forecast.quantities.from_draws import answers, ask, horizons_of, sayable
 from forecast.theory.statespace import chain_of
@@ -80,7 +81,7 @@ def fit_model(  # noqa: PLR0913 - everything that a fit records
     divergences = int(stats["diverging"].sum())
     draws = _draws(posterior)
     blocks = Blocks(chain_of(space), draws)
-    ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
+    ahead = ask(space, blocks, horizons_of(space, evidence.as_of), Onward)
     asked = answers(space, evidence.as_of, ahead, evaluate(blocks, evidence.cells).states)
     published = sayable(asked, np.full(blocks.size, 1.0 / blocks.size))
     return Fit(

@@ -93,7 +93,8 @@ def load_prior(space: StateSpace, folder: Path) -> Prior | None:
     if kept is None:
         return Prior(Draws(**arrays), efficiency, None, narrowing, None)
     log_rate, start = (kept[name] for name in ALONE)
-    alone = Draws(log_rate, np.zeros((len(log_rate), len(space.emission_names))), start)
+    nothing = np.broadcast_to(0.0, (len(log_rate), len(space.emission_names)))  # takes no memory
+    alone = Draws(log_rate, nothing, start)
     return Prior(Draws(**arrays), efficiency, alone, narrowing, SharedDraws(*(kept[name] for name in names)))
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from forecast.inference.model import Model
     from forecast.inference.reweighting import Posterior
     from forecast.inference.settings import Sampling, Settings
-    from forecast.quantities.estimate import Policy
+    from forecast.quantities.estimate import Policy, Trust
 
 
 @dataclass
@@ -113,8 +113,11 @@ class Fitter:
         """Read some arrays (chains, draws, …) of the fit that an anchor is, which is quicker."""
         return load_arrays(self.folder / f"{anchor.name}.nc", names)
 
-    def update(self, evidence: Evidence, refit: Policy, *, prior: bool, first: str | None = None) -> Posterior:
-        """Bring draws to ``evidence``; the anchor named ``first`` is tried before any other."""
+    def update(
+        self, evidence: Evidence, refit: Policy, *, prior: bool, first: str | None = None,
+        trust: Callable[[Posterior], Trust] | None = None,
+    ) -> Posterior:  # fmt: skip
+        """Bring draws to ``evidence``; the anchor named ``first`` is tried before any other; see `update`."""
         model, anchors = self.model, self.anchors()
         found = None
         for anchor in anchors:
@@ -123,7 +126,7 @@ class Fitter:
         if found is None or not (found.trust.trusted or self.sampling.accept_bad):
             found = update(
                 evidence, anchors, (lambda count: model.prior(count, self.folder, evidence)) if prior else None,
-                lambda: self.anchor(evidence), refit=refit,
+                lambda: self.anchor(evidence), refit=refit, trust=trust,
             )  # fmt: skip
         model.used(found.anchor)
         return found

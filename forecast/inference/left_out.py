@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from forecast.engine.blocks import chains_joined, in_threads
-from forecast.engine.history import history_log_likelihoods
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.engine.pareto import k_hat_limit, smooth_weights
 
 if TYPE_CHECKING:

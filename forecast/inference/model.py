@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 PRIOR_DRAWS = 16_000
+INFORMED_DRAWS = 8_000  # of prior × history, which are sampled
 PRIOR_SEED = 1
 ALONE_DRAWS = 4_000  # from the prior without its history
 LOADED_ANCHORS = 4  # of each model; an anchor with its values takes some 100 MB
@@ -126,7 +127,7 @@ class Model:
     def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
         """Give draws from the prior, at least ``count``, kept in ``folder``; with a history from prior × history.
 
-        Those are sampled, and more of them would take as long as a fit: there are `PRIOR_DRAWS`, whatever ``count``.
+        Those are sampled, and more of them would take as long as a fit: there are `INFORMED_DRAWS`, whatever ``count``.
         """
         with self._lock:
             kept = self.kept_prior(count, folder, evidence)
@@ -169,7 +170,7 @@ class Model:
         if not self.history.units:
             return inference.Prior(sampler.prior(count, PRIOR_SEED), 1.0, None, {}, None)
         settings = inference.Settings(seed=PRIOR_SEED)
-        settings = replace(settings, draws=-(-count // settings.chains))
+        settings = replace(settings, draws=INFORMED_DRAWS // settings.chains)
         nothing = self.evidence((), self.spec.model.start)
         found = inference.fit_model(
             self.space, nothing, sampler, settings, watermark=0, now=dt.datetime.fromtimestamp(0, dt.UTC)

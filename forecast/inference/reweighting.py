@@ -96,9 +96,9 @@ def reweigh(anchor: Anchor, evidence: Evidence) -> Posterior:
     return Posterior(anchor.space, evidence, anchor, found, weights)
 
 
-def update(
+def update(  # noqa: PLR0913 - everything that draws may come from
     evidence: Evidence, anchors: Sequence[Anchor], prior: Callable[[int], Anchor] | None, fit: Callable[[], Anchor],
-    *, refit: Policy = "auto",
+    *, refit: Policy = "auto", trust: Callable[[Posterior], Trust] | None = None,
 ) -> Posterior:  # fmt: skip
     """Bring draws to ``evidence`` by the cheapest way that can be trusted.
 
@@ -107,7 +107,8 @@ def update(
     as many draws as are enough; one of the nearest anchors from which evidence has to be removed; ``fit``. With
     ``refit`` "always" it is ``fit`` at once, with "never" the best of the others, trusted or not.
 
-    ``anchors`` are fits; ``prior(n)`` gives one of at least ``n`` draws from the prior, where it may be used.
+    ``anchors`` are fits; ``prior(n)`` gives one of at least ``n`` draws from the prior, where it may be used. ``trust``
+    judges what is wanted of the draws, where that is not every published number.
 
     Raises
     ------
@@ -117,6 +118,7 @@ def update(
     """
     if refit == "always":
         return reweigh(fit(), evidence)
+    judge = trust or _published
     same = [anchor for anchor in anchors if anchor.cells is not None and same_cells(anchor.cells, evidence.cells)]
     if same:
         return _best([reweigh(anchor, evidence) for anchor in same])
@@ -124,11 +126,11 @@ def update(
     largest = [a for a in inside if not any(b is not a and _within(a, b) for b in inside)]
     found = [reweigh(anchor, evidence) for anchor in largest]
     if prior is not None and not found:
-        found = [_from_prior(evidence, prior)]
-    if found and _enough(_best(found)):
+        found = [_from_prior(evidence, prior, judge)]
+    if found and _enough(_best(found), judge):
         return _best(found)
     others = sorted((a for a in anchors if a not in inside), key=lambda anchor: _distance(evidence.cells, anchor))
-    good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if _enough(found)]
+    good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if _enough(found, judge)]
     if good:
         return _best(good)
     if refit != "never":
@@ -154,21 +156,29 @@ def _distance(cells: Cells, anchor: Anchor) -> int:
     return ((here - there) + (there - here)).total() + len(silent)
 
 
-def _enough(found: Posterior) -> bool:
+def _published(found: Posterior) -> Trust:
+    return found.trust
+
+
+def _enough(found: Posterior, judge: Callable[[Posterior], Trust]) -> bool:
     """Whether nothing is wrong but what was wrong with the fit already: whoever lets such a fit in has accepted it."""
-    return set(found.trust.reasons) <= set(found.anchor.complaints)
+    return found.reached and set(judge(found).reasons) <= set(found.anchor.complaints)
 
 
 def _best(found: Sequence[Posterior]) -> Posterior:
     return max(found, key=lambda one: one.ess)
 
 
-def _from_prior(evidence: Evidence, prior: Callable[[int], Anchor]) -> Posterior:
+def _from_prior(
+    evidence: Evidence, prior: Callable[[int], Anchor], judge: Callable[[Posterior], Trust]
+) -> Posterior:  # fmt: skip
     """Weight draws from the prior; more of them if the error, which falls with their root, becomes small enough so."""
     found = reweigh(prior(1), evidence)
     size = found.anchor.blocks.size
+    if not found.reached or _enough(found, judge):
+        return found
     excess = max(map(excess_error, found.quantities))
     needed = 1.2 * size * excess**2  # with some room: the error is itself estimated
-    if _enough(found) or needed > MOST_PRIOR_DRAWS or not (found.weights.k_hat or 0.0) <= k_hat_limit(size):
+    if needed > MOST_PRIOR_DRAWS:
         return found
     return reweigh(prior(int(needed)), evidence)

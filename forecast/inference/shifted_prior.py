@@ -11,7 +11,7 @@ import numpy as np
 
 from forecast.engine.blocks import chains_joined, in_threads
 from forecast.engine.filtering import Evaluation, evaluate
-from forecast.engine.history import history_log_likelihoods
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.engine.pareto import Weights, smooth_weights
 from forecast.evidence.compilation import compile_evidence
 from forecast.quantities.from_draws import possible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import ImpossibleError
 from forecast.engine.blocks import in_threads, joined
-from forecast.engine.filtering import Evaluation
 from forecast.engine.propagate import Ahead, Horizons, Questions
 from forecast.quantities.estimate import KINDS, Estimate, Quantity
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Floats, Ints, Masks
     from forecast.engine.blocks import Blocks
+    from forecast.engine.filtering import Evaluation
     from forecast.evidence.compilation import Evidence
     from forecast.quantities.estimate import Key
     from forecast.theory.outcomes import Conditional
@@ -81,8 +82,11 @@ def possible(space: StateSpace, evidence: Evidence, found: Evaluation) -> Evalua
         If the evidence is impossible under every draw.
 
     """
-    if np.isfinite(found.log_likelihood).any():
-        return Evaluation(found.log_likelihood, np.nan_to_num(found.states), found.path)
+    explained = np.isfinite(found.log_likelihood)
+    if explained.all():
+        return found
+    if explained.any():
+        return replace(found, states=np.nan_to_num(found.states))
     msg = (
         f"as of {evidence.as_of}: the evidence is impossible under model {space.spec.name!r}; "
         "a row that records a state contradicts the model's transitions; correct or retract it (see `forecast log`)"
@@ -99,8 +103,11 @@ def _condition(space: StateSpace, conditional: Conditional) -> Masks:
     return ~inside if conditional.given_no else inside
 
 
-def ask(space: StateSpace, blocks: Blocks, horizons: Horizons) -> Ahead:
-    """Ask of every draw what the model publishes; `Questions.reached` are its outcomes."""
+def ask(space: StateSpace, blocks: Blocks, horizons: Horizons, way: type[Ahead] = Ahead) -> Ahead:
+    """Ask of every draw what the model publishes, to be read again or, `Onward`, once.
+
+    `Questions.reached` are the model's outcomes.
+    """
     outcomes = np.array([space.members(row.states) for row in space.spec.outcomes.values()])
     names = list(space.spec.outcomes)
     given = [row for row in space.spec.conditionals if row.after is None]
@@ -118,7 +125,7 @@ def ask(space: StateSpace, blocks: Blocks, horizons: Horizons) -> Ahead:
         begins=np.array([_condition(space, row) for row in after], dtype=np.bool_).reshape(-1, space.size),
         later=np.array([(row.weeks or 0) * 7 // step for row in after], dtype=np.int64),
     )
-    return Ahead(blocks, horizons, asked)
+    return way(blocks, horizons, asked)
 
 
 def answers(space: StateSpace, as_of: dt.date, ahead: Ahead, states: Floats) -> Answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from forecast.answers.matrix import find_matrix
 from forecast.answers.sensitivity import watched_throughout
 from forecast.base import prose
 from forecast.base.errors import InputError
+from forecast.engine.onward import Onward
 from forecast.engine.propagate import Ahead, Questions
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
@@ -26,10 +28,11 @@ from forecast.theory.assumptions import assumption_label, assumptions, bases
 from forecast.theory.indicators import GRADES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from forecast.answers.forecast import LiveForecast
     from forecast.evidence.compilation import Evidence
+    from forecast.inference.anchor import Anchor
     from forecast.inference.reweighting import Posterior
     from forecast.ledger.rows import Entry
     from forecast.quantities.estimate import Policy, Quantity
@@ -65,11 +68,10 @@ def brief(
     """
     found, spec = asked.posterior, asked.posterior.space.spec
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
-    alarm = alarm_part(asked, "never" if refit == "never" else "auto")  # first, as it may make a fit for others to use
     with ThreadPoolExecutor(1) as beside:
         others = beside.submit(_of_these_draws, asked, lead, weeks, last, rivals)
+        alarm = alarm_part(asked, "never" if refit == "never" else "auto")  # may make a fit for others to use
         drivers = _drivers(asked, lead, weeks)
-        sources = asked.sources(weeks=weeks).to_dict()
         what_if = _what_ifs(asked, weeks)
         sensitivity = asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict()
         covered = _covered(asked)
@@ -78,7 +80,6 @@ def brief(
             "lead_weeks": weeks,
             "events": _events(found.space, asked.entries),
             "drivers": drivers,
-            "sources": sources,
             "what_if": what_if,
             "sensitivity": sensitivity,
             "covered": covered,
@@ -108,6 +109,7 @@ def _of_these_draws(
         "rules": rules["rows"],
         "rules_together": rules["together"],
         "rules_said": rules["sentences"],
+        "sources": asked.sources(weeks=weeks).to_dict(),
     }
 
 
@@ -115,14 +117,15 @@ def _known(asked: LiveForecast, weeks: int, last: Mapping[str, Any] | None) -> l
     """Probability of each outcome now and after ``weeks``, at the end of each past week, from what was known then.
 
     What an earlier report says of the same evidence under the same model is taken over. Nothing is fitted for a line in
-    a picture: the draws of the forecast are weighted to each week, or else those of the prior. A week that neither
-    reaches is marked as not trusted, and tried again when the forecast has other draws.
+    a picture: the draws of the forecast are weighted to each week, else these with the prior's, or those. A week out of
+    their reach is marked as not trusted, and tried again when the forecast has other draws.
     """
     space = asked.posterior.space
     spec, version = space.spec, f"{space.spec.hash} {weeks}"
     versions = {True: version, False: f"{version} {asked.posterior.anchor.name}"}  # by whether it is trusted
     kept = {row["evidence"]: row for row in (last or {}).get("known", []) if row["version"] == versions[row["trusted"]]}
     line = _Line(space, weeks)
+    anchors = [lambda: asked.posterior.anchor, cache(asked.between), asked.prior]
     rows: list[dict[str, Any]] = []
     for day in np.cumsum(step_days(space, asked.posterior.evidence.as_of)).tolist():
         date = spec.model.start + dt.timedelta(days=day - 1)
@@ -132,7 +135,7 @@ def _known(asked: LiveForecast, weeks: int, last: Mapping[str, Any] | None) -> l
             if evidence.hash == asked.posterior.evidence.hash:  # what is published
                 shown, trusted = [row for row in asked.posterior.quantities if _in_line(row, weeks)], True
             else:
-                shown, trusted = _past_week(asked, evidence, line)
+                shown, trusted = _past_week(evidence, line, anchors)
             row = {
                 "date": date.isoformat(),
                 "evidence": evidence.hash,
@@ -148,15 +151,21 @@ def _in_line(row: Quantity, weeks: int) -> bool:
     return row.kind == "already" or (row.kind, row.horizon_weeks) == ("at", weeks)
 
 
-def _past_week(asked: LiveForecast, evidence: Evidence, line: _Line) -> tuple[Sequence[Quantity], bool]:
-    """Weight draws at hand to what was known then, and say whether they reach it."""
-    found = reweigh(asked.posterior.anchor, evidence)
-    shown = line.of(found)
-    if _drawable(found, shown):
-        return shown, True
-    prior = reweigh(asked.prior(), evidence)
-    of_prior = line.of(prior)
-    return (of_prior, True) if _drawable(prior, of_prior) else (shown, False)
+def _past_week(
+    evidence: Evidence, line: _Line, anchors: Sequence[Callable[[], Anchor | None]]
+) -> tuple[Sequence[Quantity], bool]:
+    """Weight to what was known then the first draws that reach it, or else the first, and say whether any do."""
+    first = None
+    for give in anchors:
+        anchor = give()
+        if anchor is not None:
+            found = reweigh(anchor, evidence)
+            shown = line.of(found)
+            if _drawable(found, shown):
+                return shown, True
+            first = first or shown
+    assert first is not None  # noqa: S101 - the forecast has draws
+    return first, False
 
 
 class _Line:
@@ -215,7 +224,7 @@ def _reached(found: Posterior) -> dict[str, Any]:
     asked = Questions(
         at=masks[:0], reached=masks, outcome=masks[:0], begins=masks[:0], later=np.zeros(0, dtype=np.int64)
     )
-    part = Ahead(found.anchor.blocks, ahead_at(space, as_of, weeks), asked).read(found.evaluation.states).reached
+    part = Onward(found.anchor.blocks, ahead_at(space, as_of, weeks), asked).read(found.evaluation.states).reached
     curves: dict[str, Any] = {}
     for m, name in enumerate(names):
         rows = np.ascontiguousarray(part[:, m])

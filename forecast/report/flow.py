@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from forecast.engine.propagate import Ahead, Horizons, Questions
+from forecast.engine.onward import Onward
+from forecast.engine.propagate import Horizons, Questions
 from forecast.quantities.from_draws import RAREST, Answers, estimates, horizons_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def flows(found: Posterior, weeks: int) -> dict[str, Any]:
     space, as_of = found.space, found.evidence.as_of
     one = np.eye(space.size, dtype=np.bool_)
     asked = Questions(at=one, reached=one[:0], outcome=one[:0], begins=one[:0], later=np.zeros(0, dtype=np.int64))
-    joint = Ahead(found.anchor.blocks, ahead_at(space, as_of, [weeks]), asked).read(found.evaluation.states).at[0]
+    joint = Onward(found.anchor.blocks, ahead_at(space, as_of, [weeks]), asked).read(found.evaluation.states).at[0]
     when = {"weeks": weeks, "date": (as_of + dt.timedelta(weeks=weeks)).isoformat()}
     ways = {"cascade": by_outcome(space), "stages": by_state(space)}
     return {name: when | _flow(found, joint, columns) for name, columns in ways.items()}

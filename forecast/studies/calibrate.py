@@ -13,6 +13,7 @@ import numpy as np
 from forecast.base.errors import InputError, UntrustworthyError
 from forecast.engine.blocks import Blocks, Draws, chains_joined
 from forecast.engine.filtering import evaluate
+from forecast.engine.onward import Onward
 from forecast.evidence.history import compile_history
 from forecast.inference.fit import fit_model
 from forecast.inference.fit_files import save_prior
@@ -99,7 +100,7 @@ def _forecasts(space: StateSpace, evidence: Evidence, draws: Draws) -> dict[str,
     """(S,) the log-likelihood and every forecast quantity under each draw."""
     blocks = Blocks(chain_of(space), draws)
     found = evaluate(blocks, evidence.cells)
-    ahead = ask(space, blocks, horizons_of(space, evidence.as_of))
+    ahead = ask(space, blocks, horizons_of(space, evidence.as_of), Onward)
     return {
         "log-likelihood": found.log_likelihood,
         **_values(answers(space, evidence.as_of, ahead, found.states)),

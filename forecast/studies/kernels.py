@@ -13,12 +13,14 @@ import numpy as np
 from forecast.answers.rule_probability import rule_probabilities
 from forecast.engine.blocks import Draws
 from forecast.engine.emissions import cell_densities_of_draws
-from forecast.engine.history import history_log_likelihoods
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.engine.many import likelihoods, unseen
+from forecast.engine.onward import Onward
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.likelihood_ops import KERNELS, address_of
 from forecast.inference.model import Model
 from forecast.inference.reweighting import reweigh
+from forecast.quantities.from_draws import ask, horizons_of
 from forecast.studies.calibrate import study_spec
 from forecast.theory.statespace import chain_of
 
@@ -40,6 +42,8 @@ def main() -> None:
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
     assert found.quantities  # noqa: S101 - read for what it compiles
+    horizons = horizons_of(space, found.evidence.as_of)
+    ask(space, anchor.blocks, horizons, Onward).read(found.evaluation.states)
     assert rule_probabilities(found, (), seed=0)  # noqa: S101
     cells, start = found.evidence.cells, found.anchor.blocks.start
     likelihoods(found.anchor.blocks, cells, cells.observed[None], start)

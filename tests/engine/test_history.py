@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from spells import RATES, STATES, SUPPORT, enumerated, spell, toy_spec
 
-from forecast.engine.history import history_log_likelihood, history_log_likelihoods
+from forecast.engine.history import history_log_likelihood
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.evidence.history import compile_history
 from forecast.theory.statespace import StateSpace
 
@@ -109,13 +110,25 @@ def test_impossible_spells_have_no_likelihood() -> None:
     assert not gradient.any()
 
 
-def test_many_draws_are_each_by_themselves() -> None:
-    """The likelihoods of several draws are those of one draw after the other."""
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("many", [1, 64, 70])
+def test_many_draws_are_each_by_themselves(case: str, many: int) -> None:
+    """The likelihoods of several draws, in blocks or not, are those of one draw after the other."""
+    space = StateSpace(toy_spec(*CASES[case]))
+    history = compile_history(space)
+    draws = rates_of(history, space) + np.random.default_rng(many).normal(0, 2, (many, 1))
+    alone = [history_log_likelihood(history.spans, draw)[0] for draw in draws]
+    assert history_log_likelihoods(history.spans, draws) == pytest.approx(alone, rel=1e-11, abs=1e-11)
+
+
+def test_only_the_draws_under_which_spells_are_impossible_are_lost() -> None:
+    """A rate of zero makes what happened impossible under its own draw alone."""
     space = StateSpace(toy_spec(*CASES["there and back"]))
     history = compile_history(space)
-    draws = rates_of(history, space) + np.linspace(-1, 1, 5)[:, None]
-    alone = [history_log_likelihood(history.spans, draw)[0] for draw in draws]
-    assert history_log_likelihoods(history.spans, draws).tolist() == alone
+    draws = np.repeat(rates_of(history, space)[None], 3, axis=0)
+    draws[1] = -np.inf
+    sure = history_log_likelihood(history.spans, draws[0])[0]
+    assert history_log_likelihoods(history.spans, draws) == pytest.approx([sure, -np.inf, sure], rel=1e-11)
 
 
 def test_the_toy_has_three_states() -> None:

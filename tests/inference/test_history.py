@@ -11,7 +11,8 @@ from places import MODEL, ROOT
 from spells import spell, toy_spec
 
 from forecast.engine.blocks import Draws
-from forecast.engine.history import history_log_likelihood, history_log_likelihoods
+from forecast.engine.history import history_log_likelihood
+from forecast.engine.history_draws import history_log_likelihoods
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor

@@ -79,9 +79,9 @@ def test_outcomes_are_read_off_the_path(spec: ModelSpec) -> None:
 
 def test_a_year_of_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weekly forecasts are published with intervals; the true probabilities are those of the parameters."""
-    monkeypatch.setattr(calibrate, "WEEKS", 3)  # so few that draws of the prior reach them on every machine
+    monkeypatch.setattr(calibrate, "WEEKS", 2)  # so few that draws of the prior reach them on every machine
     found = calibration_world(compiled(), SHORT, 1, 0)
-    assert found["said"].shape == (3, found["name"].size) == (3, 18)
+    assert found["said"].shape == (2, found["name"].size) == (2, 18)
     assert np.isfinite(found["said"]).all()
     assert (found["low"] <= found["said"]).all()
     assert (found["said"] <= found["high"]).all()
