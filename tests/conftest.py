@@ -54,6 +54,11 @@ if first:
 os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Give one more than the processors: workers wait for what another makes, and for processes of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_unconfigure() -> None:
     """Stop the server that the session's processes share; the process that began the session does it."""
     if first:

@@ -73,7 +73,7 @@ def test_what_is_exported_is_described() -> None:
 RESULTS = ("quantities", "answers", "record", "feeds", "project")  # packages that hold what a program is given
 NO_RESULTS = {
     "Added", "Observation", "Coverage", "Resolution",  # rows of the ledger, whose content is their `repr`
-    "Anchor", "Dataset", "Feeds", "Fits", "JudgementRecord", "Known", "Ledger", "Model", "Posterior",
+    "Anchor", "Between", "Dataset", "Feeds", "Fits", "JudgementRecord", "Known", "Ledger", "Model", "Posterior",
     "TrackRecord",  # to work with
     "Path", "WeekPath",  # of a file, and what a picture is drawn from
 }  # fmt: skip
