@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=300, help="fitted worlds of the small model")
     parser.add_argument("--bugs", type=int, default=60, help="worlds of each planted bug")
     parser.add_argument("--years", type=int, default=100, help="years of weekly forecasts")
-    parser.add_argument("--reference", type=int, default=60, help="fitted worlds of the reference model")
+    parser.add_argument("--reference", type=int, default=60, help="fitted worlds of the reference model; 0 for none")
     parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--scheduler", default=None)
     parser.add_argument("--output", default="study-validation", help="where worlds are kept")
@@ -94,11 +94,11 @@ def main() -> None:
     for name, make in BUGS.items():
         ranks[name] = places_of(runs(name, "sbc", spec, options.bugs, make))
     ranks["none"] = {name: values[: options.bugs] for name, values in ranks["sbc"].items()}
-    reference = spec_of(MODEL)
-    figures = runs("reference", "sbc", reference, options.reference)
-    ranks["reference"] = places_of(figures)
-    trusted["reference"] = float(np.mean([row["trusted"] for row in figures]))
     calibration = judge_calibration(runs("calibration", "calibration", spec, options.years))
+    if options.reference:
+        figures = runs("reference", "sbc", spec_of(MODEL), options.reference)
+        ranks["reference"] = places_of(figures)
+        trusted["reference"] = float(np.mean([row["trusted"] for row in figures]))
     folder = options.document.parent
     verdicts = {name: judge_ranks(places) for name, places in ranks.items()}
     ecdf_chart({"the engine": ranks["sbc"], **{name: ranks[name] for name in BUGS}}).save(folder / "validation-sbc.svg")
