@@ -1,4 +1,4 @@
-"""What the history costs: the density of NUTS and a fit, with it beside the same without it.
+"""What the history costs: the density of NUTS, a fit, and questions to its draws, beside the same without it.
 
 Prints a JSON object a line: ``python -m benchmarks.with_history``. Rounds alternate, so that a busy machine slows both;
 the ratio is the median of the ratios within a round. Times of fits are of one process whose kernels are compiled.
@@ -10,11 +10,13 @@ import json
 import statistics
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.reference import AS_OF, NOW, reference
+import forecast
+from benchmarks.reference import AS_OF, NOW, reference, reference_project
 from forecast.inference.fit import fit_model
 from forecast.inference.model import Model
 from forecast.inference.settings import Settings
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from forecast.ledger.rows import Entry
+    from forecast.project.project import Project
 
 ROUNDS, CALLS = 31, 50
-FITS = 3
+FITS, QUESTIONS = 3, 11
+SEEN, OUTCOME = "presidents_meeting", "confrontation"
 
 
 def main() -> None:
@@ -34,6 +38,12 @@ def main() -> None:
     tasks = [_tasks(model, entries) for model in (Model(told.spec.with_history(())), told)]
     for name, rounds in (("density", ROUNDS), ("fit", FITS)):
         print(json.dumps({name: _compared([task[name] for task in tasks], rounds)}), flush=True)
+    with reference_project() as (without, _), reference_project() as (beside, _):
+        for path in Path(without.root).glob("data/*/history.csv"):
+            path.unlink()
+        asked = [_questions(forecast.open(project.root)) for project in (without, beside)]
+        for name in asked[0]:
+            print(json.dumps({name: _compared([task[name] for task in asked], QUESTIONS)}), flush=True)
 
 
 def _tasks(model: Model, entries: Sequence[Entry]) -> dict[str, Callable[[], object]]:
@@ -48,6 +58,17 @@ def _tasks(model: Model, entries: Sequence[Entry]) -> dict[str, Callable[[], obj
 
     fit = partial(fit_model, model.space, evidence, sampler, Settings(), watermark=0, now=NOW)
     return {"density": density, "fit": fit}
+
+
+def _questions(project: Project) -> dict[str, Callable[[], object]]:
+    """Give questions to a forecast from a fit; each is answered anew each time."""
+    found = project.update(as_of=AS_OF, now=NOW)
+    return {
+        "update": lambda: project.update(as_of=AS_OF, now=NOW, refit="never"),
+        "what if": lambda: found.what_if(SEEN, refit="never"),
+        "drivers": lambda: found.drivers(OUTCOME, since="2025-12-01", refit="never"),
+        "watch": lambda: found.watch(OUTCOME),
+    }
 
 
 def _compared(tasks: Sequence[Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -54,6 +54,7 @@ if first:
 os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Give one more than the processors: workers wait for what another makes, and for processes of their own."""
     return (os.cpu_count() or 1) + 1

@@ -154,7 +154,8 @@ def raise_alarm(before: Posterior, evidence: Evidence) -> Alarm:
 def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[float, float, Measured]:
     """Score of ``cells``, mean score of simulated ones, and the mid-p probability of a score as low.
 
-    Futures of one draw go together, so that the error of the probability is that of clusters.
+    Futures of one draw go together, so that the error of the probability is that of clusters, of which half a one more
+    may lie on the other side.
     """
     chain, draws = chain_of(before.space), before.anchor.blocks.draws
     rows = rng.choice(draws.size, size=DRAWS, p=before.weights.values)
@@ -170,8 +171,9 @@ def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[
     others = _scores(likelihoods(blocks, cells, reports, start))
     same = np.abs(others - score) <= SAME * max(1.0, abs(score))
     lower = np.where(same, 0.5, others < score)
-    together = np.bincount(rows[futures], lower - lower.mean())
-    error = math.sqrt(float(np.square(together).sum())) / FUTURES
+    together, sizes = np.bincount(rows[futures], lower - lower.mean()), np.bincount(rows[futures])
+    half = 0.5 * float(np.square(sizes).sum()) / FUTURES  # of a cluster, in futures
+    error = math.sqrt((float(np.square(together).sum()) + half**2) / before.anchor.efficiency) / FUTURES
     return score, float(others.mean()), Measured(float(lower.mean()), error)
 
 

@@ -22,10 +22,8 @@ from forecast.answers.watch import watch_list
 from forecast.answers.what_if import Asker
 from forecast.base.errors import InputError, UntrustworthyError, read_date
 from forecast.evidence.compilation import compile_evidence
-from forecast.evidence.containment import contains
 from forecast.evidence.grid import step_days
 from forecast.inference.anchor import PRIOR
-from forecast.inference.between import Between
 from forecast.inference.fit import LINKS
 from forecast.inference.reweighting import reweigh
 from forecast.inference.shifted_prior import PARAMETERS, parameter_names, parameters_of
@@ -159,22 +157,7 @@ class LiveForecast(Forecast):
     def brought(
         self, evidence: Evidence, refit: Policy, trust: Callable[[Posterior], Trust] | None = None
     ) -> Posterior:  # fmt: skip
-        """Bring draws to other evidence: those at hand, those of forecast and prior together, or those of a new fit.
-
-        Where a new fit fails its checks it is the best of the others, which says so.
-        """
-        judge = trust or (lambda found: found.trust)
-        less = not contains(evidence.cells, self.posterior.anchor.cells)
-        if refit != "always" and less:
-            found = self.fitter.update(evidence, "never", prior=True, trust=trust)
-            if found.reached and judge(found).trusted:
-                return found
-            both = self.between()
-            wider = reweigh(both, evidence) if both else found
-            if wider.reached and judge(wider).trusted:
-                return wider
-            if refit == "never":
-                return max((found, wider), key=lambda one: one.ess)
+        """Bring draws to other evidence; where a new fit fails its checks, the best of the others, which says so."""
         try:
             return self.fitter.update(evidence, refit, prior=True, trust=trust)
         except UntrustworthyError:
@@ -321,12 +304,12 @@ class LiveForecast(Forecast):
         if said is not None and said.weeks == weeks:
             return said
         date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
-        raised: dict[str, Alarm] = {}
+        raised: dict[Anchor, Alarm] = {}
 
         def alarm_of(before: Posterior) -> Alarm:
-            if before.anchor.name not in raised:
-                raised[before.anchor.name] = raise_alarm(before, evidence)
-            return raised[before.anchor.name]
+            if before.anchor not in raised:
+                raised[before.anchor] = raise_alarm(before, evidence)
+            return raised[before.anchor]
 
         before = compile_evidence(space, self.known(date, None), date)
         return alarm_of(self.brought(before, refit, lambda found: alarm_of(found).trust))
@@ -394,11 +377,6 @@ class LiveForecast(Forecast):
     def prior(self) -> Anchor:
         """Give draws from the prior."""
         return self.fitter.model.prior(1, self.fitter.folder, self.posterior.evidence)
-
-    def between(self) -> Between | None:
-        """Give the draws of the forecast, if they are of a fit, and the prior's together: some 100 MB, not kept."""
-        anchor = self.posterior.anchor
-        return None if anchor.name == PRIOR else Between(self.prior(), anchor)
 
     @cached_property
     def _of_prior(self) -> Anchor:

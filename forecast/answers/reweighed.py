@@ -1,4 +1,4 @@
-"""Posteriors of other evidence under the draws of one anchor, each computed once for all who ask for it."""
+"""Posteriors of other evidence under the draws of one anchor, kept for all who ask for them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Reweighed:
     """The draws of ``anchor``, weighted to whatever evidence is asked for; the first `KEPT` answers are kept.
 
     What every outcome would be without a source, and one of them without each source, ask for the same evidence.
+    Threads that ask at once may each compute it.
     """
 
     def __init__(self, anchor: Anchor) -> None:

@@ -117,7 +117,8 @@ class Future:
             closed=np.array([name in closed for name in self._named], dtype=np.bool_),
         )
         self._log_rate = draws.log_rate
-        self._per_day = draws.log_lambda[:, np.concatenate([*columns, own[:0]])] - math.log(DAYS_PER_YEAR)
+        chosen = draws.log_lambda[:, np.concatenate([*columns, own[:0]])]
+        self._per_day = np.ascontiguousarray(chosen) - math.log(DAYS_PER_YEAR)
 
     def run(self, rng: np.random.Generator, start: Ints) -> None:
         """Simulate anew from the states ``start`` (S, L)."""

@@ -369,7 +369,8 @@ def _left_out(space: StateSpace, entries: Sequence[Entry], without: Sequence[str
 
 def _prior_only(question: Question, evidence: Evidence, prior: Anchor) -> Estimate:
     """Give the forecast of the theory alone: the steps pass, and nothing is known of any of them."""
-    part = question.read(prior.blocks, evaluate(prior.blocks, without_cells(evidence.cells)).states, evidence.until)
+    states = evaluate(prior.blocks, without_cells(evidence.cells)).states
+    part = question.read(prior.blocks, states, evidence.until, keep=False)
     return Reading(question.key, part, equal_weights(prior.blocks.size), prior).quantity.estimate
 
 

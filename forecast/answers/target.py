@@ -103,7 +103,7 @@ class Question:
         states = [space.members({stage: (state,)}) for stage, row in spec.stages.items() for state in row.states]
         states = states if stages else []
         self._at = np.array([space.members(spec.outcomes[outcome].states), *states])
-        self._kept: dict[tuple[int, dt.date], Ahead] = {}  # by what they depend on of the draws: their rates
+        self._kept: dict[tuple[int, dt.date], tuple[Floats, Ahead]] = {}  # by what they depend on: the draws' rates
 
     def ask(self, found: Posterior) -> Reading:
         """Answer from a posterior; its evidence may reach behind the day as of which it was asked.
@@ -134,9 +134,12 @@ class Question:
         return np.ascontiguousarray(self._ahead(blocks, now).values[:, 0])
 
     def _ahead(self, blocks: Blocks, now: dt.date) -> Ahead:
-        key = (id(blocks.rate), now)
-        ahead = self._kept.pop(key, None) or self._asked(blocks, now)
-        self._kept[key] = ahead  # it holds the rates, so that their id stays theirs
+        rate = blocks.rate
+        key = (id(rate), now)
+        kept, ahead = self._kept.pop(key, (None, None))
+        if kept is not rate or ahead is None:
+            ahead = self._asked(blocks, now)
+        self._kept[key] = rate, ahead
         while len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
         return ahead

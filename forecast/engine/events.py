@@ -23,7 +23,7 @@ class Watched(NamedTuple):
     """The n indicators whose events are simulated, as the kernel reads them."""
 
     stage: Ints  # (n,)
-    column: Ints  # (n,) of the first state of its stage among the emissions
+    column: Ints  # (n,) of the first state of its stage among the rates
     once: Masks  # (n,) whether it happens once
     reset_by: Ints  # (n,) which of them opens it again; −1 for none
     closed: Masks  # (n,) whether it has happened before the first day
@@ -43,7 +43,7 @@ def simulate_events(
 ) -> Events:
     """Simulate what is seen by one who always looks on each ``path`` (S, T, L) of steps of so many ``days``.
 
-    Rates ``log_lambda`` (S, E) are per day, and each is at most ``most``. What happens once does not happen again
+    Rates ``log_lambda`` (S, columns) are per day, and each is at most ``most``. What happens once does not happen again
     before what resets it was seen.
     """
     size, n = path.shape[0], watched.stage.size

@@ -24,6 +24,7 @@ from forecast.engine.arrays import (
     stage_offsets,
     table_offsets,
     told,
+    used_sets,
 )
 from forecast.engine.blocks import BLOCK, Blocks, fill_tables, in_threads, joined, pull, push
 from forecast.engine.emissions import cell_densities, log_emissions, told_sums
@@ -91,7 +92,10 @@ def evaluate(
     mask = np.ones(joint) if allowed is None else allowed.astype(float)
     edges = np.searchsorted(cells.what[:, 0], np.arange(steps + 1))
     rate = blocks.rate
-    emission = blocks.emission if cells.what.size else np.empty((blocks.count, 0, BLOCK))  # nobody asks for any
+    if cells.what.size:
+        emission = blocks.emission
+    else:  # no cell asks for any, nor for the sum of a set
+        cells, emission = used_sets(cells), np.empty((blocks.count, 0, BLOCK))
 
     def work(first: int, last: int) -> None:
         _evaluate_range(

@@ -12,28 +12,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.blocks import BLOCK, Draws
+from forecast.engine.blocks import Draws, split
 from forecast.engine.filtering import Evaluation
 from forecast.engine.onward import Onward
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.quantities.from_draws import ask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from forecast.engine.arrays import Cells, Floats
     from forecast.engine.propagate import Ahead, Horizons
 
 
-MOST_ROUNDS = 1000
-SAME = 1e-9  # change of the normalising constant, on the log scale, at which it is found
+WIDE = 40.0  # nats beyond all log-likelihoods, between which the log of their mean under the prior is looked for
+SAME = 1e-9  # nats to which it is found
 
 
 class Between(Anchor):
-    """The draws of ``prior``, up to a whole number of blocks, and behind them those of ``fit``."""
+    """The draws of ``prior``, and behind them those of ``fit``."""
 
     def __init__(self, prior: Anchor, fit: Anchor) -> None:
         """Take both; ``fit`` has evidence."""
-        whole = prior.blocks.size // BLOCK * BLOCK
-        self._parts = (prior if whole == prior.blocks.size else prior.part(np.arange(whole)), fit)
+        self._parts = prior, fit
         super().__init__(
             fit.space, f"{PRIOR} and {fit.name}", self._joined, as_of=fit.as_of,
             efficiency=min(part.efficiency for part in self._parts), complaints=fit.complaints,
@@ -45,38 +46,43 @@ class Between(Anchor):
 
     def evaluate(self, cells: Cells) -> Evaluation:
         """Give what evidence says under every draw."""
-        one, other = (part.evaluate(cells) for part in self._parts)
+        found = [part.evaluate(cells) for part in self._parts]
         return Evaluation(
-            np.concatenate([one.log_likelihood, other.log_likelihood]), np.concatenate([one.states, other.states]),
-            None, one.on_log_scale or other.on_log_scale,
-        )  # fmt: skip
+            np.concatenate([one.log_likelihood for one in found]),
+            split(np.concatenate([one.now for one in found])),
+            None,
+            any(one.on_log_scale for one in found),
+        )
 
     @cached_property
     def log_likelihood(self) -> Floats:
         """(S,) log-density of the mixture over that of the prior.
 
-        It takes the probability of the fit's evidence under the prior, which the draws of both give: the fixed point of
-        the bridge estimate (Meng and Wong 1996).
+        It takes the probability of the fit's evidence under the prior, which the draws of both give: that of the bridge
+        estimate (Meng and Wong 1996), which solves an equation.
         """
         prior, fit = self._parts
         assert fit.cells is not None  # noqa: S101 - it is a fit
         told = self.evaluate(fit.cells).log_likelihood
         told = np.where(np.isfinite(told), told, -np.inf)
-        many, total = prior.blocks.size, told.size
-        of_prior, of_fit = np.log(many / total), np.log1p(-many / total)
-        constant = _log_mean(told[:many])
-        for _ in range(MOST_ROUNDS):
-            mixture = np.logaddexp(of_prior, of_fit + told - constant)
-            before, constant = constant, _log_mean(told - mixture)
-            if abs(constant - before) < SAME:
-                break
-        return np.logaddexp(of_prior, of_fit + told - constant)
+        share = prior.blocks.size / told.size
+
+        def mixture(constant: float) -> Floats:
+            return np.logaddexp(np.log(share), np.log1p(-share) + told - constant)
+
+        low, high = told[np.isfinite(told)].min() - WIDE, told.max() + WIDE
+        while high - low > SAME:  # the mean falls from above 1 to below it
+            middle = 0.5 * (low + high)
+            if np.exp(told - middle - mixture(middle)).mean() > 1.0:
+                low = middle
+            else:
+                high = middle
+        return mixture(0.5 * (low + high))
 
     def ahead(self, horizons: Horizons) -> Ahead:
-        """Give what lies ahead, to be read once: values of so many draws are not kept."""
+        """Give everything that is published ahead, to be read once: values of so many draws are not kept."""
         return ask(self.space, self.blocks, horizons, Onward)
 
-
-def _log_mean(logs: Floats) -> float:
-    top = logs.max()
-    return float(top + np.log(np.exp(logs - top).mean()))
+    def _with(self, load: Callable[[], Draws]) -> Anchor:
+        """Refuse: some of the draws of a mixture would have to take their densities along."""
+        raise NotImplementedError

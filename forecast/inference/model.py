@@ -125,9 +125,9 @@ class Model:
                 self._anchors[one.name] = one.unloaded()
 
     def prior(self, count: int, folder: Path, evidence: Evidence) -> Anchor:
-        """Give draws from the prior, at least ``count``, kept in ``folder``; with a history from prior × history.
+        """Give at least ``count`` draws from the prior, kept in ``folder``; with a history those from prior × history.
 
-        Those are sampled, and more of them would take as long as a fit: there are `INFORMED_DRAWS`, whatever ``count``.
+        The latter are sampled, and more would take as long as a fit: there are `INFORMED_DRAWS`, whatever ``count``.
         """
         with self._lock:
             kept = self.kept_prior(count, folder, evidence)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from forecast.base.errors import UntrustworthyError
 from forecast.engine.pareto import Weights, equal_weights, k_hat_limit, smooth_weights
 from forecast.evidence.containment import cell_keys, contains, same_cells, watched_cells
+from forecast.inference.between import Between
 from forecast.inference.trust import excess_error, gate
 from forecast.quantities.forecast import Forecast
 from forecast.quantities.from_draws import answers, estimates, horizons_of, possible, sayable
@@ -108,7 +109,8 @@ def update(  # noqa: PLR0913 - everything that draws may come from
     ``refit`` "always" it is ``fit`` at once, with "never" the best of the others, trusted or not.
 
     ``anchors`` are fits; ``prior(n)`` gives one of at least ``n`` draws from the prior, where it may be used. ``trust``
-    judges what is wanted of the draws, where that is not every published number.
+    judges what is wanted of the draws, where that is not every published number; then the nearest fit and the prior are
+    also tried together, before a new fit (see `forecast.inference.between`).
 
     Raises
     ------
@@ -131,6 +133,10 @@ def update(  # noqa: PLR0913 - everything that draws may come from
         return _best(found)
     others = sorted((a for a in anchors if a not in inside), key=lambda anchor: _distance(evidence.cells, anchor))
     good = [found for found in (reweigh(a, evidence) for a in others[:NEAREST]) if _enough(found, judge)]
+    if not good and trust is not None and prior is not None and others:
+        both = reweigh(Between(prior(1), others[0]), evidence)
+        found.append(both)
+        good = [both] if _enough(both, judge) else []
     if good:
         return _best(good)
     if refit != "never":
@@ -166,7 +172,7 @@ def _enough(found: Posterior, judge: Callable[[Posterior], Trust]) -> bool:
 
 
 def _best(found: Sequence[Posterior]) -> Posterior:
-    return max(found, key=lambda one: one.ess)
+    return max(found, key=lambda one: (one.reached, one.ess))
 
 
 def _from_prior(
@@ -175,7 +181,7 @@ def _from_prior(
     """Weight draws from the prior; more of them if the error, which falls with their root, becomes small enough so."""
     found = reweigh(prior(1), evidence)
     size = found.anchor.blocks.size
-    if not found.reached or _enough(found, judge):
+    if not found.reached or judge is not _published or _enough(found, judge):
         return found
     excess = max(map(excess_error, found.quantities))
     needed = 1.2 * size * excess**2  # with some room: the error is itself estimated

@@ -20,6 +20,7 @@ from forecast.engine.propagate import Ahead, Questions
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.evidence.stories import stories, story_name
+from forecast.inference.between import Between
 from forecast.inference.reweighting import reweigh
 from forecast.ledger.rows import Observation
 from forecast.quantities.from_draws import Answers, estimates
@@ -70,7 +71,7 @@ def brief(
     lead, weeks = lead_outcome(spec), usual_weeks(spec)
     with ThreadPoolExecutor(1) as beside:
         others = beside.submit(_of_these_draws, asked, lead, weeks, last, rivals)
-        alarm = alarm_part(asked, "never" if refit == "never" else "auto")  # may make a fit for others to use
+        alarm = alarm_part(asked, "never" if refit == "never" else "auto")  # may make a fit for what follows to use
         drivers = _drivers(asked, lead, weeks)
         what_if = _what_ifs(asked, weeks)
         sensitivity = asked.moved(lead, weeks=weeks, without=(), refit="never", quick=True).to_dict()
@@ -125,7 +126,8 @@ def _known(asked: LiveForecast, weeks: int, last: Mapping[str, Any] | None) -> l
     versions = {True: version, False: f"{version} {asked.posterior.anchor.name}"}  # by whether it is trusted
     kept = {row["evidence"]: row for row in (last or {}).get("known", []) if row["version"] == versions[row["trusted"]]}
     line = _Line(space, weeks)
-    anchors = [lambda: asked.posterior.anchor, cache(asked.between), asked.prior]
+    own = asked.posterior.anchor
+    anchors = [lambda: own, cache(lambda: Between(asked.prior(), own)), asked.prior]
     rows: list[dict[str, Any]] = []
     for day in np.cumsum(step_days(space, asked.posterior.evidence.as_of)).tolist():
         date = spec.model.start + dt.timedelta(days=day - 1)
@@ -152,20 +154,16 @@ def _in_line(row: Quantity, weeks: int) -> bool:
 
 
 def _past_week(
-    evidence: Evidence, line: _Line, anchors: Sequence[Callable[[], Anchor | None]]
+    evidence: Evidence, line: _Line, anchors: Sequence[Callable[[], Anchor]]
 ) -> tuple[Sequence[Quantity], bool]:
     """Weight to what was known then the first draws that reach it, or else the first, and say whether any do."""
-    first = None
+    tried: list[tuple[Quantity, ...]] = []
     for give in anchors:
-        anchor = give()
-        if anchor is not None:
-            found = reweigh(anchor, evidence)
-            shown = line.of(found)
-            if _drawable(found, shown):
-                return shown, True
-            first = first or shown
-    assert first is not None  # noqa: S101 - the forecast has draws
-    return first, False
+        found = reweigh(give(), evidence)
+        tried.append(line.of(found))
+        if _drawable(found, tried[-1]):
+            return tried[-1], True
+    return tried[0], False
 
 
 class _Line:
@@ -183,7 +181,7 @@ class _Line:
         horizons = ahead_at(self._space, as_of, [self._weeks])
         none = self._masks[:0]
         asked = Questions(at=self._masks, reached=none, outcome=none, begins=none, later=np.zeros(0, dtype=np.int64))
-        key = (found.anchor.name, *horizons[:-1], *horizons.full.tolist())
+        key = (found.anchor, *horizons[:-1], *horizons.full.tolist())
         ahead = self._ahead.setdefault(key, Ahead(blocks, horizons, asked))
         then, now = ahead.read(found.evaluation.states).at[0], self._masks.astype(float) @ found.evaluation.now.T
         names = list(self._space.spec.outcomes)

@@ -350,6 +350,22 @@ def test_the_script_finds_the_tails_of_the_package(reference_prior: Draws, kind:
     assert mine == pytest.approx(theirs, abs=5 * math.sqrt(2 * 0.25 / 1000))
 
 
+def test_the_fewer_draws_have_weight_the_larger_is_the_error(reference_prior: Draws) -> None:
+    """Futures of one draw are no independent ones; where a single draw has all the weight nothing is known."""
+    world, _, cells, now = known_and_cells(KINDS[0], reference_prior)
+    before = posterior(world.space, reference_prior, compile_evidence(world.space, [], world.day(42)))
+    states = split(np.repeat(now[None], reference_prior.size, axis=0))
+    errors: list[float] = []
+    for heavy in (50, 8, 1):
+        weights = np.zeros(50)
+        weights[:heavy] = 1 / heavy
+        some = replace(before, evaluation=replace(before.evaluation, states=states), weights=Weights(weights, 0.5))
+        errors.append(tail_of(some, cells, np.random.default_rng(3))[2].mcse)
+    assert errors[0] >= 0.5 / 50
+    assert errors[1] > 2 * errors[0]
+    assert errors[2] >= 0.5
+
+
 def test_runs_are_counted_once() -> None:
     """Consecutive checks under a limit are one alarm; the limit itself is not under it."""
     tails = np.array([[0.01, 0.01, 0.5, 0.02, 0.5, 0.01], [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]])

@@ -1,16 +1,25 @@
-"""Draws of the prior and of a fit together reach what neither reaches alone, and say what is so."""
+"""Draws of the prior and of a fit together say what many draws of the prior say, and are taken where either fails."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from oracle import derived
 from worlds import SEEDS, World, compile_rows, draw_values, draws_of, small_world
 
-from forecast.engine.blocks import BLOCK, Draws
+from forecast.engine.blocks import Draws
+from forecast.inference import reweighting
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.between import Between
-from forecast.inference.reweighting import reweigh
+from forecast.inference.reweighting import Posterior, reweigh, update
+
+if TYPE_CHECKING:
+    from forecast.engine.arrays import Cells
+    from forecast.engine.filtering import Evaluation
+    from forecast.quantities.estimate import Trust
 
 LARGE = 6_000
 
@@ -52,7 +61,7 @@ def test_probabilities_are_those_of_many_draws_of_the_prior(seed: int) -> None:
         evidence = compile_rows(world.space, rows, world.as_of)
         found, truth = reweigh(both, evidence), reweigh(sure, evidence)
         assert found.reached
-        assert found.ess > 0.3 * max(reweigh(one, evidence).ess for one in (prior, fit))
+        assert found.ess > 0.8 * max(reweigh(one, evidence).ess for one in (prior, fit))
         for one, other in zip(found.quantities, truth.quantities, strict=True):
             assert one.key == other.key
             error = np.hypot(one.estimate.mcse, other.estimate.mcse)
@@ -65,27 +74,75 @@ def test_draws_are_of_the_mixture() -> None:
     """The density is that of the mixture, with the fit's evidence as probable as the prior says."""
     world, prior, fit = pair(SEEDS[0])
     both = Between(prior, fit)
-    whole = 1010 // BLOCK * BLOCK
-    assert both.blocks.size == whole + 1000
+    assert both.blocks.size == 2010
     assert both.name not in {PRIOR, "fit"}
     assert both.efficiency == 0.9
     draws = many(world, LARGE, 99)
     told = Anchor(world.space, PRIOR, lambda: draws).evaluate(world.evidence.cells).log_likelihood
     constant = np.log(np.exp(told).mean())
     here = np.exp(both.evaluate(world.evidence.cells).log_likelihood - constant)
-    expected = (whole + 1000 * here) / both.blocks.size
+    expected = (1010 + 1000 * here) / 2010
     assert np.exp(both.log_likelihood) == pytest.approx(expected, rel=0.15)
     weights = np.exp(-both.log_likelihood)  # of no evidence: none is larger than the prior alone would give it
-    assert weights.max() <= both.blocks.size / whole + 1e-9
+    assert weights.max() <= 2010 / 1010 + 1e-9
+
+
+class Ruled(Anchor):
+    """Draws of which the evidence rules out the first five."""
+
+    def evaluate(self, cells: Cells) -> Evaluation:
+        """Give −∞ for these."""
+        found = super().evaluate(cells)
+        told = found.log_likelihood.copy()
+        told[:5] = -np.inf
+        return replace(found, log_likelihood=told)
 
 
 def test_a_draw_that_the_fit_s_evidence_rules_out_is_one_of_the_prior_s() -> None:
-    """Impossible under the fit's evidence, it keeps the density that the prior gives it."""
+    """Impossible under the fit's evidence, it keeps the density that the prior gives it, and weighs nothing then."""
     world, prior, fit = pair(SEEDS[0])
     draws = prior.blocks.draws
-    rates = draws.log_rate.copy()
-    rates[:5] = -np.inf  # nothing ever happens
-    stuck = Anchor(world.space, PRIOR, lambda: draws._replace(log_rate=rates))
-    both = Between(stuck, fit)
+    both = Between(Ruled(world.space, PRIOR, lambda: draws), fit)
+    assert both.log_likelihood[:5] == pytest.approx(np.log(1010 / 2010))
+    assert (both.log_likelihood[5:] > np.log(1010 / 2010)).all()
+    found = reweigh(both, world.evidence)
+    assert (found.weights.values[:5] == 0).all()
+    assert found.weights.values.sum() == pytest.approx(1)
+
+
+def test_few_draws_are_enough() -> None:
+    """Neither part needs to fill a block of draws."""
+    world, prior, fit = pair(SEEDS[0])
+    both = Between(prior.part(np.arange(40)), fit.part(np.arange(30)))
+    found = both.evaluate(world.evidence.cells)
+    alone = [one.part(np.arange(n)).evaluate(world.evidence.cells).now for one, n in ((prior, 40), (fit, 30))]
+    np.testing.assert_allclose(found.now, np.concatenate(alone), rtol=0, atol=1e-14)
     assert np.isfinite(both.log_likelihood).all()
-    assert reweigh(both, world.evidence).weights.values.sum() == pytest.approx(1)
+
+
+def test_some_of_the_draws_are_refused() -> None:
+    """A part would count as draws of the prior."""
+    _, prior, fit = pair(SEEDS[0])
+    with pytest.raises(NotImplementedError):
+        Between(prior, fit).part(np.arange(100))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_they_are_tried_before_a_fit_where_something_is_asked(*, asked: bool) -> None:
+    """Where neither is trusted and a question judges, the two together are taken; what is published gets a fit."""
+    world, prior, fit = pair(SEEDS[0])
+    other = compile_rows(world.space, [*world.coverage, *world.rows[::2]], world.as_of)
+    new = Anchor(world.space, "new", lambda: fit.blocks.draws, cells=world.evidence.cells)
+
+    def judge(found: Posterior) -> Trust:
+        shut = () if isinstance(found.anchor, Between) else ("too few",)
+        return replace(found.trust, reasons=shut)
+
+    def nothing(found: Posterior) -> Trust:
+        return replace(found.trust, reasons=("too few",))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reweighting, "_published", nothing)
+        found = update(other, [fit], lambda _: prior, lambda: new, trust=judge if asked else None)
+    assert isinstance(found.anchor, Between) == asked
+    assert (found.anchor is new) == (not asked)
