@@ -125,7 +125,11 @@ class Asker:
         names = [name for name in supposed.names if name in old]
         mine = _pick(plain, [old[name] for name in names])
         theirs = _pick(supposed, [supposed.names.index(name) for name in names])
-        first = estimates(mine, before.weights.values, before.anchor.efficiency)
+        if until == before.evidence.as_of:  # what is published
+            published = {row.key: row for row in before.quantities}
+            first = tuple(published[name] for name in names)
+        else:
+            first = estimates(mine, before.weights.values, before.anchor.efficiency)
         second = estimates(theirs, after.weights.values, after.anchor.efficiency)
         if after.anchor is before.anchor:
             moved = influence(theirs, after.weights.values) - influence(mine, before.weights.values)

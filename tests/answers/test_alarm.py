@@ -350,8 +350,12 @@ def test_the_script_finds_the_tails_of_the_package(reference_prior: Draws, kind:
     assert mine == pytest.approx(theirs, abs=5 * math.sqrt(2 * 0.25 / 1000))
 
 
-def test_the_fewer_draws_have_weight_the_larger_is_the_error(reference_prior: Draws) -> None:
+def test_the_fewer_draws_have_weight_the_larger_is_the_error(
+    reference_prior: Draws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Futures of one draw are no independent ones; where a single draw has all the weight nothing is known."""
+    monkeypatch.setattr(alarm, "DRAWS", 200)
+    monkeypatch.setattr(alarm, "FUTURES", 200)
     world, _, cells, now = known_and_cells(KINDS[0], reference_prior)
     before = posterior(world.space, reference_prior, compile_evidence(world.space, [], world.day(42)))
     states = split(np.repeat(now[None], reference_prior.size, axis=0))
