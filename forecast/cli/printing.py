@@ -99,7 +99,7 @@ def made_from(trust: Trust) -> str:
     """Say what the numbers were made from."""
     if trust.anchor_as_of is None:
         return f"From {trust.draws:,} draws of the prior, worth {trust.ess:,.0f}."
-    draws = f"the {trust.draws:,} draws of the fit of {trust.anchor_as_of}"
+    draws = f"the {trust.draws:,} draws of {trust.made}"
     if trust.k_hat is None:
         return f"From {draws}, worth {trust.ess:,.0f}, as they are."
     return f"From {draws}, reweighted and worth {trust.ess:,.0f}; k-hat {trust.k_hat:.2f}."

@@ -15,7 +15,8 @@ import numpy as np
 from forecast.engine.blocks import Draws, split
 from forecast.engine.filtering import Evaluation
 from forecast.engine.onward import Onward
-from forecast.inference.anchor import PRIOR, Anchor
+from forecast.inference.anchor import Anchor
+from forecast.quantities.estimate import TOGETHER
 from forecast.quantities.from_draws import ask
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Between(Anchor):
         """Take both; ``fit`` has evidence."""
         self._parts = prior, fit
         super().__init__(
-            fit.space, f"{PRIOR} and {fit.name}", self._joined, as_of=fit.as_of,
+            fit.space, f"{TOGETHER}{fit.name}", self._joined, as_of=fit.as_of,
             efficiency=min(part.efficiency for part in self._parts), complaints=fit.complaints,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Policy = Literal["auto", "never", "always"]
 FORMAT = 1
 LEARNED_LITTLE = 0.8  # a link whose standard deviation kept this share of the prior's rests on the prior
+TOGETHER = "prior and "  # before the name of a fit whose draws and the prior's are taken together
 KINDS = ("already", "at", "reached", "given", "after")
 type Key = tuple[str, str, str | None, int | None, dt.date | None]  # what a quantity is: all but its estimate
 
@@ -79,8 +80,8 @@ def _name(outcome: str, kind: str, given: str | None, date: dt.date | None) -> s
 class Trust(Shown):
     """Whether the numbers can be believed, and what they were made from.
 
-    ``anchor`` names the draws: a fit, or ``prior``. ``k_hat`` is None where they were not reweighted. ``ess`` is the
-    effective number of draws. ``reasons`` says what is wrong; there are none where the gate is open.
+    ``anchor`` names the draws: a fit, ``prior``, or both (`TOGETHER`). ``k_hat`` is None where they were not reweighted.
+    ``ess`` is the effective number of draws. ``reasons`` says what is wrong; there are none where the gate is open.
     """
 
     anchor: str
@@ -97,10 +98,17 @@ class Trust(Shown):
         """Whether the gate is open."""
         return not self.reasons
 
+    @property
+    def made(self) -> str:
+        """Say what the draws are of: a fit, the prior, or both together."""
+        if self.anchor_as_of is None:
+            return "the prior"
+        fit = f"the fit of {self.anchor_as_of}"
+        return f"the prior and {fit} together" if self.anchor.startswith(TOGETHER) else fit
+
     def _said(self) -> tuple[str, ...]:
-        made = "the prior" if self.anchor_as_of is None else f"the fit of {self.anchor_as_of}"
         verdict = "trusted" if self.trusted else f"not to be trusted: {'; '.join(self.reasons)}"
-        return (f"{verdict}; {self.draws:,} draws of {made}, worth {self.ess:,.0f}",)
+        return (f"{verdict}; {self.draws:,} draws of {self.made}, worth {self.ess:,.0f}",)
 
     def _shown_table(self) -> ShownTable:
         return ShownTable(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 from worlds import SEEDS, small_world
 
+from forecast.cli.printing import made_from
 from forecast.engine.blocks import Draws
 from forecast.engine.pareto import Weights
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.trust import Measured, gate_side
+from forecast.quantities.estimate import Trust
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,19 @@ def test_what_was_wrong_with_a_fit_stays_wrong() -> None:
     size = world.draws.size
     trust = gate_side(anchor, Weights(np.full(size, 1 / size), None), Measured(0.5, 0.0), 0.017, "the tail")
     assert trust.reasons == ("R-hat 1.5",)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "as_of", "made"),
+    [
+        ("prior", None, "the prior"),
+        ("8d5f", dt.date(2026, 1, 8), "the fit of 2026-01-08"),
+        ("prior and 8d5f", dt.date(2026, 1, 8), "the prior and the fit of 2026-01-08 together"),
+    ],
+)
+def test_it_is_said_what_the_draws_are_of(anchor: str, as_of: dt.date | None, made: str) -> None:
+    """A reader learns whether draws are of a fit, of the prior, or of both."""
+    trust = Trust(anchor, as_of, 12000, 115.0, 0.67, 0.01, "the tail", ())
+    assert trust.made == made
+    assert f"12,000 draws of {made}" in repr(trust)
+    assert f"12,000 draws of {made}" in made_from(trust)
