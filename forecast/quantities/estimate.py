@@ -80,7 +80,7 @@ def _name(outcome: str, kind: str, given: str | None, date: dt.date | None) -> s
 class Trust(Shown):
     """Whether the numbers can be believed, and what they were made from.
 
-    ``anchor`` names the draws: a fit, ``prior``, or both (`TOGETHER`). ``k_hat`` is None where they were not reweighted.
+    ``anchor`` names the draws: a fit, ``prior``, or both (`TOGETHER`). ``k_hat`` is None if they were not reweighted.
     ``ess`` is the effective number of draws. ``reasons`` says what is wrong; there are none where the gate is open.
     """
 
