@@ -10,7 +10,6 @@ import json
 import statistics
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,7 @@ def main() -> None:
     for name, rounds in (("density", ROUNDS), ("fit", FITS)):
         print(json.dumps({name: _compared([task[name] for task in tasks], rounds)}), flush=True)
     with reference_project() as (without, _), reference_project() as (beside, _):
-        for path in Path(without.root).glob("data/*/history.csv"):
+        for path in without.root.glob("data/*/history.csv"):
             path.unlink()
         asked = [_questions(forecast.open(project.root)) for project in (without, beside)]
         for name in asked[0]:

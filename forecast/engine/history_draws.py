@@ -11,6 +11,7 @@ import numpy as np
 
 from forecast.engine.arrays import stay_and_move
 from forecast.engine.blocks import BLOCK
+from forecast.engine.filtering import normalise
 from forecast.engine.history import POWERS, Spans, powers_of, set_members
 from forecast.engine.jit import kernel
 
@@ -97,25 +98,10 @@ def _walk(
             only = members[inside, 0]
             for d in range(BLOCK):
                 total[d] += after * np.log(matrix[regime, only, only, d])
-        _normalise(vector, room[0, 0], total)
+        normalise(vector, room[0, 0], total)
     for d in range(BLOCK):
         if not total[d] > -np.inf:
             total[d] = -np.inf
-
-
-@kernel
-def _normalise(vector: Floats, whole: Floats, total: Floats) -> None:
-    """Scale ``vector`` (n, BLOCK) to sum to one and add the logarithm of what it summed to."""
-    whole[:] = 0.0
-    for s in range(vector.shape[0]):
-        for d in range(BLOCK):
-            whole[d] += vector[s, d]
-    for d in range(BLOCK):
-        total[d] += np.log(whole[d])
-        whole[d] = 1.0 / whole[d] if whole[d] > 0.0 else 0.0
-    for s in range(vector.shape[0]):
-        for d in range(BLOCK):
-            vector[s, d] *= whole[d]
 
 
 @kernel

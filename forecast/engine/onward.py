@@ -110,13 +110,13 @@ def _reached(sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, stat
     vector, buffer, there = states.copy(), np.empty_like(states), np.empty_like(states)
     arrived = np.zeros(BLOCK)
     _arrive(mask, vector, arrived)
+    arrived[:] = 0.0  # who is in the set now does not enter it
     h = 0
     if horizons.full[0] < 0:
         there[:] = vector
         there, buffer = push(sizes, tables[4], there, buffer)
         _add_inside(mask, there, found[0])
         h = 1
-    arrived[:] = 0.0
     if horizons.rest > 0.0:
         vector, buffer = push(sizes, tables[0], vector, buffer)
         _arrive(mask, vector, arrived)

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from forecast.quantities.estimate import Quantity
 
 
-class Measured(NamedTuple):
-    """A number and its Monte Carlo standard error."""
-
-    mean: float
-    mcse: float
-
-
 MAX_MCSE = 0.01
 MAX_LOG_ODDS_MCSE = 0.1  # where a probability lies below 5 % or above 95 %
 EDGE = 0.05
 SMALL_MCSE = 0.001  # ... or this, where that is larger: a tenth of a percentage point moves no reader
 SURE = 2.0  # Monte Carlo errors between a value and a limit
 WORST_K_HAT = 99.0  # stands for all that are larger, infinity among them
+
+
+class Measured(NamedTuple):
+    """A number and its Monte Carlo standard error."""
+
+    mean: float
+    mcse: float
 
 
 def gate(anchor: Anchor, weights: Weights, quantities: Iterable[Quantity]) -> Trust:
