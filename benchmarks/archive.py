@@ -83,12 +83,16 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("issues", type=int, nargs="*", default=[300, 5000])
     arguments.add_argument("--a-day", type=int, default=1, help="issues of one day, of which the last one counts")
+    arguments.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = arguments.parse_args()
     table: dict[int, dict[str, float]] = {}
     for count in given.issues:
         with reference_project() as (project, _):
             table[count] = timed(project, count, given.a_day)
             print(f"{count} issues done", file=sys.stderr)
+    if given.json:
+        print(json.dumps({f"{count} issues": found for count, found in table.items()}))
+        return
     print(f"{'seconds of processor time':28}" + "".join(f"{f'{count:,} issues':>16}" for count in table))
     for name in next(iter(table.values())):
         print(f"{name:28}" + "".join(f"{found[name]:16.2f}" for found in table.values()))

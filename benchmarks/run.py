@@ -2,7 +2,8 @@
 
 This process imports nothing heavy, so that the peak memory of a child is the child's own. Every figure of a process is
 its wall time, processor time and peak memory as the kernel counts them; rounds of what is compared alternate. Caches
-lie in a temporary folder: what is called *empty* starts from nothing, what is called *warm* has run before.
+lie in a temporary folder: what is called *empty* starts from nothing, what is called *warm* has run before. Behind all
+that was measured comes one table: this package, others in the same run, the limit, and the last release.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.table import table
 from docs.builder.places import MODEL, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 AS_OF = "2026-01-08"
+ROW = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Benchmark", "--grade", "C3")
 PYTHON = sys.executable
 HEAVY = ("pymc", "arviz", "arviz_base", "arviz_stats", "pytensor", "nutpie", "numba", "jax")
 
@@ -149,33 +152,33 @@ def fit_once(bench: Bench, caches: str) -> tuple[Cost, Path]:
 
 
 def report(bench: Bench) -> dict[str, Any]:
-    """Do the main job in a new project, with caches as a new installation and as a used one has them."""
-    found = {}
-    for name, caches in (("empty_cache", "report"), ("warm_cache", "report")):
-        rounds = 1 if name == "empty_cache" else bench.rounds
-        costs = []
-        for _ in range(rounds):
-            project = bench.project()
-            costs.append(bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF], caches))
-        found[name] = middle(costs)
-    return found
+    """Do the main job in a new project, with caches as a new and a used installation has them; then with a row more."""
+    costs: dict[str, list[Cost]] = {"empty_cache": [], "warm_cache": [], "one_new_row": []}
+    for k in range(bench.rounds + 1):
+        project = bench.project()
+        run = [*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF]
+        costs["warm_cache" if k else "empty_cache"].append(bench.cost(run, "report"))
+        if k:
+            bench.output([*forecast_command(), *ROW, "-C", str(project)], "report")
+            costs["one_new_row"].append(bench.cost(run, "report"))
+    return {name: middle(values) for name, values in costs.items()}
 
 
 def cli(bench: Bench) -> dict[str, Any]:
-    """Quick commands: wall times, and that they import nothing heavy; updates may import numba."""
+    """Quick commands: wall times, and that they import nothing heavy; what asks draws may import numba."""
     project = bench.project()
     bench.cost([*forecast_command(), "run", "-C", str(project), "--as-of", AS_OF], "")
-    row = ["observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Benchmark", "--grade", "C3"]
-    bench.cost([*forecast_command(), *row, "-C", str(project)], "")
+    bench.cost([*forecast_command(), *ROW, "-C", str(project)], "")
     commands = {name: [name, "-C", str(project)] for name in ("show", "log", "check")}
     commands["update"] = ["update", "-C", str(project), "--as-of", AS_OF, "--refit", "never"]
     commands["what-if"] = ["what-if", "cyberattack", "-C", str(project), "--as-of", AS_OF, "--refit", "never"]
+    commands["alarm"] = ["alarm", "-C", str(project), "--as-of", AS_OF, "--refit", "never"]
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(7):
         for name, arguments in commands.items():
             costs[name].append(bench.cost([*forecast_command(), *arguments], ""))
     for name, arguments in commands.items():
-        allowed = {"numba"} if name in {"update", "what-if"} else set[str]()
+        allowed = {"numba"} if name in {"update", "what-if", "alarm"} else set[str]()
         imported = bench.output([PYTHON, "-c", WATCH, *arguments], "").splitlines()[-1].split()
         if heavy := set(imported) & set(HEAVY) - allowed:
             sys.exit(f"forecast {name} imports {' '.join(sorted(heavy))}")
@@ -216,7 +219,7 @@ def backtest(bench: Bench) -> dict[str, Any]:
     return found | {"always_over_auto": found["always"]["wall_s"] / found["auto"]["wall_s"]}
 
 
-def table(title: str, found: dict[str, Any]) -> list[str]:
+def listed(title: str, found: dict[str, Any]) -> list[str]:
     """Lay out nested figures, a line each."""
     lines = [title]
     for name, value in found.items():
@@ -227,7 +230,7 @@ def table(title: str, found: dict[str, Any]) -> list[str]:
                 f"peak {value['peak_mb']:6.0f} MB   rounds {walls}"
             )
         elif isinstance(value, dict):
-            lines += ["  " + line for line in table(name, value)]
+            lines += ["  " + line for line in listed(name, value)]
         else:
             lines.append(f"  {name:<56} {value:.4g}")
     return lines
@@ -252,6 +255,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "path-simulated": inside("path", "simulated"),
     "backtest": backtest,
     "studies": inside("studies"),
+    "archive": inside("archive", "300", "5000", "--json"),
 }
 
 
@@ -259,7 +263,7 @@ def main() -> None:
     """Run the chosen parts and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", choices=[*PARTS, "all"])
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead, as `released.json` keeps it")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each comparison of processes (default: 3)")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="forecast-bench-"))
@@ -273,7 +277,8 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:
-        print("\n".join(line for name, part in found.items() for line in [*table(name, part), ""]))
+        print("\n".join(line for name, part in found.items() for line in [*listed(name, part), ""]))
+        print("\n".join(table(found)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.filtering import Evaluation, evaluate
 from forecast.engine.onward import Onward
 from forecast.engine.pareto import Weights, smooth_weights
+from forecast.engine.summaries import difference_errors
 from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.grid import step_days
 from forecast.evidence.hypothetical import supposed_count
@@ -24,7 +26,7 @@ from forecast.ledger.admiralty import credibility
 from forecast.ledger.rows import Count, Coverage, Observation, last_day, with_id
 from forecast.quantities.estimate import Change
 from forecast.quantities.forecast import WhatIf
-from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, influence, possible, sayable
+from forecast.quantities.from_draws import Answers, answers, ask, estimates, horizons_of, possible, sayable
 from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
@@ -132,8 +134,11 @@ class Asker:
             first = estimates(mine, before.weights.values, before.anchor.efficiency)
         second = estimates(theirs, after.weights.values, after.anchor.efficiency)
         if after.anchor is before.anchor:
-            moved = influence(theirs, after.weights.values) - influence(mine, before.weights.values)
-            errors = np.sqrt(np.square(moved).sum(axis=1) / before.anchor.efficiency).tolist()
+            there, here = (
+                (theirs.part, theirs.whole, after.weights.values),
+                (mine.part, mine.whole, before.weights.values),
+            )
+            errors = (difference_errors(*there, *here) / math.sqrt(before.anchor.efficiency)).tolist()
         else:
             errors = [None] * len(names)
         return WhatIf(

@@ -10,8 +10,9 @@ import numpy as np
 
 from forecast.base.clock import DAYS_PER_YEAR
 from forecast.base.errors import ImpossibleError
-from forecast.engine.blocks import in_threads, joined
+from forecast.engine.blocks import joined
 from forecast.engine.propagate import Ahead, Horizons, Questions
+from forecast.engine.summaries import summaries
 from forecast.quantities.estimate import KINDS, Estimate, Quantity
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
 
 
-LOW, HIGH = 0.05, 0.95
+ENDS = (0.05, 0.95)  # of the 90 % interval
 RAREST = 0.01  # probability of a condition: below it nothing is said of what would follow
 
 
@@ -185,34 +186,10 @@ def estimates(found: Answers, weights: Floats, efficiency: float, copies: int = 
     Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws, of
     which ``copies`` stand end to end.
     """
-    summary = summaries(found, weights)
-    moved = influence(found, weights).reshape(len(found.part), copies, -1).sum(axis=1)
-    error = np.sqrt(np.square(moved).sum(axis=1) / efficiency)
-    return tuple(
-        Quantity(*name, Estimate(float(mean), float(low), float(high), float(mcse)))
-        for name, (mean, low, high), mcse in zip(found.names, summary, error, strict=True)
-    )
-
-
-def summaries(found: Answers, weights: Floats) -> Floats:
-    """(Q, 3) mean and the ends of the interval."""
-    part, whole = found.part, found.whole
-    total = whole @ weights
-    summary = np.empty((len(part), 3))
-    summary[:, 0] = (part @ weights) / total
-
-    def work(first: int, last: int) -> None:
-        here = slice(first, last)
-        each = np.divide(part[here], whole[here], out=np.zeros_like(part[here]), where=whole[here] > 0)
-        order = np.argsort(each, axis=1)
-        heavy = np.take_along_axis(whole[here] * weights, order, axis=1) / total[here, None]
-        share = np.cumsum(heavy, axis=1) - heavy / 2
-        each = np.take_along_axis(each, order, axis=1)
-        for k in range(last - first):
-            summary[first + k, 1:] = np.interp((LOW, HIGH), share[k], each[k])
-
-    in_threads(len(part), work)
-    return np.clip(summary, 0.0, 1.0)  # sums round
+    summary = summaries(found.part, found.whole, weights, ENDS, copies)
+    summary[:, 3] /= np.sqrt(efficiency)
+    np.clip(summary[:, :3], 0.0, 1.0, out=summary[:, :3])  # sums round
+    return tuple(Quantity(*name, Estimate(*row)) for name, row in zip(found.names, summary.tolist(), strict=True))
 
 
 def influence(found: Answers, weights: Floats) -> Floats:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.engine.filtering import evaluate
+from forecast.engine.summaries import summaries
 from forecast.evidence.grid import step_days
-from forecast.quantities.from_draws import Answers, summaries
+from forecast.quantities.from_draws import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +39,8 @@ def week_path(space: StateSpace, evidence: Evidence, blocks: Blocks, weights: Fl
         part = np.ascontiguousarray((states @ masks).transpose(2, 1, 0))  # (sets, T, S)
         steps = part.shape[1]
         part = part.reshape(-1, blocks.size)
-        found = summaries(Answers((), part, np.ones_like(part)), weights)
-        triples = [(float(mean), float(low), float(high)) for mean, low, high in found]
+        found = np.clip(summaries(part, np.ones_like(part), weights, ENDS)[:, :3], 0.0, 1.0)
+        triples = [(mean, low, high) for mean, low, high in found.tolist()]
         series.append({name: tuple(triples[k * steps : (k + 1) * steps]) for k, name in enumerate(sets)})
     days = np.cumsum(step_days(space, evidence.as_of)) - 1
     dates = tuple(space.spec.model.start + dt.timedelta(days=int(day)) for day in days)

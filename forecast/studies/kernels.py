@@ -16,6 +16,7 @@ from forecast.engine.emissions import cell_densities_of_draws
 from forecast.engine.history_draws import history_log_likelihoods
 from forecast.engine.many import likelihoods, unseen
 from forecast.engine.onward import Onward
+from forecast.engine.summaries import difference_errors
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.likelihood_ops import KERNELS, address_of
 from forecast.inference.model import Model
@@ -42,6 +43,7 @@ def main() -> None:
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
     assert found.quantities  # noqa: S101 - read for what it compiles
+    difference_errors(*found.answers[1:], found.weights.values, *found.answers[1:], found.weights.values)
     horizons = horizons_of(space, found.evidence.as_of)
     ask(space, anchor.blocks, horizons, Onward).read(found.evaluation.states)
     assert rule_probabilities(found, (), seed=0)  # noqa: S101
