@@ -75,6 +75,8 @@ app.add_typer(tokens.app, name="token")
 
 def main() -> None:
     """Run the command line; every error on purpose becomes one message and its exit code."""
+    # Kernels have threads of their own; those of NumPy's products would wait for the next one at full speed.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=signs.NAME)

@@ -336,28 +336,6 @@ def test_check_lists_the_faults_of_all_files(tmp_path: Path) -> None:
 # Speed.
 
 
-@pytest.mark.parametrize("command", ["show", "log", "check"])
-def test_reading_does_not_wait_for_a_compiler(issued: Path, command: str) -> None:
-    """`show`, `log` and `check` import nothing that is slow to import."""
-    text = (
-        "import sys; from forecast.cli import main; sys.argv = ['forecast', sys.argv[1]]\n"
-        "try: main()\n"
-        "finally: print(*sys.modules, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [PROGRAM[0], "-c", text, command],
-        cwd=issued,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout
-    assert not {name.partition(".")[0] for name in done.stderr.split()} & set(HEAVY)
-
-
 HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy", "vl_convert", "xarray"}
 
 
@@ -365,17 +343,32 @@ HEAVY = {"altair", "arviz", "jinja2", "numba", "numpy", "pandas", "pymc", "scipy
 def test_what_only_reads_loads_no_more_than_it_needs(command: str) -> None:
     """Showing a forecast, the log or a model's faults waits for no compiler, chart, template or frame."""
     code = (
-        "import contextlib, io, sys; from forecast.cli import main; sys.argv = ['forecast', sys.argv[1]]\n"
-        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
-        "print(*sys.modules)"
+        "import sys; from forecast.cli import main; sys.argv = ['forecast', sys.argv[1]]\n"
+        "try: main()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, command],
         cwd=issued_once()[0], env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert done.stdout
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "forecast" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_products_of_matrices_take_no_processor_from_the_kernels(given: dict[str, str], used: str) -> None:
+    """OpenBLAS has one thread, said before NumPy reads it, unless the environment says otherwise."""
+    code = (
+        "import os, sys; from forecast.cli import main; sys.argv = ['forecast', '--version']\n"
+        "loaded = 'numpy' in sys.modules\n"
+        "try: main()\n"
+        "finally: print(os.environ['OPENBLAS_NUM_THREADS'], loaded)"
+    )
+    env = {name: value for name, value in environment().items() if name != "OPENBLAS_NUM_THREADS"} | given
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"{used} False"
 
 
 @pytest.mark.parametrize("arguments", [("log",), ("log", "-C", "/"), ("init", "new")])
