@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,12 @@ os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
 def pytest_xdist_auto_num_workers() -> int:
     """Give one more than the processors: workers wait for what another makes, and for processes of their own."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what collecting has made: it stays to the end, and is much to look through."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -80,4 +80,6 @@ def _names(key: Node) -> list[str]:
     if key.type == "dotted_key":
         return [name for part in _parts(key) for name in _names(part)]
     text = (key.text or b"").decode()
-    return [tomllib.loads(f"name = {text}")["name"] if key.type == "quoted_key" else text]
+    if key.type == "quoted_key":
+        return [tomllib.loads(f"name = {text}")["name"] if "\\" in text else text[1:-1]]
+    return [text]

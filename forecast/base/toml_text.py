@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +58,7 @@ def read_bounded(path: Path, errors: str = "strict") -> str:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """Tables of ``text``.
+    """Tables of ``text``, the caller's own.
 
     Raises
     ------
@@ -64,6 +66,11 @@ def read_toml(text: str) -> dict[str, Any]:
         If it is no TOML, or beyond the limits; the message says what to do.
 
     """
+    return copy.deepcopy(_tables(text))
+
+
+@lru_cache(maxsize=4)  # a model that others extend, and one with faults whose lines are looked for, are read again
+def _tables(text: str) -> dict[str, Any]:
     _require_short(len(text))
     bare = TEXTS.sub(lambda found: '""' + "\n" * found[0].count("\n"), text)
     if place := _too_deep(bare):

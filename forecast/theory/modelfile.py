@@ -69,7 +69,7 @@ def parse_spec(text: str, *, where: str, name: str | None = None) -> ModelSpec:
         raise ModelFileError(where, ["extends: only a file in a folder can extend another"])
     spec, faults = _validated(raw, [], name)
     if faults or spec is None:
-        raise _with_places(where, faults, [located(where, text)])
+        raise _with_places(where, faults, [located(where, text, faults)])
     return spec
 
 
@@ -93,7 +93,7 @@ def _load(path: Path, today: dt.date | None = None) -> tuple[ModelSpec, dict[str
             taken = f" (taken over from {own['extends']})"
             faults = [fault + taken * (not is_own(own, fault.partition(":")[0])) for fault in faults]
         files = [path.with_name(f"{name}.toml") for name in _chain(path)]
-        raise _with_places(str(path), faults, [located(str(file), read_bounded(file)) for file in files])
+        raise _with_places(str(path), faults, [located(str(file), read_bounded(file), faults) for file in files])
     return spec, raw
 
 

@@ -30,11 +30,17 @@ class Located(NamedTuple):
     spots: Mapping[str, Spot]
 
 
-def located(name: str, text: str) -> Located:
-    """Locate the keys of a model file; transitions by number and by the states that they lead from and to."""
+def located(name: str, text: str, faults: Sequence[str]) -> Located:
+    """Locate the keys of a model file in whatever parts have ``faults``.
+
+    Transitions are called by number and by the states that they lead from and to.
+    """
     tables = read_toml(text)
     spots: dict[str, Spot] = {}
+    parts = {fault.partition(": ")[0].partition(".")[0] for fault in faults}
     for place, line in key_lines(text).items():
+        if place[0].partition(".")[0] not in parts:
+            continue
         node: Any = tables
         merges, names, said = True, [""], list[str | int]()
         for k, part in enumerate(place):

@@ -32,6 +32,7 @@ AS_OF = dt.date(2026, 1, 8)
 NOW = dt.datetime(2026, 1, 9, tzinfo=dt.UTC)
 PROGRAM = (sys.executable, "-c", "from forecast.cli import main; main()")
 SHORT = ("--draws", "200", "--tune", "200", "--chains", "2", "--accept-bad-fit")
+HASTY = ("--draws", "100", "--tune", "100", "--chains", "2")  # for what does not look at the numbers of a fit
 RUN = ("run", "--as-of", "2026-01-08", *SHORT)
 MODEL = "models/russia_azerbaijan.toml"
 REPORT = "reports/russia_azerbaijan/2026-01-08"
@@ -158,9 +159,14 @@ def issued_once() -> tuple[Path, Done]:
 def fitted_once() -> Path:
     """Make one project with one good fit, for all tests; it is never changed.
 
-    Half of the usual draws do not pass the checks.
+    Half of the usual draws do not pass the checks. Of prior × history a quarter of the usual ones is kept.
     """
-    return made_once("fitted", lambda folder: forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)) / "fresh"
+
+    def fit(folder: Path) -> None:
+        with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
+            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)
+
+    return made_once("fitted", fit) / "fresh"
 
 
 def issued_copy(folder: Path) -> Path:

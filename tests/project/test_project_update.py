@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from places import ROOT
-from projects import AS_OF, MODEL, NOW, REPORT, call, copied, fitted_once, fresh, issued_once, strict_json
+from projects import AS_OF, HASTY, MODEL, NOW, REPORT, call, copied, fitted_once, fresh, issued_once, strict_json
 
 import forecast
 from forecast.inference.fit_files import KEPT_FITS, load_record, prune_fits
@@ -133,8 +133,7 @@ def test_never_says_so_and_always_fits(root: Path) -> None:
     assert "cannot be trusted" in done.err
     assert "--refit" in done.err
     assert len(fits(root)) == 1
-    short = ("--draws", "200", "--tune", "200", "--chains", "2", "--accept-bad-fit")
-    call("update", "--as-of", "2026-01-08", "--refit", "always", *short, cwd=root)
+    call("update", "--as-of", "2026-01-08", "--refit", "always", *HASTY, "--accept-bad-fit", cwd=root)
     assert len(fits(root)) == 2
 
 
@@ -195,7 +194,7 @@ def test_the_archive_s_fits_are_kept_by_the_project(root: Path, monkeypatch: pyt
     project.ledger.archive(Issued(fit="abc", model_hash="", content="{}", **common))
     told: list[set[str]] = []
     monkeypatch.setattr("forecast.inference.fitter.prune_fits", lambda _space, _folder, issued: told.append(issued))
-    settings = Settings(draws=200, tune=200, chains=2)
+    settings = Settings(draws=20, tune=20, chains=2)
     project.update(as_of=AS_OF, now=NOW, refit="always", settings=settings, accept_bad=True)
     assert "abc" in told[0]
 

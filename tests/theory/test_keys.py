@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from typing import Annotated, Any
 
@@ -40,9 +41,14 @@ def test_every_key_is_explained_with_an_example_that_is_good(table: str, key: Ke
     assert toml(value) == example
 
 
+@functools.cache
+def _page() -> str:
+    return model_file_page()
+
+
 def _section(table: str) -> str:
     head = f"`{table}`" if table.startswith("[") else table
-    return model_file_page().split(f"\n## {head}\n")[1].split("\n## ")[0]
+    return _page().split(f"\n## {head}\n")[1].split("\n## ")[0]
 
 
 def test_a_changed_description_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
