@@ -10,7 +10,9 @@ Axes inside blocks are (…, draw); outside they are (draw, …), as everywhere.
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache, cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,13 +23,14 @@ from forecast.engine.arrays import stay_and_move, table_offsets
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from forecast.engine.arrays import Chain, Floats, Ints
 
 
 BLOCK = 64
 FEWEST = 12  # blocks that are worth a thread
+_asking = threading.local()
 
 
 class Draws(NamedTuple):
@@ -114,13 +117,24 @@ def joined(blocks: Floats, size: int) -> Floats:
     return moved.reshape(-1, *moved.shape[2:])[:size]
 
 
+@contextmanager
+def one_thread() -> Generator[None]:
+    """Have what this thread asks of kernels done by it alone, so that others find their threads free."""
+    _asking.alone = True
+    try:
+        yield
+    finally:
+        _asking.alone = False
+
+
 def in_threads(count: int, work: Callable[[int, int], None]) -> None:
     """Call ``work(first, last)`` on slices of ``range(count)``, one for each processor.
 
     The caller does the first, and every other that no thread has begun by then: so callers may be many, or threads
     themselves, and none waits for what nobody does.
     """
-    workers = max(1, min(os.cpu_count() or 1, count // FEWEST))
+    most = 1 if getattr(_asking, "alone", False) else os.cpu_count() or 1
+    workers = max(1, min(most, count // FEWEST))
     first, *others = pairwise(np.linspace(0, count, workers + 1).astype(int).tolist())
     begun = [(_threads().submit(work, *other), other) for other in others]
     try:

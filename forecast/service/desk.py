@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from forecast import quantities, record, report
 from forecast.base.clock import local_day
 from forecast.base.errors import ForecastError, InputError, read_date
+from forecast.engine.blocks import one_thread
 from forecast.project.judgements import JudgementRecord
 from forecast.project.project import Project
 from forecast.service.alarms import Newest
@@ -188,7 +189,7 @@ class Desk:
         evidence = found.posterior.evidence
         issue = next(iter(self.project.ledger.headings(model.spec.name)[-1:]), None)
         before = record.baseline(issue) if issue else None
-        alarm = self._later.later((model.spec.name, as_of), lambda: report.alarm_part(found, "never"))
+        alarm = self._later.later((model.spec.name, as_of), lambda: _alarm(found))
         alarm.add_done_callback(self._alarm_known)
         return Standing(model, found, issue, before, evidence.newest, len(evidence.used), alarm)
 
@@ -237,3 +238,9 @@ class Desk:
                 del self._kept[key]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+
+
+def _alarm(found: LiveForecast) -> dict[str, Any] | None:
+    """Work the alarm out by one thread: nobody waits for it, and requests for the kernels."""
+    with one_thread():
+        return report.alarm_part(found, "never")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from forecast.engine.blocks import FEWEST, in_threads
+from forecast.engine.blocks import FEWEST, in_threads, one_thread
 
 MANY = 4 * FEWEST
 
@@ -42,6 +42,15 @@ def test_many_may_ask_at_once_and_within_each_other() -> None:
             done.result(60)
     assert len(found) >= 160
     assert all(one == found[0] for one in found)
+
+
+def test_who_asks_to_work_alone_does_it_alone() -> None:
+    """Inside, all is one slice of the caller's thread; other threads, and the caller afterwards, share as before."""
+    shared = slices(MANY)
+    with one_thread(), ThreadPoolExecutor(1) as other:
+        assert slices(MANY) == [(0, MANY)]
+        assert other.submit(slices, MANY).result(60) == shared
+    assert slices(MANY) == shared
 
 
 def test_an_error_of_any_slice_reaches_the_caller() -> None:
