@@ -160,7 +160,7 @@ class Desk:
     ) -> Answer:
         """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
         key = ("answer", standing.forecast.model, standing.forecast.as_of, question)
-        return self.kept(key, lambda: ask(standing.forecast), turn="long" if long else "answer")
+        return self.kept(key, lambda: _alone(lambda: ask(standing.forecast)), turn="long" if long else "answer")
 
     def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
         """Give the forecast as it stands now, and what moved since an earlier standing."""
@@ -189,7 +189,7 @@ class Desk:
         evidence = found.posterior.evidence
         issue = next(iter(self.project.ledger.headings(model.spec.name)[-1:]), None)
         before = record.baseline(issue) if issue else None
-        alarm = self._later.later((model.spec.name, as_of), lambda: _alarm(found))
+        alarm = self._later.later((model.spec.name, as_of), lambda: _alone(lambda: report.alarm_part(found, "never")))
         alarm.add_done_callback(self._alarm_known)
         return Standing(model, found, issue, before, evidence.newest, len(evidence.used), alarm)
 
@@ -240,7 +240,7 @@ class Desk:
             self._kept.popitem(last=False)
 
 
-def _alarm(found: LiveForecast) -> dict[str, Any] | None:
-    """Work the alarm out by one thread: nobody waits for it, and requests for the kernels."""
+def _alone[Made](make: Callable[[], Made]) -> Made:
+    """Work something out by one thread, so that a row finds kernels that have time for it."""
     with one_thread():
-        return report.alarm_part(found, "never")
+        return make()
