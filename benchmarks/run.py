@@ -1,4 +1,4 @@
-"""Timings of the reference model: ``python -m benchmarks.run PART [--json] [--rounds N]``, a PART of `PARTS` or all.
+"""Timings of the reference model: ``python -m benchmarks.run PART [--json] [--rounds N]``, a PART of `PARTS`, all or table.
 
 This process imports nothing heavy, so that the peak memory of a child is the child's own. Every figure of a process is
 its wall time, processor time and peak memory as the kernel counts them; rounds of what is compared alternate. Caches
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks.table import table
+from benchmarks.table import ROWS, table
 from docs.builder.places import MODEL, ROOT
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
 def main() -> None:
     """Run the chosen parts and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("part", choices=[*PARTS, "all"])
+    parser.add_argument("part", choices=[*PARTS, "all", "table"], help="table: the parts of which the table speaks")
     parser.add_argument("--json", action="store_true", help="print JSON instead, as `released.json` keeps it")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each comparison of processes (default: 3)")
     arguments = parser.parse_args()
@@ -270,8 +270,8 @@ def main() -> None:
     try:
         bench = Bench(folder, arguments.rounds)
         bench.output([PYTHON, "-m", "compileall", "-q", sysconfig.get_path("purelib"), str(ROOT / "forecast")], "warm")
-        chosen = PARTS if arguments.part == "all" else {arguments.part: PARTS[arguments.part]}
-        found = {name: part(bench) for name, part in chosen.items()}
+        several = {"all": list(PARTS), "table": list(dict.fromkeys(row.own.partition(".")[0] for row in ROWS))}
+        found = {name: PARTS[name](bench) for name in several.get(arguments.part, [arguments.part])}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if arguments.json:

@@ -44,12 +44,16 @@ def isotonic(said: Floats, outcome: Floats) -> tuple[Floats, Floats]:
 
     That is what pooling adjacent violators gives.
     """
+    values, where = np.unique(said, return_inverse=True)
+    return values, _rising(where, np.bincount(where), outcome)
+
+
+def _rising(where: Ints, count: Ints, outcome: Floats) -> Floats:
+    """Give the share that came true of each value, forced to rise; ``where`` says of which value each outcome is."""
     from scipy.optimize import isotonic_regression  # noqa: PLC0415 - slow to import
 
-    values, where = np.unique(said, return_inverse=True)
-    count = np.bincount(where)
     share = np.bincount(where, outcome) / count
-    return values, np.asarray(isotonic_regression(share, weights=count).x, dtype=np.float64)
+    return np.asarray(isotonic_regression(share, weights=count).x, dtype=np.float64)
 
 
 def brier_parts(said: Floats, outcome: Floats) -> BrierParts:
@@ -100,14 +104,15 @@ def reliability(probability: Floats, answer: Floats, clusters: Ints) -> Reliabil
 
     The band comes from answers drawn anew as if the probabilities were right; those of a cluster share their luck.
     """
-    levels, observed = isotonic(probability, answer)
+    levels, where = np.unique(probability, return_inverse=True)
+    count = np.bincount(where)
+    kept = np.unique(np.linspace(0, levels.size - 1, min(levels.size, POINTS)).astype(np.int64))
     rng = np.random.default_rng(SEED)
     luck = rng.random((RESAMPLES, int(clusters.max()) + 1))
-    drawn = np.array([isotonic(probability, (row[clusters] < probability).astype(np.float64))[1] for row in luck])
+    drawn = np.array([_rising(where, count, (row[clusters] < probability).astype(np.float64))[kept] for row in luck])
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     parts = brier_parts(probability, answer)
-    kept = np.unique(np.linspace(0, levels.size - 1, min(levels.size, POINTS)).astype(np.int64))
-    columns = (tuple(row[kept].tolist()) for row in (levels, observed, low, high))
+    columns = (tuple(row.tolist()) for row in (levels[kept], _rising(where, count, answer)[kept], low, high))
     return Reliability(
         *columns,
         questions=answer.size,
