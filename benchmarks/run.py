@@ -1,4 +1,4 @@
-"""Timings of the reference model: ``python -m benchmarks.run PART [--json] [--rounds N]``, a PART of `PARTS`, all or table.
+"""Timings of the reference model: ``python -m benchmarks.run PART [--json] [--rounds N]``, where PART is in `PARTS`.
 
 This process imports nothing heavy, so that the peak memory of a child is the child's own. Every figure of a process is
 its wall time, processor time and peak memory as the kernel counts them; rounds of what is compared alternate. Caches

@@ -1,6 +1,6 @@
 """One table of what was measured: this package, others in the same run, the limit, and the last release.
 
-The last release's figures lie in ``released.json``, as ``python -m benchmarks.run all --json`` printed them. They are
+The last release's figures lie in ``released.json``, as ``python -m benchmarks.run table --json`` printed them. They are
 of another day, perhaps of another machine: what compares is the ratio to others, which they hold too.
 """
 
