@@ -30,7 +30,8 @@ def problem(draws: int, steps: int) -> tuple[Chain, Draws, Cells]:
         for b in range(n)
         if a != b
     ]
-    chain = Chain(sizes, np.array(rates), np.zeros((3, 18, 18), dtype=np.int64), offset)
+    states = np.concatenate([np.arange(n) for n in SIZES])  # none has phases
+    chain = Chain(sizes, states, np.array(rates), np.zeros((3, 18, 18), dtype=np.int64), offset)
     start = np.concatenate([rng.dirichlet(np.ones(n), draws) for n in SIZES], axis=1)
     found = Draws(rng.normal(0, 1, (draws, len(rates))), rng.normal(1, 1, (draws, int(offset[-1]))), start)
     told = [(t, SELECTIVE, (stage := t % 3), -1, stage) for t in range(steps) if t % 3 < 2]
