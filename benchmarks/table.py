@@ -32,7 +32,7 @@ ROWS = (
         {"hmmlearn": "evaluate.hmmlearn", "dynamax": "evaluate.dynamax"}, "evaluate.limit", 1e3,
     ),
     Row("update with one row more, warm", "s", "update.update", {"PyMC": "update.pymc_refit"}),
-    Row("fit, its density compiled", "s", "update.own_refit", {"PyMC": "update.pymc_refit"}),
+    Row("fit, its density compiled", "s", "fit.in_process.second fit", {"PyMC": "update.pymc_refit"}),
     Row("fit, cold process", "s", "fit.forecast.wall_s", {"NumPyro": "fit.numpyro.wall_s"}),
     Row("run of a new project", "s", "report.warm_cache.wall_s", {}),
     Row("the same, nothing compiled", "s", "report.empty_cache.wall_s", {}),

@@ -1,8 +1,7 @@
 """One new row: `project.update()`, warm, against the same answer by a new fit, and the steps that it takes.
 
 Prints one JSON object of seconds (medians). ``pymc_refit`` is what a user of PyMC does: `pm.sample` on the model with
-the new evidence (nutpie is PyMC's choice when it is installed), then the forecast from its draws; ``own_refit`` is this
-package's fit with the compiled model reused.
+the new evidence (nutpie is PyMC's choice when it is installed), then the forecast from its draws.
 """
 
 from __future__ import annotations
@@ -63,10 +62,6 @@ def main() -> None:
             parts["evidence"].append(seconds(lambda: model.evidence(rows, AS_OF)))  # noqa: B023 - called at once
         seconds(lambda: pymc_refit(model, project))  # fills PyTensor's cache
         theirs = seconds(lambda: pymc_refit(model, project), 3)
-        own: list[float] = []
-        for k in range(3):
-            observe(project, model, ROUNDS + k)
-            own.append(seconds(lambda: project.update(model, as_of=AS_OF, now=NOW, refit="always")))
     update = statistics.median(costs)
     print(
         json.dumps(
@@ -74,9 +69,7 @@ def main() -> None:
                 "update": update,
                 **{f"of which {name}": statistics.median(values) for name, values in parts.items()},
                 "pymc_refit": theirs,
-                "own_refit": statistics.median(own),
                 "pymc_refit_over_update": theirs / update,
-                "own_refit_over_update": statistics.median(own) / update,
             }
         )
     )
