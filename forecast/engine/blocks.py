@@ -120,11 +120,12 @@ def joined(blocks: Floats, size: int) -> Floats:
 @contextmanager
 def one_thread() -> Generator[None]:
     """Have what this thread asks of kernels done by it alone, so that others find their threads free."""
+    before = getattr(_asking, "alone", False)
     _asking.alone = True
     try:
         yield
     finally:
-        _asking.alone = False
+        _asking.alone = before
 
 
 def in_threads(count: int, work: Callable[[int, int], None]) -> None:

@@ -48,6 +48,8 @@ def test_who_asks_to_work_alone_does_it_alone() -> None:
     """Inside, all is one slice of the caller's thread; other threads, and the caller afterwards, share as before."""
     shared = slices(MANY)
     with one_thread(), ThreadPoolExecutor(1) as other:
+        with one_thread():
+            assert slices(MANY) == [(0, MANY)]
         assert slices(MANY) == [(0, MANY)]
         assert other.submit(slices, MANY).result(60) == shared
     assert slices(MANY) == shared
