@@ -134,11 +134,8 @@ class Asker:
             first = estimates(mine, before.weights.values, before.anchor.efficiency)
         second = estimates(theirs, after.weights.values, after.anchor.efficiency)
         if after.anchor is before.anchor:
-            there, here = (
-                (theirs.part, theirs.whole, after.weights.values),
-                (mine.part, mine.whole, before.weights.values),
-            )
-            errors = (difference_errors(*there, *here) / math.sqrt(before.anchor.efficiency)).tolist()
+            moved = difference_errors(*theirs[1:], after.weights.values, *mine[1:], before.weights.values)
+            errors = (moved / math.sqrt(before.anchor.efficiency)).tolist()
         else:
             errors = [None] * len(names)
         return WhatIf(

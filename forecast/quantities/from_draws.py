@@ -186,10 +186,16 @@ def estimates(found: Answers, weights: Floats, efficiency: float, copies: int = 
     Carlo error is that of the weighted mean, ``efficiency`` being the effective over the nominal size of the draws, of
     which ``copies`` stand end to end.
     """
-    summary = summaries(found.part, found.whole, weights, ENDS, copies)
+    summary = summed_up(found.part, found.whole, weights, copies)
     summary[:, 3] /= np.sqrt(efficiency)
-    np.clip(summary[:, :3], 0.0, 1.0, out=summary[:, :3])  # sums round
     return tuple(Quantity(*name, Estimate(*row)) for name, row in zip(found.names, summary.tolist(), strict=True))
+
+
+def summed_up(part: Floats, whole: Floats, weights: Floats, copies: int = 1) -> Floats:
+    """(Q, 4) mean, ends of the 90 % interval, and error of probabilities; see `forecast.engine.summaries.summaries`."""
+    found = summaries(part, whole, weights, ENDS, copies)
+    np.clip(found[:, :3], 0.0, 1.0, out=found[:, :3])  # sums round
+    return found
 
 
 def influence(found: Answers, weights: Floats) -> Floats:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecast.engine.filtering import evaluate
-from forecast.engine.summaries import summaries
 from forecast.evidence.grid import step_days
-from forecast.quantities.from_draws import ENDS
+from forecast.quantities.from_draws import summed_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +38,7 @@ def week_path(space: StateSpace, evidence: Evidence, blocks: Blocks, weights: Fl
         part = np.ascontiguousarray((states @ masks).transpose(2, 1, 0))  # (sets, T, S)
         steps = part.shape[1]
         part = part.reshape(-1, blocks.size)
-        found = np.clip(summaries(part, np.ones_like(part), weights, ENDS)[:, :3], 0.0, 1.0)
-        triples = [(mean, low, high) for mean, low, high in found.tolist()]
+        triples = [(mean, low, high) for mean, low, high, _ in summed_up(part, np.ones_like(part), weights).tolist()]
         series.append({name: tuple(triples[k * steps : (k + 1) * steps]) for k, name in enumerate(sets)})
     days = np.cumsum(step_days(space, evidence.as_of)) - 1
     dates = tuple(space.spec.model.start + dt.timedelta(days=int(day)) for day in days)

@@ -158,9 +158,12 @@ class Desk:
     def answer[Answer](
         self, standing: Standing, *question: Hashable, ask: Callable[[LiveForecast], Answer], long: bool = False
     ) -> Answer:
-        """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not."""
+        """Ask a present forecast, once as long as it stands; what takes ``long`` leaves room for what does not.
+
+        It is worked out by one thread, as alarms are, so that a row finds kernels that have time for it.
+        """
         key = ("answer", standing.forecast.model, standing.forecast.as_of, question)
-        return self.kept(key, lambda: _alone(lambda: ask(standing.forecast)), turn="long" if long else "answer")
+        return self.kept(key, one_thread()(lambda: ask(standing.forecast)), turn="long" if long else "answer")
 
     def moved(self, before: Standing) -> tuple[Standing, tuple[Change, ...]]:
         """Give the forecast as it stands now, and what moved since an earlier standing."""
@@ -189,7 +192,7 @@ class Desk:
         evidence = found.posterior.evidence
         issue = next(iter(self.project.ledger.headings(model.spec.name)[-1:]), None)
         before = record.baseline(issue) if issue else None
-        alarm = self._later.later((model.spec.name, as_of), lambda: _alone(lambda: report.alarm_part(found, "never")))
+        alarm = self._later.later((model.spec.name, as_of), one_thread()(lambda: report.alarm_part(found, "never")))
         alarm.add_done_callback(self._alarm_known)
         return Standing(model, found, issue, before, evidence.newest, len(evidence.used), alarm)
 
@@ -238,9 +241,3 @@ class Desk:
                 del self._kept[key]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-
-
-def _alone[Made](make: Callable[[], Made]) -> Made:
-    """Work something out by one thread, so that a row finds kernels that have time for it."""
-    with one_thread():
-        return make()
