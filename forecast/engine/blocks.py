@@ -67,12 +67,12 @@ class Blocks:
     @cached_property
     def rate(self) -> Floats:
         """(blocks, R, BLOCK) transition rates per year."""
-        return split(np.exp(self.draws.log_rate))
+        return _exponential(split(self.draws.log_rate))
 
     @cached_property
     def emission(self) -> Floats:
         """(blocks, E, BLOCK) rates per year of every indicator in every state of its stage."""
-        return split(np.exp(self.draws.log_lambda))
+        return _exponential(split(self.draws.log_lambda))
 
     @cached_property
     def start(self) -> Floats:
@@ -102,8 +102,16 @@ class Blocks:
 def split(values: Floats) -> Floats:
     """(S, n) to (blocks, n, BLOCK); the last block is filled up with the last draw."""
     size, width = values.shape
-    padded = np.concatenate([values, np.repeat(values[-1:], -size % BLOCK, axis=0)])
-    return np.ascontiguousarray(padded.reshape(-1, BLOCK, width).transpose(0, 2, 1))
+    blocks = np.empty((-(-size // BLOCK), width, BLOCK))
+    for k, block in enumerate(blocks):
+        rows = values[k * BLOCK : (k + 1) * BLOCK]
+        block[:, : len(rows)] = rows.T
+        block[:, len(rows) :] = rows[-1:].T
+    return blocks
+
+
+def _exponential(values: Floats) -> Floats:
+    return np.exp(values, out=values)
 
 
 def chains_joined(values: Floats) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 from forecast.engine.arrays import table_offsets
 from forecast.engine.blocks import BLOCK, in_threads, pull, push
 from forecast.engine.jit import kernel
-from forecast.engine.propagate import Ahead, tables_ahead
+from forecast.engine.propagate import Ahead, leading, tables_ahead
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Chain, Floats, Ints
@@ -51,12 +51,16 @@ def _read_range(
         for m in range(reached.shape[0]):
             rows = found[second + m : third : reached.shape[0], block]
             _reached(chain.sizes, tables, horizons, reached[m], states[block], rows)
-        for a in range(outcome.shape[0]):
-            row = third + 2 * a
+        a = 0
+        while a < outcome.shape[0]:  # those after the same condition go on together
+            end = a + 1
+            while end < outcome.shape[0] and np.all(begins[end] == begins[a]):
+                end += 1
             _begun(
-                chain.sizes, tables, horizons, outcome[a], begins[a], later[a], states[block],
-                found[row : row + 2, block],
+                chain.sizes, tables, horizons, outcome[a:end], begins[a], later[a:end], states[block],
+                found[third + 2 * a : third + 2 * end, block],
             )  # fmt: skip
+            a = end
 
 
 @kernel
@@ -105,63 +109,79 @@ def _arrive(mask: Floats, vector: Floats, arrived: Floats) -> None:
 
 
 @kernel
-def _reached(sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, states: Floats, found: Floats) -> None:
+def _reached(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, states: Floats, found: Floats) -> None:
     """P(the set is entered by each horizon, not being in it now) to ``found`` (H, BLOCK)."""
-    vector, buffer, there = states.copy(), np.empty_like(states), np.empty_like(states)
+    depth = leading(sizes, whole)
+    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
+    rest = whole.size // np.prod(sizes)
+    mask = whole[::rest].copy()
+    vector = np.zeros((mask.size, BLOCK))
+    for z in range(whole.size):
+        for b in range(BLOCK):
+            vector[z // rest, b] += states[z, b]
+    buffer, there = np.empty_like(vector), np.empty_like(vector)
     arrived = np.zeros(BLOCK)
     _arrive(mask, vector, arrived)
     arrived[:] = 0.0  # who is in the set now does not enter it
     h = 0
     if horizons.full[0] < 0:
         there[:] = vector
-        there, buffer = push(sizes, tables[4], there, buffer)
+        there, buffer = push(sizes, tables[4][:end], there, buffer)
         _add_inside(mask, there, found[0])
         h = 1
     if horizons.rest > 0.0:
-        vector, buffer = push(sizes, tables[0], vector, buffer)
+        vector, buffer = push(sizes, tables[0][:end], vector, buffer)
         _arrive(mask, vector, arrived)
     for k in range(horizons.full[-1] + 1):
         if k > 0:
-            vector, buffer = push(sizes, tables[1], vector, buffer)
+            vector, buffer = push(sizes, tables[1][:end], vector, buffer)
             _arrive(mask, vector, arrived)
         if h < horizons.full.size and horizons.full[h] == k:
             found[h] = arrived
             if horizons.tail > 0.0:
                 there[:] = vector
-                there, buffer = push(sizes, tables[2], there, buffer)
+                there, buffer = push(sizes, tables[2][:end], there, buffer)
                 _add_inside(mask, there, found[h])
             h += 1
 
 
 @kernel
 def _begun(
-    sizes: Ints, tables: Floats, horizons: Horizons, outcome: Floats, begins: Floats, later: int, states: Floats,
+    sizes: Ints, tables: Floats, horizons: Horizons, outcomes: Floats, begins: Floats, later: Ints, states: Floats,
     found: Floats,
 ) -> None:  # fmt: skip
-    """P(the condition begins, and the outcome holds ``later`` steps on), and P(it begins), to ``found`` (2, BLOCK)."""
+    """P(the condition begins, and an outcome holds ``later`` steps on), and P(it begins), to ``found`` (2A, BLOCK)."""
+    many = later.size
     vector, buffer = states.copy(), np.empty_like(states)
-    inside, other, gain = np.empty_like(states), np.empty_like(states), np.empty_like(states)
-    for z in range(outcome.size):
-        gain[z, :] = outcome[z]
-    for _ in range(later):
-        gain, buffer = pull(sizes, tables[1], gain, buffer)
+    inside, other = np.empty_like(states), np.empty_like(states)
+    gains = np.empty((many, *states.shape))
+    for a in range(many):
+        gain, work = gains[a].copy(), np.empty_like(states)
+        for z in range(begins.size):
+            gain[z, :] = outcomes[a, z]
+        for _ in range(later[a]):
+            gain, work = pull(sizes, tables[1], gain, work)
+        gains[a] = gain
     if horizons.rest > 0.0:
-        vector, buffer, inside, other = _begin(sizes, tables[0], begins, gain, vector, buffer, inside, other, found)
+        vector, buffer, inside, other = _begin(sizes, tables[0], begins, gains, vector, buffer, inside, other, found)
     for _ in range(horizons.full[-1]):
-        vector, buffer, inside, other = _begin(sizes, tables[1], begins, gain, vector, buffer, inside, other, found)
+        vector, buffer, inside, other = _begin(sizes, tables[1], begins, gains, vector, buffer, inside, other, found)
     if horizons.tail > 0.0:  # a beginning at the last date lies off the grid; its later date does too
-        for z in range(outcome.size):
-            gain[z, :] = outcome[z]
-        gain, buffer = pull(sizes, tables[2], gain, buffer)
-        for _ in range(later - 1):
-            gain, buffer = pull(sizes, tables[1], gain, buffer)
-        gain, buffer = pull(sizes, tables[3], gain, buffer)
-        _begin(sizes, tables[2], begins, gain, vector, buffer, inside, other, found)
+        for a in range(many):
+            gain, work = gains[a].copy(), np.empty_like(states)
+            for z in range(begins.size):
+                gain[z, :] = outcomes[a, z]
+            gain, work = pull(sizes, tables[2], gain, work)
+            for _ in range(later[a] - 1):
+                gain, work = pull(sizes, tables[1], gain, work)
+            gain, work = pull(sizes, tables[3], gain, work)
+            gains[a] = gain
+        _begin(sizes, tables[2], begins, gains, vector, buffer, inside, other, found)
 
 
 @kernel
 def _begin(
-    sizes: Ints, table: Floats, begins: Floats, gain: Floats, vector: Floats, buffer: Floats, inside: Floats,
+    sizes: Ints, table: Floats, begins: Floats, gains: Floats, vector: Floats, buffer: Floats, inside: Floats,
     other: Floats, found: Floats,
 ) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
     """Go one step on: who comes from outside and is in the set then begins; who was inside must leave first."""
@@ -175,9 +195,10 @@ def _begin(
     inside, other = push(sizes, table, inside, other)
     for z in range(begins.size):
         if begins[z] > 0.0:
-            for b in range(BLOCK):
-                found[0, b] += gain[z, b] * vector[z, b]
-                found[1, b] += vector[z, b]
+            for a in range(gains.shape[0]):
+                for b in range(BLOCK):
+                    found[2 * a, b] += gains[a, z, b] * vector[z, b]
+                    found[2 * a + 1, b] += vector[z, b]
             vector[z] = inside[z]
         else:
             for b in range(BLOCK):

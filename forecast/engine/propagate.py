@@ -7,6 +7,7 @@ draws and a weekday, and every change of evidence reads them off again.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +80,15 @@ class Ahead:
         self.blocks = blocks
         self.horizons = horizons
         self.questions = questions
+
+    @cached_property
+    def name(self) -> bytes:
+        """Digest of the horizons and the questions: of the same draws, the same name has the same values."""
+        digest = hashlib.sha256()
+        for part in (*self.horizons, *self.questions):
+            array = np.ascontiguousarray(part)
+            digest.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+        return digest.digest()
 
     @cached_property
     def masks(self) -> tuple[Floats, Floats, Floats, Floats]:
@@ -177,7 +187,11 @@ def _values(
         _look(chain.sizes, tables, horizons, reached[m], values[row : second : reached.shape[0]], entering=True)
     for a in range(outcome.shape[0]):
         row = second + 2 * a
-        _begun(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row : row + 2])
+        _both(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row])
+        if a > 0 and np.all(begins[a] == begins[a - 1]):
+            values[row + 1] = values[row - 1]
+        else:
+            _begun(chain.sizes, tables, horizons, begins[a], values[row + 1])
 
 
 @kernel
@@ -197,35 +211,64 @@ def _spread(mask: Floats, vector: Floats) -> None:
 
 
 @kernel
-def _look(sizes: Ints, tables: Floats, horizons: Horizons, mask: Floats, values: Floats, entering: bool) -> None:
+def leading(sizes: Ints, mask: Floats) -> int:
+    """Count the leading stages that say whether a state is in the set ``mask`` (K,).
+
+    No stage moves by those behind it, so that their tables and states alone give its probabilities.
+    """
+    rest, stage = 1, sizes.size
+    while stage > 1:
+        wider = rest * sizes[stage - 1]
+        for z in range(mask.size):
+            if mask[z] != mask[z // wider * wider]:
+                return stage
+        rest = wider
+        stage -= 1
+    return stage
+
+
+@kernel
+def _look(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, values: Floats, entering: bool) -> None:
     """P(in the set at each horizon | z) to ``values`` (H, K, BLOCK); or P(``entering`` it by then, not in it now)."""
-    shape = values.shape[1:]
+    depth = leading(sizes, whole)
+    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
+    rest = whole.size // np.prod(sizes)
+    mask = whole[::rest].copy()
+    shape = mask.size, BLOCK
     vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
     h = 0
     if horizons.full[0] < 0:
         _spread(mask, now)
-        now, buffer = pull(sizes, tables[4], now, buffer)
-        values[0] = now
+        now, buffer = pull(sizes, tables[4][:end], now, buffer)
+        _keep(now, rest, values[0])
         h = 1
     _spread(mask, vector)
     if horizons.tail > 0.0:
-        vector, buffer = pull(sizes, tables[2], vector, buffer)
+        vector, buffer = pull(sizes, tables[2][:end], vector, buffer)
     for k in range(horizons.full[-1] + 1):
         if k > 0:
             if entering:
                 _fill(mask, vector, 1.0)  # whoever is in the set has arrived
-            vector, buffer = pull(sizes, tables[1], vector, buffer)
+            vector, buffer = pull(sizes, tables[1][:end], vector, buffer)
         if h < horizons.full.size and horizons.full[h] == k:
             now[:] = vector
             if horizons.rest > 0.0:
                 if entering:
                     _fill(mask, now, 1.0)
-                now, buffer = pull(sizes, tables[0], now, buffer)
-            values[h] = now
+                now, buffer = pull(sizes, tables[0][:end], now, buffer)
+            _keep(now, rest, values[h])
             h += 1
     if entering:
         for k in range(values.shape[0]):
-            _fill(mask, values[k], 0.0)
+            _fill(whole, values[k], 0.0)
+
+
+@kernel
+def _keep(few: Floats, rest: int, values: Floats) -> None:
+    """Write the values of the states of leading stages to all (K, BLOCK) that have them."""
+    for z in range(values.shape[0]):
+        for b in range(BLOCK):
+            values[z, b] = few[z // rest, b]
 
 
 @kernel
@@ -237,35 +280,48 @@ def _fill(mask: Floats, vector: Floats, value: float) -> None:
 
 
 @kernel
-def _begun(
+def _both(
     sizes: Ints, tables: Floats, horizons: Horizons, outcome: Floats, begins: Floats, later: int, values: Floats
-) -> None:
-    """P(the condition begins, and the outcome holds ``later`` steps on | z), and P(it begins | z)."""
-    shape = values.shape[1:]
-    aligned, buffer = np.empty(shape), np.empty(shape)
+) -> None:  # fmt: skip
+    """P(the condition begins, and the outcome holds ``later`` steps on | z) to ``values`` (K, BLOCK)."""
+    aligned, unaligned, buffer = np.empty(values.shape), np.empty(values.shape), np.empty(values.shape)
     _spread(outcome, aligned)
     for _ in range(later):
         aligned, buffer = pull(sizes, tables[1], aligned, buffer)
-    sure = np.ones(shape)
-    both, begun = np.zeros(shape), np.zeros(shape)
-    work, other = np.empty(shape), np.empty(shape)
     if horizons.tail > 0.0:  # a beginning at the last date lies off the grid; its later date does too
-        unaligned = np.empty(shape)
         _spread(outcome, unaligned)
         unaligned, buffer = pull(sizes, tables[2], unaligned, buffer)
         for _ in range(later - 1):
             unaligned, buffer = pull(sizes, tables[1], unaligned, buffer)
         unaligned, buffer = pull(sizes, tables[3], unaligned, buffer)
-        _begin(sizes, tables[2], begins, unaligned, both, work, other)
-        _begin(sizes, tables[2], begins, sure, begun, work, other)
+    values[:] = 0.0
+    _gather(sizes, tables, horizons, begins, aligned, unaligned, values)
+
+
+@kernel
+def _begun(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, values: Floats) -> None:
+    """P(the condition begins | z) to ``values`` (K, BLOCK)."""
+    depth = leading(sizes, whole)
+    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
+    rest = whole.size // np.prod(sizes)
+    begins = whole[::rest].copy()
+    sure, begun = np.ones((begins.size, BLOCK)), np.zeros((begins.size, BLOCK))
+    _gather(sizes, tables[:, :end].copy(), horizons, begins, sure, sure, begun)
+    _keep(begun, rest, values)
+
+
+@kernel
+def _gather(
+    sizes: Ints, tables: Floats, horizons: Horizons, begins: Floats, gain: Floats, last: Floats, ahead: Floats
+) -> None:  # fmt: skip
+    """Take ``ahead`` back from the last horizon to now; who begins collects the ``gain``, or ``last`` in the tail."""
+    work, other = np.empty(ahead.shape), np.empty(ahead.shape)
+    if horizons.tail > 0.0:
+        _begin(sizes, tables[2], begins, last, ahead, work, other)
     for _ in range(horizons.full[-1]):
-        _begin(sizes, tables[1], begins, aligned, both, work, other)
-        _begin(sizes, tables[1], begins, sure, begun, work, other)
+        _begin(sizes, tables[1], begins, gain, ahead, work, other)
     if horizons.rest > 0.0:
-        _begin(sizes, tables[0], begins, aligned, both, work, other)
-        _begin(sizes, tables[0], begins, sure, begun, work, other)
-    values[0] = both
-    values[1] = begun
+        _begin(sizes, tables[0], begins, gain, ahead, work, other)
 
 
 @kernel

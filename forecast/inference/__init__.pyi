@@ -3,6 +3,7 @@ from .anchor import Anchor as Anchor
 from .datatree import to_datatree as to_datatree
 from .fit import fit_model as fit_model
 from .fit_files import Prior as Prior
+from .fit_files import identity as identity
 from .fit_files import load_cells as load_cells
 from .fit_files import load_chains as load_chains
 from .fit_files import load_fit as load_fit
@@ -19,6 +20,6 @@ from .pymc_model import data_of as data_of
 from .pymc_model import evidence_data as evidence_data
 from .pymc_model import log_prior as log_prior
 from .pymc_model import prior_draws as prior_draws
-from .sampler import Sampler as Sampler
+from .sampler import compiled as compiled
 from .settings import Sampling as Sampling
 from .settings import Settings as Settings

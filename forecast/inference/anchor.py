@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from forecast.engine.arrays import Cells, Floats, Ints
     from forecast.engine.filtering import Evaluation
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 
 PRIOR = "prior"
-KEPT_AHEAD = 2  # weekdays for which an anchor keeps the values of its states
+KEPT_AHEAD = 2  # weekdays for which the values of states are kept
+HELD = 2  # sets of draws that a process holds for whoever opens the same file next
 
 
 class Anchor:
@@ -36,10 +38,12 @@ class Anchor:
     def __init__(  # noqa: PLR0913 - what an anchor is
         self, space: StateSpace, name: str, load: Callable[[], Draws], *, cells: Cells | None = None,
         as_of: dt.date | None = None, efficiency: float = 1.0, complaints: Sequence[str] = (),
+        identity: Hashable | None = None,
     ) -> None:  # fmt: skip
         """Take the draws that ``load`` gives; their means are worth ``efficiency`` times as many independent ones.
 
-        ``complaints`` say what is wrong with them; the gate stays shut then.
+        ``complaints`` say what is wrong with them; the gate stays shut then. Anchors of one ``identity`` have the same
+        draws, and share what was found of them.
         """
         self.space = space
         self.name = name
@@ -48,32 +52,38 @@ class Anchor:
         self.efficiency = efficiency
         self.complaints = tuple(complaints)
         self._load = load
-        self._ahead: dict[tuple[float, ...], Ahead] = {}
-        self._lock = Lock()
+        self._identity = identity
 
     @cached_property
+    def _held(self) -> _Held:
+        def make() -> _Held:
+            return _Held(Blocks(chain_of(self.space), self._load()))
+
+        return make() if self._identity is None else _held(self._identity, make)
+
+    @property
     def blocks(self) -> Blocks:
         """The draws, laid out."""
-        return Blocks(chain_of(self.space), self._load())
+        return self._held.blocks
 
     @property
     def loaded(self) -> bool:
         """Whether the draws are in memory."""
-        return "blocks" in self.__dict__
+        return "_held" in self.__dict__
 
     def unloaded(self) -> Anchor:
         """Give the same anchor without anything in memory."""
-        return self._with(self._load)
+        return self._with(self._load, self._identity)
 
     def part(self, rows: Ints) -> Anchor:
         """Give some of the draws, which are taken to be no better than the others: their efficiency is the whole's."""
         draws = Draws(*(np.ascontiguousarray(array[rows]) for array in self.blocks.draws))
         return self._with(lambda: draws)
 
-    def _with(self, load: Callable[[], Draws]) -> Anchor:
+    def _with(self, load: Callable[[], Draws], identity: Hashable | None = None) -> Anchor:
         return Anchor(
             self.space, self.name, load, cells=self.cells, as_of=self.as_of, efficiency=self.efficiency,
-            complaints=self.complaints,
+            complaints=self.complaints, identity=identity,
         )  # fmt: skip
 
     def thinned(self, many: int) -> Anchor:
@@ -83,11 +93,7 @@ class Anchor:
 
     def evaluate(self, cells: Cells) -> Evaluation:
         """Give what evidence says under every draw; what other evidence begins with too is not filtered again."""
-        return self._filter.evaluate(cells)
-
-    @cached_property
-    def _filter(self) -> Filter:
-        return Filter(self.blocks)
+        return self._held.filter.evaluate(cells)
 
     @cached_property
     def log_likelihood(self) -> Floats:
@@ -98,13 +104,41 @@ class Anchor:
 
     def ahead(self, horizons: Horizons) -> Ahead:
         """Give the values of the states at ``horizons``; those asked for last are kept."""
-        key = (*horizons[:-1], *horizons.full.tolist())
+        return self._held.kept(ask(self.space, self.blocks, horizons))
+
+
+class _Held:
+    """Draws as they are laid out, with what was found of them under any evidence."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        """Begin with nothing found."""
+        self.blocks = blocks
+        self.filter = Filter(blocks)
+        self._ahead: dict[bytes, Ahead] = {}
+        self._lock = Lock()
+
+    def kept(self, ahead: Ahead) -> Ahead:
+        """Give the values that ask the same, if they are among those asked for last, or else keep these."""
         with self._lock:
-            found = self._ahead.pop(key, None) or ask(self.space, self.blocks, horizons)
-            self._ahead[key] = found
+            found = self._ahead.pop(ahead.name, ahead)
+            self._ahead[ahead.name] = found
             while len(self._ahead) > KEPT_AHEAD:
                 del self._ahead[next(iter(self._ahead))]
         return found
+
+
+_lately: OrderedDict[Hashable, _Held] = OrderedDict()
+_looking = Lock()
+
+
+def _held(identity: Hashable, make: Callable[[], _Held]) -> _Held:
+    """Give what this process holds of these draws, or ``make`` it; those used last are held."""
+    with _looking:
+        found = _lately.pop(identity, None) or make()
+        _lately[identity] = found
+        while len(_lately) > HELD:
+            _lately.popitem(last=False)
+    return found
 
 
 def thin(size: int, many: int) -> Ints | None:

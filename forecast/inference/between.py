@@ -20,7 +20,7 @@ from forecast.quantities.estimate import TOGETHER
 from forecast.quantities.from_draws import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from forecast.engine.arrays import Cells, Floats
     from forecast.engine.propagate import Ahead, Horizons
@@ -84,6 +84,6 @@ class Between(Anchor):
         """Give everything that is published ahead, to be read once: values of so many draws are not kept."""
         return ask(self.space, self.blocks, horizons, Onward)
 
-    def _with(self, load: Callable[[], Draws]) -> Anchor:
+    def _with(self, load: Callable[[], Draws], identity: Hashable | None = None) -> Anchor:
         """Refuse: some of the draws of a mixture would have to take their densities along."""
         raise NotImplementedError

@@ -77,7 +77,7 @@ class Model:
         """Give the compiled model; it is compiled once and serves every evidence."""
         with self._lock:
             if self._sampler is None:
-                self._sampler = inference.Sampler(self.space, evidence)
+                self._sampler = inference.compiled(self.space, evidence)
             return self._sampler
 
     def log_prior(self, posterior: xr.Dataset, evidence: Evidence) -> dict[str, NDArray[np.float64]]:
@@ -113,6 +113,7 @@ class Model:
             as_of=record.as_of,
             efficiency=record.diagnostics.efficiency,
             complaints=record.diagnostics.complaints(record.settings),
+            identity=inference.identity(path),
         )
 
     def used(self, anchor: Anchor) -> None:

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+from collections import OrderedDict
 from copy import copy
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -55,6 +57,7 @@ CHANNELS = "channel_"  # how the names of all parameters of channels begin
 OWN_COUNTS = ("channel_departure", "channel_log_dispersion")  # of each channel; its rate hangs on those of its class
 JITTER = 0.5  # half-width of the uniform jitter of starting points, on the unconstrained scale
 POLL_SECONDS = 0.1
+COMPILED = 4  # samplers that a process keeps
 STATS = {  # nutpie's names of what it says of each draw, and ArviZ's
     "diverging": "diverging", "depth": "tree_depth", "n_steps": "n_steps", "mean_tree_accept": "acceptance_rate",
     "energy": "energy", "logp": "lp", "step_size": "step_size",
@@ -96,6 +99,25 @@ def _keep(_size: int, count: int, point_: Any, kept_: Any, data_: Any) -> int:  
         kept[k] = point[k]
     numba.carray(data_, (1,), np.int64)[0] += 1
     return 0
+
+
+_compiled: OrderedDict[str, Sampler] = OrderedDict()
+_compiling = Lock()
+
+
+def compiled(space: StateSpace, evidence: Evidence) -> Sampler:
+    """Give the sampler of a model; what this process has compiled last is not compiled again.
+
+    Two models with the same numbers and structure (`ModelSpec.hash`) have the same density, whatever file they are of.
+    ``evidence`` may be any of its evidences.
+    """
+    name = space.spec.hash
+    with _compiling:
+        found = _compiled.pop(name, None) or Sampler(space, evidence)
+        _compiled[name] = found
+        while len(_compiled) > COMPILED:
+            _compiled.popitem(last=False)
+    return found
 
 
 class Sampler:

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
     from projects import Done
 
-    from forecast.evidence.compilation import Evidence
     from forecast.ledger.issued import Issued
-    from forecast.theory.statespace import StateSpace
 
 WEEKS = 52
 START = dt.date(2025, 1, 8)
@@ -201,19 +199,9 @@ KILLED_IN_PLACE = {25: 0, 49: 1}  # by how many files were in place
 
 
 def simulate(root: Path, rng: np.random.Generator) -> list[Week]:
-    """Live through a year in a new project at ``root``; this process compiles the model once."""
-    from forecast.inference.sampler import Sampler  # noqa: PLC0415 - slow to import
-
-    compiled: dict[str, Sampler] = {}
-
-    def once(space: StateSpace, evidence: Evidence) -> Sampler:
-        if space.spec.hash not in compiled:
-            compiled[space.spec.hash] = Sampler(space, evidence)
-        return compiled[space.spec.hash]
-
+    """Live through a year in a new project at ``root``."""
     lay_out(root)
-    with mock.patch("forecast.inference.sampler.Sampler", once):
-        return _live(root, rng)
+    return _live(root, rng)
 
 
 def _live(root: Path, rng: np.random.Generator) -> list[Week]:
