@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 import re
 import tomllib
 from functools import lru_cache
@@ -66,11 +66,11 @@ def read_toml(text: str) -> dict[str, Any]:
         If it is no TOML, or beyond the limits; the message says what to do.
 
     """
-    return copy.deepcopy(_tables(text))
+    return pickle.loads(_tables(text))  # noqa: S301 - our own; a quarter of the time of a deep copy
 
 
 @lru_cache(maxsize=4)  # a model that others extend, and one with faults whose lines are looked for, are read again
-def _tables(text: str) -> dict[str, Any]:
+def _tables(text: str) -> bytes:
     _require_short(len(text))
     bare = TEXTS.sub(lambda found: '""' + "\n" * found[0].count("\n"), text)
     if place := _too_deep(bare):
@@ -85,7 +85,7 @@ def _tables(text: str) -> dict[str, Any]:
         raise NotTomlError(msg, _line(bare, found.start()) if found else None) from error
     if key := _deep_key(tables):
         raise NotTomlError(_too_deep_message(f" ({key})"))
-    return tables
+    return pickle.dumps(tables)
 
 
 def _not_toml(text: str, message: str) -> NotTomlError:

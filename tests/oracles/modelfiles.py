@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
 
 REFERENCE = tomllib.loads(MODEL.read_text(encoding="utf-8"))
+
+
+def _named(whole: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the indicators that nothing else in a model names; most of a text are indicators."""
+    rest = json.dumps({key: part for key, part in whole.items() if key != "indicators"}, default=str)
+    return whole | {"indicators": {name: row for name, row in whole["indicators"].items() if f'"{name}"' in rest}}
+
+
+FEWER = _named(REFERENCE)
 FINDING = (Phase.explicit, Phase.generate)  # shrinking a whole model file would take minutes
 Place = tuple[str | int, ...]
 
@@ -56,9 +65,9 @@ def to_toml(value: Any, *, top: bool = True) -> str:  # noqa: PLR0911 - one for 
             return repr(value)
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> str:
-    """Give the reference model as TOML text after ``change``."""
-    raw = copy.deepcopy(REFERENCE)
+def changed(change: Callable[[dict[str, Any]], object], *, whole: bool = False) -> str:
+    """Give the reference model as TOML text after ``change``; unless ``whole``, without indicators that none names."""
+    raw = copy.deepcopy(REFERENCE if whole else FEWER)
     change(raw)
     return to_toml(raw)
 

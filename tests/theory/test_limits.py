@@ -179,8 +179,8 @@ def test_rates_have_a_cap_with_the_arithmetic() -> None:
         raw["indicators"] |= {f"i{k}": row for k in range(1100)}
 
     said = r"stages: transitions × states of the stages before: \d+ \+ \d+ \+ 20,664 = [\d,]+ rates, at most 5,000"
-    assert any(re.match(said, fault) for fault in faults(changed(moves)))
-    (fault,) = faults(changed(indicators))
+    assert any(re.match(said, fault) for fault in faults(changed(moves, whole=True)))
+    (fault,) = faults(changed(indicators, whole=True))
     assert re.match(
         r"indicators: 1,2\d\d of them, and channels, have 5,[\d,]+ rates, one in each state of their stage", fault
     )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from kernels import Numbers, filter_draws, numbers_of
+from kernels import Numbers, numbers_of
 from places import MODEL, TESTS
 from scipy import special
 from worlds import draws_of
 
 from forecast.engine.blocks import Blocks, Draws
+from forecast.engine.remembering import Filter
 from forecast.evidence.compilation import compile_evidence
 from forecast.ledger.admiralty import CREDIBILITY
 from forecast.ledger.rows import Coverage, Observation
@@ -40,10 +41,9 @@ AS_OF = dt.date(2026, 2, 10)  # 60 full weeks of the model
 # with parameters at their prior medians, and with draws of the prior weighted by the likelihood of what was seen.
 
 
-def probability(space: StateSpace, entries: list[Entry], draws: Draws, inside: np.ndarray) -> float:
+def probability(space: StateSpace, entries: list[Entry], draws: Filter, inside: np.ndarray) -> float:
     """P(set now) given the entries: over prior draws, weighted by their likelihood."""
-    evidence = compile_evidence(space, entries, AS_OF)
-    found = filter_draws(chain_of(space), evidence.cells, draws)
+    found = draws.evaluate(compile_evidence(space, entries, AS_OF).cells)
     value, now = found.log_likelihood, found.now
     weight = np.exp(value - value.max())
     return float(weight @ now @ inside / weight.sum())
@@ -52,10 +52,10 @@ def probability(space: StateSpace, entries: list[Entry], draws: Draws, inside: n
 @pytest.mark.parametrize("name", INDICATORS)
 @pytest.mark.parametrize("which", ["medians", "prior"])
 def test_sign_speaks_for_what_it_points_to(
-    reference: StateSpace, reference_medians: Draws, many_prior: Draws, name: str, which: str
+    reference: StateSpace, medians: Filter, many_prior: Filter, name: str, which: str
 ) -> None:
     """Seeing an indicator, told or in a covered week, raises its states; a covered year without it lowers them."""
-    draws = reference_medians if which == "medians" else many_prior
+    draws = medians if which == "medians" else many_prior
     indicator = reference.spec.indicators[name]
     inside = reference.members({indicator.stage: indicator.points_to})
     told_on, seen_on = AS_OF - dt.timedelta(days=1), AS_OF - dt.timedelta(days=15)
@@ -74,18 +74,23 @@ def test_sign_speaks_for_what_it_points_to(
 
 
 @pytest.fixture(scope="module")
-def many_prior(reference: StateSpace) -> Draws:
-    """Draw 1,000 times from the prior."""
+def medians(reference: StateSpace, reference_medians: Draws) -> Filter:
+    """Filter under the one draw in which every parameter is at its prior median."""
+    return Filter(Blocks(chain_of(reference), reference_medians))
+
+
+@pytest.fixture(scope="module")
+def many_prior(reference: StateSpace) -> Filter:
+    """Draw 500 times from the prior."""
     from oracle import derived  # noqa: PLC0415
     from worlds import draw_values  # noqa: PLC0415
 
     rng = np.random.default_rng(11)
-    return draws_of(
-        reference, [derived(reference.spec, draw_values(reference.spec, rng, of_prior=True)) for _ in range(1000)]
-    )
+    values = [derived(reference.spec, draw_values(reference.spec, rng, of_prior=True)) for _ in range(500)]
+    return Filter(Blocks(chain_of(reference), draws_of(reference, values)))
 
 
-def test_decisive_sign_says_most(reference: StateSpace, reference_medians: Draws) -> None:
+def test_decisive_sign_says_most(reference: StateSpace, medians: Filter) -> None:
     """Of all signs of cooperation, arms bought from Russia raise it most, told by the same source on the same day."""
     day = AS_OF - dt.timedelta(days=1)
     inside = reference.members({"relations": ("cooperation",)})
@@ -93,7 +98,7 @@ def test_decisive_sign_says_most(reference: StateSpace, reference_medians: Draws
         name: probability(
             reference,
             [Observation(id="x", indicator=name, date=day, reported_on=day, source="APA", grade="A1")],
-            reference_medians,
+            medians,
             inside,
         )
         for name, row in reference.spec.indicators.items()
@@ -104,7 +109,7 @@ def test_decisive_sign_says_most(reference: StateSpace, reference_medians: Draws
 
 
 @pytest.mark.parametrize("name", ["arms_purchase_from_russia", "softening_to_west"])
-def test_a_row_says_as_much_as_its_grade(reference: StateSpace, reference_medians: Draws, name: str) -> None:
+def test_a_row_says_as_much_as_its_grade(reference: StateSpace, medians: Filter, name: str) -> None:
     """Of a decisive and of a weak indicator: the more credible the more it moves; C4 far less than A1, F6 nothing."""
     day = AS_OF - dt.timedelta(days=1)
     pointed = reference.spec.indicators[name].points_to
@@ -115,7 +120,7 @@ def test_a_row_says_as_much_as_its_grade(reference: StateSpace, reference_median
             Observation(id="x", indicator=name, date=day, reported_on=day, source="APA", grade=grade)
             for grade in grades
         ]
-        return float(special.logit(probability(reference, rows, reference_medians, inside)))
+        return float(special.logit(probability(reference, rows, medians, inside)))
 
     moved = {grade: log_odds(grade) - log_odds() for grade in CREDIBILITY}
     by_credibility = sorted(CREDIBILITY, key=lambda grade: CREDIBILITY[grade])
@@ -128,7 +133,7 @@ def test_a_row_says_as_much_as_its_grade(reference: StateSpace, reference_median
 @pytest.mark.parametrize("grade", ["A1", "C2", "C4"])
 @pytest.mark.parametrize("weak", ["media_voice_threat", "street_protests", "economic_ties_grow"])
 def test_no_number_of_weak_rows_outranks_a_decisive_one(
-    reference: StateSpace, reference_medians: Draws, weak: str, grade: str
+    reference: StateSpace, medians: Filter, weak: str, grade: str
 ) -> None:
     """Twenty or more of one weak indicator in a campaign say what one does, and one a week for a year less than that.
 
@@ -142,7 +147,7 @@ def test_no_number_of_weak_rows_outranks_a_decisive_one(
             Observation(id=f"{k:02}", indicator=name, date=day, reported_on=day, source="APA", grade=grade)
             for k, day in enumerate(days)
         ]
-        said, nothing = (probability(reference, told, reference_medians, inside) for told in (rows, []))
+        said, nothing = (probability(reference, told, medians, inside) for told in (rows, []))
         return float(special.logit(said) - special.logit(nothing))
 
     once, campaign = moved(weak, 1, 1, grade), [moved(weak, count, 1, grade) for count in (20, 84)]

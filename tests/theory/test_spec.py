@@ -86,7 +86,7 @@ PEACE = ("stages", "peace")
 )
 def test_misspelt_name_gets_its_key_and_the_nearest(place: Place, value: object, key: str, said: str) -> None:
     """A misspelt key or name is a fault with its dotted key and the nearest name that is allowed."""
-    found = [fault for fault in faults(changed(put(place, value))) if fault.startswith(key)]
+    found = [fault for fault in faults(changed(put(place, value), whole=True)) if fault.startswith(key)]
     assert any(said in fault for fault in found), found
 
 
@@ -378,7 +378,7 @@ def test_a_file_without_a_scale_of_grades_is_as_it_was() -> None:
 def test_hash_ignores_words(place: Place, text: str) -> None:
     """Any wording may change without another hash, so that mending a citation keeps every fit valid."""
     spec = load_spec(MODEL)
-    assert parse_spec(changed(put(place, text)), where="m").hash == spec.hash
+    assert parse_spec(changed(put(place, text), whole=True), where="m").hash == spec.hash
 
 
 def _reverse(place: Place) -> Callable[[dict[str, Any]], None]:
@@ -407,7 +407,7 @@ def test_hash_is_that_of_what_determines_the_draws(
     spec: ModelSpec, change: Callable[[dict[str, Any]], object], what: str
 ) -> None:
     """Structure and clock enter the hash; what is only read off the draws (outcomes, horizons) does not."""
-    assert (parse_spec(changed(change), where="m").hash == spec.hash) is (what == "same")
+    assert (parse_spec(changed(change, whole=True), where="m").hash == spec.hash) is (what == "same")
 
 
 # Garbage.
