@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
+from functools import reduce
 from itertools import batched
+from operator import add
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
@@ -184,8 +186,9 @@ class ChainedStore(ABC):
 
     def publish(self, connection: sa.Connection) -> None:
         """Keep the short part of every report beside it that has none yet."""
-        last = connection.execute(_last(PUBLISHED)).scalar() or 0
-        if last == (connection.execute(_last(ISSUED)).scalar() or 0):
+        lasts = _lasts(connection)
+        last = lasts[PUBLISHED.name]
+        if last == lasts[ISSUED.name]:
             return
         for row, link in self._checked(connection, ISSUED):
             if row["seq"] > last:
@@ -209,19 +212,19 @@ class ChainedStore(ABC):
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
-        counts = sum(connection.execute(_count(table)).scalar_one() for table in KEPT)
-        links = connection.execute(_count(CHAIN).where(CHAIN.c.kind != FOUND)).scalar_one()
-        if counts != links:
+        there = connection.execute(_ROWS_AND_LINKS).one()
+        if there.rows != there.links:
             fault = (
-                f"holds {counts:,} rows, but its chain has {links:,}: another program wrote or deleted some; {DAMAGED}"
+                f"holds {there.rows:,} rows, but its chain has {there.links:,}: another program wrote or deleted some; "
+                f"{DAMAGED}"
             )
             raise LedgerError(self.where, [fault])
-        return {table.name: connection.execute(_last(table)).scalar() or 0 for table in KEPT}
+        return _lasts(connection)
 
     def _seal(self, connection: sa.Connection, last: dict[str, int]) -> Head:
         """Put the rows after the ``last`` of each table on the chain, and give its end."""
-        head = head_of(connection)
-        for table in KEPT:
+        head, now = head_of(connection), _lasts(connection)
+        for table in (table for table in KEPT if now[table.name] > last[table.name]):
             rows = connection.execute(
                 sa.select(table).where(table.c.seq > last[table.name]).order_by(table.c.seq)
             ).mappings()
@@ -290,12 +293,19 @@ def _short(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in LONG}
 
 
-def _count(table: sa.Table) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).select_from(table)
+def _count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
 
-def _last(table: sa.Table) -> sa.Select[Any]:
-    return sa.select(sa.func.max(table.c.seq))
+_ROWS_AND_LINKS = sa.select(
+    reduce(add, map(_count, KEPT)).label("rows"), _count(CHAIN, CHAIN.c.kind != FOUND).label("links")
+)
+_LASTS = sa.select(*(sa.select(sa.func.max(table.c.seq)).scalar_subquery().label(table.name) for table in KEPT))
+
+
+def _lasts(connection: sa.Connection) -> dict[str, int]:
+    """Give the last ``seq`` of each table, 0 where there is no row."""
+    return {name: last or 0 for name, last in connection.execute(_LASTS).mappings().one().items()}
 
 
 def head_of(connection: sa.Connection) -> Head:

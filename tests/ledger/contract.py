@@ -325,10 +325,21 @@ class LedgerContract:
             assert message in refusal(act)
         assert ledger.watermark("caucasus") == mark
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=15)
     @given(STEPS)
     def test_replay_equals_a_plain_fold(self, steps: list[tuple[str, int, int]]) -> None:
         """For any history, watermark and day, the entries are those of a naive replay of the log."""
+        self.replay(steps)
+
+    @pytest.mark.slow
+    @settings(SETTINGS, max_examples=300)
+    @given(STEPS)
+    def test_replay_equals_a_plain_fold_whatever_happened(self, steps: list[tuple[str, int, int]]) -> None:
+        """The same for many histories."""
+        self.replay(steps)
+
+    def replay(self, steps: list[tuple[str, int, int]]) -> None:
+        """Add and withdraw rows in these steps, and hold the ledger against a naive replay after each of them."""
         with tempfile.TemporaryDirectory() as folder:
             ledger = self.open(Path(folder))
             history: list[tuple[str, Observation | None, dt.date]] = []
