@@ -10,6 +10,7 @@ import typer.main
 from forecast.cli.app import GROUPS, app, application
 
 WHOLE = typer.main.get_command(app)
+PLAIN = (str, int, float, list, tuple, type(None))
 NAMES = sorted(getattr(WHOLE, "commands", {}))
 
 
@@ -30,7 +31,7 @@ def test_a_command_alone_is_the_one_among_all(name: str) -> None:
 
 def described(command: Any, *, parts: bool = True) -> dict[str, Any]:
     """Say what a command, and if ``parts`` each of its commands, does and takes."""
-    takes = [(row.name, row.opts, row.required, row.nargs, repr(row.type), row.help) for row in command.params]
+    takes = [{key: value for key, value in vars(row).items() if isinstance(value, PLAIN)} for row in command.params]
     found = {"help": command.help, "takes": takes}
     below = getattr(command, "commands", {}) if parts else {}
     return found | {name: described(one) for name, one in below.items()}
