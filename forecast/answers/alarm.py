@@ -168,7 +168,8 @@ def tail_of(before: Posterior, cells: Cells, rng: np.random.Generator) -> tuple[
         rng, chain, cells, blocks.draws.log_rate[futures], blocks.draws.log_lambda[futures], states
     )
     score = float(_scores(likelihoods(blocks, cells, cells.observed[None], start))[0])
-    others = _scores(likelihoods(blocks, cells, reports, start))
+    distinct, which = np.unique(reports, axis=0, return_inverse=True)  # in a few quiet weeks ten of a thousand
+    others = _scores(likelihoods(blocks, cells, distinct, start))[which]
     same = np.abs(others - score) <= SAME * max(1.0, abs(score))
     lower = np.where(same, 0.5, others < score)
     together, sizes = np.bincount(rows[futures], lower - lower.mean()), np.bincount(rows[futures])

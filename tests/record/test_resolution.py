@@ -496,11 +496,19 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_writes_nothing(world: World, name: str) -> None:
-    """Exit code 2, one message that says what to do, and not a row."""
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Give a project with two issues in which nothing is answered."""
+    world = World(tmp_path_factory.mktemp("untouched"))
     world.issue(AS_OF, FOUR)
     world.issue(later(27), FOUR)
+    return world
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_writes_nothing(untouched: World, name: str) -> None:
+    """Exit code 2, one message that says what to do, and not a row."""
+    world = untouched
     arguments, told = WRONG[name]
     before = world.written(), sorted(world.root.rglob("*.*g"))
     done = ask(world, *arguments)
