@@ -10,13 +10,14 @@ import datetime as dt
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.theory.spec import ModelSpec
     from forecast.theory.stages import Stage, Transition
@@ -131,16 +132,40 @@ def _move(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mappi
     return (1 - stay) * rates[b] / total
 
 
-def transition_matrix(spec: ModelSpec, p: Parameters, days: int) -> np.ndarray:
-    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins."""
+def transition_matrix(spec: ModelSpec, p: Parameters, days: int, held: Iterable[str] = ()) -> np.ndarray:
+    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins.
+
+    The stages ``held`` do not move. Worked out once for each model and draw, which nobody changes.
+    """
+    key = id(spec), id(p), days, frozenset(held)
+    if key not in _known:
+        if len(_known) > MOST_KNOWN:
+            _known.clear()
+        matrix = _transitions(spec, p, days, frozenset(held))
+        matrix.flags.writeable = False
+        _known[key] = spec, p, matrix  # as long as these two are kept, no other has their numbers
+    return _known[key][2]
+
+
+MOST_KNOWN = 5000
+_known: dict[tuple[int, int, int, frozenset[str]], tuple[ModelSpec, Parameters, np.ndarray]] = {}
+
+
+def _transitions(spec: ModelSpec, p: Parameters, days: int, held: frozenset[str]) -> np.ndarray:
     states = joint_states(spec)
+
+    @cache
+    def moves(stage: str, a: str, b: str, end: tuple[str, ...]) -> float:
+        if stage in held:
+            return float(a == b)
+        return _move(spec, p, stage, a, b, dict(zip(spec.stages, end, strict=True)), days / DAYS_A_YEAR)
+
     matrix = np.zeros((len(states), len(states)))
     for i, old in enumerate(states):
         for j, end in enumerate(states):
-            new = dict(zip(spec.stages, end, strict=True))
             probability = 1.0
             for stage, a, b in zip(spec.stages, old, end, strict=True):
-                probability *= _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
+                probability *= moves(stage, a, b, end)
             matrix[i, j] = probability
     return matrix
 
