@@ -212,6 +212,23 @@ def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
     return float(total + stats.halfnorm.logpdf(values["tau"], scale=spec.priors.departure.scale))
 
 
+def _indicators(spec: ModelSpec) -> list[tuple[str, int, str, dict[str, bool]]]:
+    """Name, number of its class, grade, and which phases of its stage it points to: found once for each model."""
+    if id(spec) not in _named:
+        if len(_named) > MOST_KNOWN:
+            _named.clear()
+        classes = list(spec.priors.classes)
+        _named[id(spec)] = spec, [
+            (name, classes.index(row.class_), row.grade,
+             {s: among(spec, row.stage, s, row.points_to) for s in phases(spec.stages[row.stage])})
+            for name, row in spec.indicators.items()
+        ]  # fmt: skip
+    return _named[id(spec)][1]
+
+
+_named: dict[int, tuple[ModelSpec, list[tuple[str, int, str, dict[str, bool]]]]] = {}
+
+
 def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
     """Turn parameters on their own scale, laid out as for `log_prior`, into one draw by name."""
     moves = [(name, move.from_, move.to) for name, stage in spec.stages.items() for move in stage.transitions]
@@ -227,13 +244,12 @@ def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
         reached += 2 * (median - below) * float(values["increment"][k])
         gamma[grade], below = reached, median
     log_lambda = {}
-    for i, (name, indicator) in enumerate(spec.indicators.items()):
-        c = list(spec.priors.classes).index(indicator.class_)
+    for i, (name, c, grade, pointed) in enumerate(_indicators(spec)):
         alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
-        beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
+        beta = gamma[grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
         beta *= float(values.get("kappa", 1.0))
-        for s in phases(spec.stages[indicator.stage]):
-            log_lambda[name, s] = alpha + (beta if among(spec, indicator.stage, s, indicator.points_to) else 0.0)
+        for s, yes in pointed.items():
+            log_lambda[name, s] = alpha + (beta if yes else 0.0)
     return Parameters(
         log_rate=dict(zip(moves, map(float, values["eta"]), strict=True)),
         log_times=dict(zip(effects, map(float, values["delta"]), strict=True)),
