@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 AS_OF = dt.date(2025, 3, 7)  # in the middle of a step
 DAYS_A_YEAR = 365.25
 WEEK = 7
-NEGLIGIBLE = 1e-8
+NEGLIGIBLE = 1e-8  # the chance of what was seen until a day: not followed from there
+UNHEARD_OF = 1e-11  # the chance of what was seen within a day: nothing more happens on it
 MOST = 7  # events of one day that the exact sum follows
 RULES = {
     "shots": '[{ stories = 1, of = ["shot"], within_weeks = 1 }]',
@@ -235,6 +236,8 @@ def happened(futures: Futures, following: Callable[[Seen, str], Seen], rates: di
         more: Futures = defaultdict(float)  # type: ignore[arg-type]
         for seen, weights in layer.items():
             total[seen] += weights
+            if weights.sum() < UNHEARD_OF:
+                continue
             for name, rate in rates.items():
                 more[following(seen, name)] += weights * (rate / k)[:, None, None]
         layer = more
