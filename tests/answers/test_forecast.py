@@ -11,12 +11,16 @@ from projects import AS_OF, MODEL, NOW, call, copied, fitted_once, issued_copy, 
 
 import forecast
 from forecast.answers.forecast import LiveForecast
+from forecast.answers.sensitivity import FEW, find_sensitivity
+from forecast.project.project import Project
 from forecast.quantities.forecast import Forecast
 
 if TYPE_CHECKING:
+    import datetime as dt
     from pathlib import Path
 
-    from forecast.project.project import Project
+    from forecast.answers.sensitivity import Sensitivity
+    from forecast.inference.model import Model
 
 DAY = ("--as-of", "2026-01-08")
 DRIVERS = ("drivers", "confrontation", "--weeks", "26", "--since", "2025-12-20", *DAY)
@@ -48,15 +52,43 @@ def project(root: Path) -> Project:
     return forecast.open(root)
 
 
+@pytest.fixture(scope="module")
+def updated() -> LiveForecast:
+    """Forecast once, from the fit that is there."""
+    return forecast.open(fitted_once()).update("russia_azerbaijan", as_of=AS_OF, now=NOW)
+
+
+@pytest.fixture
+def one_update(updated: LiveForecast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands that ask about the day find the forecast made: what is tried is how each question is answered."""
+
+    def update(_project: Project, model: Model, *, as_of: dt.date, **_: Any) -> LiveForecast:
+        assert (model.spec.name, as_of) == (updated.model, AS_OF)
+        return updated
+
+    monkeypatch.setattr(Project, "update", update)
+
+
+@pytest.fixture
+def few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read changed assumptions from a part of the draws, and drivers from few sets of events: the errors are larger."""
+
+    def few(*arguments: Any) -> Sensitivity:
+        return find_sensitivity(*arguments[:-1], FEW)
+
+    monkeypatch.setattr("forecast.answers.forecast.find_sensitivity", few)
+    monkeypatch.setattr("forecast.answers.drivers.EVALUATIONS", 64)
+
+
 @pytest.fixture
 def no_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every attempt to sample fail."""
     monkeypatch.setattr("forecast.inference.fitter.fit_model", lambda *_, **__: pytest.fail("a fit was made"))
 
 
-@pytest.mark.usefixtures("no_sampling")
+@pytest.mark.usefixtures("no_sampling", "one_update", "few_evaluations")
 @pytest.mark.parametrize("question", ASKED)
-def test_each_question_answers_in_words_and_in_json(question: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_question_answers_in_words_and_in_json(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences come first; JSON is strict, holds the same sentences, and is told apart by its format number."""
     asked = getattr(LiveForecast, question)
     answers: list[Any] = []
@@ -67,9 +99,9 @@ def test_each_question_answers_in_words_and_in_json(question: str, root: Path, m
         return answers[0]
 
     monkeypatch.setattr(LiveForecast, question, answer)  # words and JSON are of one answer, which takes long
-    words = call(*ASKED[question], cwd=root, columns=100)
+    words = call(*ASKED[question], cwd=fitted_once(), columns=100)
     assert (words.code, words.err) == (0, "")
-    content = strict_json(call(*ASKED[question], "--json", cwd=root).out)
+    content = strict_json(call(*ASKED[question], "--json", cwd=fitted_once()).out)
     assert content["format"] == 1
     told = " ".join(words.out.split())
     assert all(sentence in told for sentence in content["sentences"])
@@ -103,7 +135,7 @@ WRONG: dict[tuple[str, ...], str] = {
 }
 
 
-@pytest.mark.usefixtures("no_sampling")
+@pytest.mark.usefixtures("no_sampling", "one_update")
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
 def test_what_makes_no_sense_is_said_at_once(arguments: tuple[str, ...]) -> None:
     """One clear message, exit code 2, nothing on standard output."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LARGE = 6_000
 
 
+@cache
 def many(world: World, size: int, seed: int) -> Draws:
     """Draw from the prior of a small world."""
     rng = np.random.default_rng(seed)
@@ -38,6 +40,7 @@ def resampled(world: World, size: int, seed: int) -> Draws:
     return Draws(*(part[rows] for part in draws))
 
 
+@cache
 def pair(seed: int) -> tuple[World, Anchor, Anchor]:
     """Give a world with some of its prior draws, and some of its posterior's."""
     world = small_world(seed)

@@ -263,7 +263,7 @@ def _in_support(space: StateSpace, evidence: Evidence, report: np.ndarray) -> No
 def prior(model: pm.Model) -> xr.DataTree:
     """Draw from the prior and its predictions."""
     with model:
-        return pm.sample_prior_predictive(draws=40, random_seed=3)
+        return pm.sample_prior_predictive(draws=40, random_seed=3, compile_kwargs={"mode": "FAST_COMPILE"})
 
 
 def test_prior_predictions_have_the_right_support(compiled_world: World, prior: xr.DataTree) -> None:

@@ -71,7 +71,7 @@ def counted_world(seed: int) -> CountedWorld:
     return CountedWorld(world, space, tuple(counts), evidence, world.draws._replace(log_lambda=own))
 
 
-MOST = 200_000  # counts of a week
+NEVER = 1e-9  # chance of counts that are left out because they are larger than all others
 
 
 def count_table(found: CountedWorld, share: Sequence[float], row: Count, question: Question) -> np.ndarray:
@@ -85,7 +85,7 @@ def count_table(found: CountedWorld, share: Sequence[float], row: Count, questio
     joint_states = oracle.joint_states(spec)
     level = list(spec.stages).index(spec.channels[row.channel].stage)
     inside = np.array(oracle._meets(spec, spec.outcomes[question.outcome].states))
-    total = np.zeros((MOST, 2))
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
     for k, weight in enumerate(share):
         p = found.world.parameters[k]
         rate = dict(zip(found.space.emission_names, np.exp(found.draws.log_lambda[k]), strict=True))
@@ -102,9 +102,12 @@ def count_table(found: CountedWorld, share: Sequence[float], row: Count, questio
         means = np.array([row.exposure * rate[f"{row.channel}|{z[level]}"] for z in joint_states])
         both = now[:, None] * value
         for mean in np.unique(means):
-            total += weight * np.outer(
-                nbinom.pmf(np.arange(MOST), size, size / (size + mean)), both[means == mean].sum(axis=0)
-            )
+            chance = size, size / (size + mean)
+            chances = nbinom.pmf(np.arange(nbinom.isf(NEVER, *chance) + 1), *chance)
+            parts.append((chances, weight * both[means == mean].sum(axis=0)))
+    total = np.zeros((max(chances.size for chances, _ in parts), 2))
+    for chances, outcome in parts:
+        total[: chances.size] += np.outer(chances, outcome)
     return total
 
 

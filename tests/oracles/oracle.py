@@ -41,9 +41,7 @@ from oracle_cells import (
     likelihood,
 )
 from oracle_stages import (
-    DAYS_A_YEAR,
     Parameters,
-    _move,
     among,
     derived,
     elapsed_days,
@@ -148,6 +146,15 @@ def filtered(
     return result
 
 
+def _filtered_now(
+    spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
+) -> np.ndarray:
+    """Give the last of `filtered`: the states at ``as_of``."""
+    start, moves, emission = _chain(spec, p, rows, coverage, as_of, credibility)
+    paths, weights = _grown(start, moves, emission)
+    return _normalised(np.bincount(paths[:, -1], weights, minlength=start.size))
+
+
 def smoothed(
     spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility
 ) -> np.ndarray:
@@ -180,7 +187,7 @@ def forecast_at(
     states: States, weeks: int,
 ) -> float:  # fmt: skip
     """P(outcome ``weeks`` weeks after ``as_of``)."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility)
     inside = np.array(_meets(spec, states))
     paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
     return math.fsum(weights[inside[paths[:, -1]]])
@@ -191,7 +198,7 @@ def forecast_reached(
     states: States, weeks: int,
 ) -> tuple[float, float]:  # fmt: skip
     """Give (already, reached): P(in it now), and P(not in it now and in it at the end of some later step)."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility)
     inside = np.array(_meets(spec, states))
     paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
     reached = ~inside[paths[:, 0]] & inside[paths[:, 1:]].any(axis=1)
@@ -203,7 +210,7 @@ def forecast_given(
     outcome: States, condition: States, weeks: int, *, negated: bool = False,
 ) -> tuple[float, float]:  # fmt: skip
     """Give (P(outcome and condition), P(condition)) at the horizon; ``negated`` is for "given no condition"."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility)
     wanted, given = np.array(_meets(spec, outcome)), np.array(_meets(spec, condition)) != negated
     paths, weights = _future(spec, p, now, elapsed_days(spec, as_of), 7 * weeks)
     last = paths[:, -1]
@@ -215,7 +222,7 @@ def forecast_after(
     outcome: States, condition: States, weeks: int, longest: int,
 ) -> tuple[float, float]:  # fmt: skip
     """Give (P(condition begins within ``longest`` weeks, outcome ``weeks`` weeks later), P(it begins))."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility)
     return _after(spec, p, now, elapsed_days(spec, as_of), outcome, condition, weeks, longest)
 
 
@@ -232,12 +239,12 @@ def _after(
     pieces = horizon_steps(spec, elapsed, 7 * longest)
     numerator = denominator = 0.0
     for k in range(1, len(pieces) + 1):
-        paths, weights = _grown(now, [_held_matrix(spec, p, n, held) for n in pieces[:k]])
+        paths, weights = _grown(now, [transition_matrix(spec, p, n, held) for n in pieces[:k]])
         begins = given[paths[:, 1:]] & ~given[paths[:, :-1]]
         first = begins[:, -1] & ~begins[:, :-1].any(axis=1)
         begun = np.bincount(paths[first, -1], weights[first], minlength=now.size)
         later = horizon_steps(spec, elapsed + sum(pieces[:k]), 7 * weeks)
-        paths, weights = _grown(begun, [_held_matrix(spec, p, n, held) for n in later])
+        paths, weights = _grown(begun, [transition_matrix(spec, p, n, held) for n in later])
         numerator += float(weights[wanted[paths[:, -1]]].sum())
         denominator += float(begun.sum())
     return numerator, denominator
@@ -342,20 +349,6 @@ def _likely(spec: ModelSpec, p: Parameters, compiled: Sequence[Sequence[Cell]]) 
     return result
 
 
-def _held_matrix(spec: ModelSpec, p: Parameters, days: int, held: Iterable[str]) -> np.ndarray:
-    """Transition probabilities where the stages ``held`` do not move."""
-    names, states = list(spec.stages), joint_states(spec)
-    matrix = np.zeros((len(states), len(states)))
-    for i, old in enumerate(states):
-        for j, end in enumerate(states):
-            new = dict(zip(names, end, strict=True))
-            matrix[i, j] = math.prod(
-                float(a == b) if stage in held else _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
-                for stage, a, b in zip(names, old, end, strict=True)
-            )
-    return matrix
-
-
 def forecast_supposed(
     spec: ModelSpec, p: Parameters, rows: Rows, coverage: Rows, as_of: dt.date, credibility: Credibility,
     seen: Sequence[Row], unseen: Mapping[str, dt.date], date: dt.date,
@@ -394,12 +387,12 @@ def forecast_forced(
     forced: Mapping[str, str], on: dt.date, date: dt.date, *, hold: bool = False,
 ) -> Ahead:  # fmt: skip
     """Enumerate the paths to ``date`` if stages are ``forced`` into states at the end of a day, and perhaps held."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1]
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility)
     free = [dates for dates in ahead_dates(spec, as_of, [on, date]) if dates[-1] <= on]
     after = [dates for dates in ahead_dates(spec, as_of, [on, date]) if dates[-1] > on]
     moves = [transition_matrix(spec, p, len(dates)) for dates in free]
     moves += [_forcing(spec, forced)]
-    moves += [_held_matrix(spec, p, len(dates), forced if hold else ()) for dates in after]
+    moves += [transition_matrix(spec, p, len(dates), forced if hold else ()) for dates in after]
     value = log_likelihood(spec, p, rows, coverage, as_of, credibility)
     return Ahead(spec, value, *_grown(now, moves))
 
@@ -409,6 +402,6 @@ def forecast_forced_after(
     forced: Mapping[str, str], outcome: States, condition: States, weeks: int, longest: int, *, hold: bool = False,
 ) -> tuple[float, float]:  # fmt: skip
     """Give what `forecast_after` does if stages are ``forced`` at ``as_of``; being forced is no beginning."""
-    now = filtered(spec, p, rows, coverage, as_of, credibility)[-1] @ _forcing(spec, forced)
+    now = _filtered_now(spec, p, rows, coverage, as_of, credibility) @ _forcing(spec, forced)
     held = tuple(forced) if hold else ()
     return _after(spec, p, now, elapsed_days(spec, as_of), outcome, condition, weeks, longest, held)

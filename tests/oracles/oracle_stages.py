@@ -10,13 +10,14 @@ import datetime as dt
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from forecast.theory.spec import ModelSpec
     from forecast.theory.stages import Stage, Transition
@@ -131,16 +132,40 @@ def _move(spec: ModelSpec, p: Parameters, stage: str, a: str, b: str, new: Mappi
     return (1 - stay) * rates[b] / total
 
 
-def transition_matrix(spec: ModelSpec, p: Parameters, days: int) -> np.ndarray:
-    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins."""
+def transition_matrix(spec: ModelSpec, p: Parameters, days: int, held: Iterable[str] = ()) -> np.ndarray:
+    """Transition probabilities (K, K) over a step of ``days`` days; rows are where it begins.
+
+    The stages ``held`` do not move. Worked out once for each model and draw, which nobody changes.
+    """
+    key = id(spec), id(p), days, frozenset(held)
+    if key not in _known:
+        if len(_known) > MOST_KNOWN:
+            _known.clear()
+        matrix = _transitions(spec, p, days, frozenset(held))
+        matrix.flags.writeable = False
+        _known[key] = spec, p, matrix  # as long as these two are kept, no other has their numbers
+    return _known[key][2]
+
+
+MOST_KNOWN = 5000
+_known: dict[tuple[int, int, int, frozenset[str]], tuple[ModelSpec, Parameters, np.ndarray]] = {}
+
+
+def _transitions(spec: ModelSpec, p: Parameters, days: int, held: frozenset[str]) -> np.ndarray:
     states = joint_states(spec)
+
+    @cache
+    def moves(stage: str, a: str, b: str, end: tuple[str, ...]) -> float:
+        if stage in held:
+            return float(a == b)
+        return _move(spec, p, stage, a, b, dict(zip(spec.stages, end, strict=True)), days / DAYS_A_YEAR)
+
     matrix = np.zeros((len(states), len(states)))
     for i, old in enumerate(states):
         for j, end in enumerate(states):
-            new = dict(zip(spec.stages, end, strict=True))
             probability = 1.0
             for stage, a, b in zip(spec.stages, old, end, strict=True):
-                probability *= _move(spec, p, stage, a, b, new, days / DAYS_A_YEAR)
+                probability *= moves(stage, a, b, end)
             matrix[i, j] = probability
     return matrix
 
@@ -187,6 +212,23 @@ def log_prior(spec: ModelSpec, values: Mapping[str, Any]) -> float:
     return float(total + stats.halfnorm.logpdf(values["tau"], scale=spec.priors.departure.scale))
 
 
+def _indicators(spec: ModelSpec) -> list[tuple[str, int, str, dict[str, bool]]]:
+    """Name, number of its class, grade, and which phases of its stage it points to: found once for each model."""
+    if id(spec) not in _named:
+        if len(_named) > MOST_KNOWN:
+            _named.clear()
+        classes = list(spec.priors.classes)
+        _named[id(spec)] = spec, [
+            (name, classes.index(row.class_), row.grade,
+             {s: among(spec, row.stage, s, row.points_to) for s in phases(spec.stages[row.stage])})
+            for name, row in spec.indicators.items()
+        ]  # fmt: skip
+    return _named[id(spec)][1]
+
+
+_named: dict[int, tuple[ModelSpec, list[tuple[str, int, str, dict[str, bool]]]]] = {}
+
+
 def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
     """Turn parameters on their own scale, laid out as for `log_prior`, into one draw by name."""
     moves = [(name, move.from_, move.to) for name, stage in spec.stages.items() for move in stage.transitions]
@@ -202,13 +244,12 @@ def derived(spec: ModelSpec, values: Mapping[str, Any]) -> Parameters:
         reached += 2 * (median - below) * float(values["increment"][k])
         gamma[grade], below = reached, median
     log_lambda = {}
-    for i, (name, indicator) in enumerate(spec.indicators.items()):
-        c = list(spec.priors.classes).index(indicator.class_)
+    for i, (name, c, grade, pointed) in enumerate(_indicators(spec)):
         alpha = float(values["mu"][c]) + math.exp(float(values["log_sigma"][c])) * float(values["z"][i])
-        beta = gamma[indicator.grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
+        beta = gamma[grade] * math.exp(float(values["tau"]) * float(values["zeta"][i]))
         beta *= float(values.get("kappa", 1.0))
-        for s in phases(spec.stages[indicator.stage]):
-            log_lambda[name, s] = alpha + (beta if among(spec, indicator.stage, s, indicator.points_to) else 0.0)
+        for s, yes in pointed.items():
+            log_lambda[name, s] = alpha + (beta if yes else 0.0)
     return Parameters(
         log_rate=dict(zip(moves, map(float, values["eta"]), strict=True)),
         log_times=dict(zip(effects, map(float, values["delta"]), strict=True)),

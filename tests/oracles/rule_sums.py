@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from forecast.ledger.rows import Observation
 from forecast.theory.statespace import StateSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from forecast.answers.rule_probability import RuleProbability
     from forecast.ledger.rows import Entry
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 AS_OF = dt.date(2025, 3, 7)  # in the middle of a step
 DAYS_A_YEAR = 365.25
 WEEK = 7
-NEGLIGIBLE = 1e-8
+NEGLIGIBLE = 1e-8  # the chance of what was seen until a day: not followed from there
+UNHEARD_OF = 1e-11  # the chance of what was seen within a day: nothing more happens on it
 MOST = 7  # events of one day that the exact sum follows
 RULES = {
     "shots": '[{ stories = 1, of = ["shot"], within_weeks = 1 }]',
@@ -97,14 +99,14 @@ def silent(p: oracle.Parameters) -> oracle.Parameters:
     return replace(p, log_lambda=dict.fromkeys(p.log_lambda, -40.0))
 
 
-class Now(NamedTuple):
-    """Where a future stands: joint state, one-offs that are closed, ages of stories, ever met, outcome ever held."""
+class Seen(NamedTuple):
+    """What was seen in some futures: one-offs that are closed, and ages of stories."""
 
-    joint: int
     closed: frozenset[str]
     ages: tuple[tuple[int, ...], ...]  # for each of `sides` the latest stories, newest first, in days
-    ever: bool
-    held: bool
+
+
+type Futures = dict[Seen, np.ndarray]  # probabilities by joint state, whether ever met, whether the outcome ever held
 
 
 class Exact(NamedTuple):
@@ -156,53 +158,49 @@ def exact_parts(  # noqa: PLR0913, PLR0917 - what a future depends on
     for name in named:  # grows on the way
         reset = spec.indicators[name].reset_by
         named += [reset] if reset and reset not in named else []
+    rates = {
+        name: np.array([
+            math.exp(p.log_lambda[name, here[spec.indicators[name].stage]]) / DAYS_A_YEAR
+            for here in (dict(zip(spec.stages, state, strict=True)) for state in states)
+        ])
+        for name in named
+    }  # fmt: skip
     ages = tuple(
         tuple(sorted(age for name in side.names for age in past.get(name, []))[: side.most]) for side in counted
     )
     if not recorded and any(rule.observable for rule in clauses):
         ages = tuple(() for _ in counted)
-    futures = {
-        Now(z, frozenset(closed), ages, ever=False, held=False): float(weight) for z, weight in enumerate(now) if weight
-    }
+    begun = np.zeros((len(states), 2, 2))
+    begun[:, 0, 0] = now
+    futures = {Seen(frozenset(closed), ages): begun}
+    within = np.array([inside(state, spec, outcome) for state in states])
+    record = np.array([on_record(state, spec, outcome) for state in states])
+    following = cache(lambda seen, name: after(seen, name, spec, counted))
+    enough = cache(lambda seen: holds(seen, spec, outcome))
     answers = {}
     for day in range(1, WEEK * (lead + max(spec.model.horizons_weeks)) + 1):
         if (day - 1) % spec.model.step_days == 0:
-            futures = moved(futures, move)
+            futures = {seen: np.tensordot(move.T, weights, 1) for seen, weights in futures.items()}
         if day == WEEK * lead + 1:
-            futures = asked_anew(futures)
+            futures = {seen: asked_anew(weights) for seen, weights in futures.items()}
         futures = aged(futures, [side.days for side in counted])
-        rates = [
-            {name: math.exp(p.log_lambda[name, here[spec.indicators[name].stage]]) / DAYS_A_YEAR for name in named}
-            for here in (dict(zip(spec.stages, state, strict=True)) for state in states)
-        ]
-        futures = judged(happened(futures, spec, outcome, rates), spec, outcome, states)
+        futures = judged(happened(futures, following, rates), enough, record, within)
         week, over = divmod(day - WEEK * lead, WEEK)
         if not over and week in spec.model.horizons_weeks:
-            assert sum(futures.values()) == pytest.approx(1, abs=1e-4)
-            at = [
-                (w, holds(one, spec, outcome, states), inside(states[one.joint], spec, outcome))
-                for one, w in futures.items()
-            ]
-            answers["by", week] = _summed((w, one.ever, one.held) for one, w in futures.items())
-            answers["at", week] = _summed(at)
+            total = sum(futures.values())
+            assert total.sum() == pytest.approx(1, abs=1e-4)
+            answers["by", week] = Exact(total[:, 1].sum(), total[:, :, 1].sum(), total[:, 1, 1].sum())
+            met = sum(weights.sum(axis=(1, 2)) * record for seen, weights in futures.items() if enough(seen))
+            held = total.sum(axis=(1, 2))[within]
+            answers["at", week] = Exact(np.sum(met), held.sum(), np.sum(met * within))
     return answers
 
 
-def asked_anew(futures: dict[Now, float]) -> dict[Now, float]:
+def asked_anew(weights: np.ndarray) -> np.ndarray:
     """Forget what was ever so: the window of a question begins."""
-    found: dict[Now, float] = defaultdict(float)
-    for one, weight in futures.items():
-        found[one._replace(ever=False, held=False)] += weight
+    found = np.zeros_like(weights)
+    found[:, 0, 0] = weights.sum(axis=(1, 2))
     return found
-
-
-def _summed(parts: Iterable[tuple[float, bool, bool]]) -> Exact:
-    parts = list(parts)
-    return Exact(
-        sum(w for w, met, _ in parts if met),
-        sum(w for w, _, held in parts if held),
-        sum(w for w, met, held in parts if met and held),
-    )
 
 
 def inside(state: tuple[str, ...], spec: ModelSpec, outcome: str) -> bool:
@@ -218,74 +216,71 @@ def on_record(state: tuple[str, ...], spec: ModelSpec, outcome: str) -> bool:
     return all(here[stage] in spec.stages[stage].observable for stage in named)
 
 
-def moved(futures: dict[Now, float], move: np.ndarray) -> dict[Now, float]:
-    """Take a step of the chain."""
-    found: dict[Now, float] = defaultdict(float)
-    for one, weight in futures.items():
-        for z, share in enumerate(move[one.joint]):
-            found[one._replace(joint=z)] += weight * share
-    return found
-
-
-def aged(futures: dict[Now, float], windows: list[int]) -> dict[Now, float]:
+def aged(futures: Futures, windows: list[int]) -> Futures:
     """Let a day pass; stories too old for their clause are forgotten, and what is all but impossible is left out."""
-    found: dict[Now, float] = defaultdict(float)
-    for one, weight in futures.items():
-        if weight > NEGLIGIBLE:
-            ages = zip(one.ages, windows, strict=True)
+    found: Futures = defaultdict(float)  # type: ignore[arg-type]
+    for seen, weights in futures.items():
+        if weights.sum() > NEGLIGIBLE:
+            ages = zip(seen.ages, windows, strict=True)
             young = tuple(tuple(age + 1 for age in part if age + 1 < window) for part, window in ages)
-            found[one._replace(ages=young)] += weight
+            found[seen._replace(ages=young)] += weights
     return found
 
 
-def happened(
-    futures: dict[Now, float], spec: ModelSpec, outcome: str, rates: list[dict[str, float]]
-) -> dict[Now, float]:
+def happened(futures: Futures, following: Callable[[Seen, str], Seen], rates: dict[str, np.ndarray]) -> Futures:
     """Let the events of a day happen: e^−μ μ^k / k! of k, each of a kind in proportion to its rate."""
-    total: dict[Now, float] = defaultdict(float)
-    layer = {one: weight * math.exp(-sum(rates[one.joint].values())) for one, weight in futures.items()}
+    total: Futures = defaultdict(float)  # type: ignore[arg-type]
+    none = np.exp(-sum(rates.values()))[:, None, None]
+    layer = {seen: weights * none for seen, weights in futures.items()}
     for k in range(1, MOST + 1):
-        following: dict[Now, float] = defaultdict(float)
-        for one, weight in layer.items():
-            total[one] += weight
-            for name, rate in rates[one.joint].items():
-                following[after(one, name, spec, outcome)] += weight * rate / k
-        layer = following
+        more: Futures = defaultdict(float)  # type: ignore[arg-type]
+        for seen, weights in layer.items():
+            total[seen] += weights
+            if weights.sum() < UNHEARD_OF:
+                continue
+            for name, rate in rates.items():
+                more[following(seen, name)] += weights * (rate / k)[:, None, None]
+        layer = more
     return total
 
 
-def after(one: Now, name: str, spec: ModelSpec, outcome: str) -> Now:
+def after(seen: Seen, name: str, spec: ModelSpec, counted: list[Side]) -> Seen:
     """See one indicator."""
-    if name in one.closed:
-        return one
-    closed = {other for other in one.closed if spec.indicators[other].reset_by != name}
+    if name in seen.closed:
+        return seen
+    closed = {other for other in seen.closed if spec.indicators[other].reset_by != name}
     if not spec.indicators[name].repeats:
         closed.add(name)
     ages = tuple(
-        (0, *part)[: side.most] if name in side.names else part
-        for side, part in zip(sides(spec, outcome), one.ages, strict=True)
+        (0, *part)[: side.most] if name in side.names else part for side, part in zip(counted, seen.ages, strict=True)
     )
-    return one._replace(closed=frozenset(closed), ages=ages)
+    return Seen(frozenset(closed), ages)
 
 
-def holds(one: Now, spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> bool:
-    """Read the rule at the end of a day."""
-    counts = iter([len(part) for part in one.ages])
+def holds(seen: Seen, spec: ModelSpec, outcome: str) -> bool:
+    """Read the rule at the end of a day that is on record as it asks for."""
+    counts = iter([len(part) for part in seen.ages])
     for rule in spec.outcomes[outcome].resolves:
         count = next(counts)
         other = next(counts) if rule.no_fewer_than else 0
         if not rule.observable and (count < rule.stories or count < other):
             return False
-    return on_record(states[one.joint], spec, outcome)
+    return True
 
 
-def judged(futures: dict[Now, float], spec: ModelSpec, outcome: str, states: list[tuple[str, ...]]) -> dict[Now, float]:
+def judged(futures: Futures, enough: Callable[[Seen], bool], record: np.ndarray, within: np.ndarray) -> Futures:
     """Note the end of the day; without the record that a rule asks for, what was told is forgotten."""
-    found: dict[Now, float] = defaultdict(float)
-    for one, weight in futures.items():
-        ages = one.ages if on_record(states[one.joint], spec, outcome) else tuple(() for _ in one.ages)
-        held = one.held or inside(states[one.joint], spec, outcome)
-        found[one._replace(ages=ages, ever=one.ever or holds(one, spec, outcome, states), held=held)] += weight
+    found: Futures = defaultdict(float)  # type: ignore[arg-type]
+    for seen, weights in futures.items():
+        noted = weights.copy()
+        noted[within, :, 1] += noted[within, :, 0]
+        noted[within, :, 0] = 0
+        if enough(seen):
+            noted[record, 1] += noted[record, 0]
+            noted[record, 0] = 0
+        found[seen] += noted * record[:, None, None]
+        if not record.all():
+            found[seen._replace(ages=tuple(() for _ in seen.ages))] += noted * ~record[:, None, None]
     return found
 
 

@@ -372,33 +372,36 @@ def compile_rows(space: StateSpace, entries: Iterable[Entry], as_of: dt.date) ->
 def draws_of(space: StateSpace, parameters: Sequence[Parameters]) -> Draws:
     """Lay draws by name out on the engine's axes, going by the names of the axes alone; channels stand at one."""
     told, rest = np.split(np.array(space.emission_names), [space.emission_indicator.size])
+    rates = [_terms(space, name) for name in space.rate_names]
+    emissions = [tuple(name.split("|")) for name in told.tolist()]
+    starts = _split(space.stage_phases)
     return Draws(
-        np.array([[_log_rate(space, p, name) for name in space.rate_names] for p in parameters]),
-        np.array(
-            [[*(p.log_lambda[tuple(name.split("|"))] for name in told), *(0.0 for _ in rest)] for p in parameters]
-        ),
-        np.array([[p.start[stage][s] for stage, s in _split(space.stage_phases)] for p in parameters]),
-    )
+        np.array([[p.log_rate[move] + sum(p.log_times[key] for key in effects) for move, effects in rates]
+                  for p in parameters]),
+        np.array([[*(p.log_lambda[key] for key in emissions), *(0.0 for _ in rest)] for p in parameters]),
+        np.array([[p.start[stage][s] for stage, s in starts] for p in parameters]),
+    )  # fmt: skip
 
 
 def _split(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name.partition(".")[0], name.partition(".")[2]) for name in names]
 
 
-def _log_rate(space: StateSpace, p: Parameters, name: str) -> float:
+def _terms(space: StateSpace, name: str) -> tuple[tuple[str, str, str], list[tuple[str, str]]]:
+    """Name the transition of a rate, and the effects that are at work in its context."""
     move, _, context = name.partition("|")
     stage, _, edge = move.partition(".")
     a, _, b = edge.partition(">")
     here = dict(zip(space.stages, context.split(","), strict=False)) if context else {}
     effects = space.spec.stages[stage].effects.items()
     move = next(move for move in space.spec.stages[stage].transitions if _leads(space.spec, stage, move, a, b))
-    return p.log_rate[stage, move.from_, move.to] + sum(
-        p.log_times[stage, label]
+    return (stage, move.from_, move.to), [
+        (stage, label)
         for label, effect in effects
         if among(space.spec, stage, a, [effect.from_])
         and among(space.spec, stage, b, [effect.to])
         and all(among(space.spec, up, here[up], states) for up, states in effect.when.items())
-    )
+    ]
 
 
 @cache

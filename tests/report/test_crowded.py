@@ -13,7 +13,8 @@ import pytest
 
 from forecast.report.chart_marks import dates_axis, shortened, told_apart, upper_end
 from forecast.report.page import render_files
-from forecast.report.sections.all_sections import all_charts
+from forecast.report.sections.cascade import cascade_chart
+from forecast.report.sections.history import known_chart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ def test_the_axis_of_small_numbers_fits_them_and_says_so(data: dict[str, Any]) -
     assert most <= end < 2.5 * most
     assert ticks[0] == 0
     assert ticks[-1] == end
-    assert all_charts(data)["known"].takeaway.endswith(f" The axis ends at {end:.0%}.")
+    assert known_chart(data).takeaway.endswith(f" The axis ends at {end:.0%}.")
     assert [upper_end(most)[0] for most in (0.0, 0.03, 0.1, 0.61, 1.0)] == [0.02, 0.05, 0.1, 1, 1]
 
 
@@ -120,7 +121,7 @@ def test_no_two_dates_of_an_axis_read_alike(data: dict[str, Any], days: int) -> 
     for k, week in enumerate(told["known"]):
         week["date"] = (first + dt.timedelta(days=round(days * k / (count - 1)))).isoformat()
     told["events"] = []
-    said = re.findall(r">((?:\d{1,2} )?(?:[A-Z][a-z]{2} )?20\d\d)<", all_charts(told)["known"].svg())
+    said = re.findall(r">((?:\d{1,2} )?(?:[A-Z][a-z]{2} )?20\d\d)<", known_chart(told).svg())
     assert 2 <= len(said) <= 8
     assert len(set(said)) == len(said)
     assert dates_axis("2025-09-06", told["known"][-1]["date"]).title is None
@@ -149,7 +150,7 @@ def test_a_thin_band_of_the_sentence_has_its_number(data: dict[str, Any]) -> Non
     links = [row for row in part["links"] if row["to"] == key]
     for k, row in enumerate(links):
         row |= {"probability": 0.004 + 0.001 * k, "given": 0.011 + 0.01 * k}
-    svg = all_charts(told)["cascade"].svg()
+    svg = cascade_chart(told).svg()
     assert len(links) > 1
     assert all(f">{k + 1}%<" in svg for k in range(len(links)))
 

@@ -174,8 +174,9 @@ def test_rules_stand_beside_the_states(report: dict[str, Any]) -> None:
             )
 
 
-def test_rules_can_be_asked_of_a_forecast_that_was_just_made() -> None:
+def test_rules_can_be_asked_of_a_forecast_that_was_just_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same each time, with the forecast's own trust."""
+    monkeypatch.setattr("forecast.answers.rule_probability.PATHS", 4000)  # one from each draw
     result = forecast.open(fitted_once()).update(as_of=AS_OF, now=NOW)
     rules = result.rules()
     assert rules == result.rules()

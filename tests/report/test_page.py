@@ -331,6 +331,7 @@ def test_the_page_is_one_small_file(issue: Path) -> None:
     assert json.loads((issue / "forecast.json").read_text(encoding="utf-8")) == _data()
 
 
+@pytest.mark.usefixtures("drawn_anew")
 def test_the_same_data_give_the_same_bytes(issue: Path) -> None:
     """Rendering again changes nothing, and is quick."""
     begun = time.perf_counter()
@@ -384,6 +385,10 @@ def test_a_part_that_another_version_archived_otherwise_is_left_out_and_named(
         assert "Headline" in text
         assert not heading or heading not in text
     assert json.loads(files["forecast.json"]) == data
+
+
+def test_data_of_this_version_are_read_as_they_are() -> None:
+    """Nothing of them is left out."""
     assert readable(_data()) == _data()
 
 

@@ -47,8 +47,9 @@ def compiled() -> Model:
     return Model(study_spec())
 
 
-def test_a_world_is_placed_whole_and_again_the_same() -> None:
+def test_a_world_is_placed_whole_and_again_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """One world gives a place for every parameter and forecast, the same each time; another world gives others."""
+    monkeypatch.setattr(calibrate, "WEEKS", 13)  # instead of a year: fits are quick
     one, again, other = (sbc_world(compiled(), SHORT, 1, world) for world in (4, 4, 5))
     names = one["name"].tolist()
     assert len(set(names)) == len(names) == 38 + 12 + 1 + 2 * 7 + 3 + 1
@@ -80,6 +81,7 @@ def test_outcomes_are_read_off_the_path(spec: ModelSpec) -> None:
 def test_a_year_of_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weekly forecasts are published with intervals; the true probabilities are those of the parameters."""
     monkeypatch.setattr(calibrate, "WEEKS", 2)  # so few that draws of the prior reach them on every machine
+    monkeypatch.setattr("forecast.inference.model.INFORMED_DRAWS", 2000)  # a quarter of the usual ones
     found = calibration_world(compiled(), SHORT, 1, 0)
     assert found["said"].shape == (2, found["name"].size) == (2, 18)
     assert np.isfinite(found["said"]).all()
