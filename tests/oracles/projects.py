@@ -17,15 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
+import typer.main
 from filelock import FileLock
 
 import forecast
 from forecast.cli import main
+from forecast.inference.model import Model
+from forecast.inference.settings import Settings
 from forecast.project.starter import init
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from forecast.evidence.compilation import Evidence
+    from forecast.inference.sampler import Sampler
     from forecast.ledger.issued import Issued
 
 AS_OF = dt.date(2026, 1, 8)
@@ -37,6 +42,10 @@ RUN = ("run", "--as-of", "2026-01-08", *SHORT)
 MODEL = "models/russia_azerbaijan.toml"
 REPORT = "reports/russia_azerbaijan/2026-01-08"
 SHARED = "FORECAST_TESTS_SHARED"  # a variable: the folder that all processes of one run share
+MAKING = "import pathlib, projects; projects.make(pathlib.Path(sys.argv[1]))"
+
+_get_command, _sampler = typer.main.get_command, Model.sampler
+_compiled: dict[str, Sampler] = {}
 
 
 class Done(NamedTuple):
@@ -76,11 +85,31 @@ def call(*arguments: str, cwd: Path, columns: int | None = None) -> Done:
         out = stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         err = stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         stack.enter_context(mock.patch.object(sys, "argv", ["forecast", *arguments]))
+        stack.enter_context(mock.patch.object(typer.main, "get_command", _commands))
+        stack.enter_context(compiled_once())
         try:
             main()
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+@functools.cache
+def _commands(app: typer.Typer) -> Any:
+    """Build the commands once; it takes longer than most of them."""
+    return _get_command(app)
+
+
+@contextlib.contextmanager
+def compiled_once() -> Generator[None]:
+    """Let all projects of this process share what is compiled of one version of a model."""
+
+    def sampler(model: Model, evidence: Evidence) -> Sampler:
+        model._sampler = model._sampler or _compiled.get(model.spec.hash)
+        return _compiled.setdefault(model.spec.hash, _sampler(model, evidence))
+
+    with mock.patch.object(Model, "sampler", sampler):
+        yield
 
 
 def strict_json(text: str) -> Any:
@@ -131,42 +160,50 @@ def copied(root: Path, folder: Path) -> Path:
     return Path(shutil.copytree(root, folder, copy_function=copy, dirs_exist_ok=True))
 
 
-def with_prior(root: Path) -> Path:
-    """Put the draws of the prior into a new project, where drawing them would take most of a first run."""
+def make(folder: Path) -> None:
+    """Make a project with a good fit, and one with a short fit and an issue; for a process of its own.
+
+    The fit is half as long as the usual one, and passes its checks; of prior × history a quarter of the usual draws is
+    kept. Where the issue is made, draws of the prior are there, as drawing them would take most of a first run.
+    """
+    settings = functools.partial(Settings, tune=500, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")
-    (root / fits).mkdir(parents=True, exist_ok=True)
-    for path in (fitted_once() / fits).glob("prior-*"):
-        os.link(path, root / fits / path.name)
-    return root
+    with compiled_once():
+        with mock.patch("forecast.inference.Settings", settings), mock.patch(f"{Model.__module__}.INFORMED_DRAWS", 2000):
+            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=Settings(tune=300, chains=2))
+        init(folder / "project")
+        (folder / "project" / fits).mkdir(parents=True)
+        for path in (folder / "fresh" / fits).glob("prior-*"):
+            os.link(path, folder / "project" / fits / path.name)
+        os.chdir(folder / "project")
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
+        sys.argv = ["forecast", *RUN]
+        main()
 
 
-def _issue(folder: Path) -> None:
-    init(folder / "project")
-    with_prior(folder / "project")
-    done = process(*RUN, cwd=folder / "project")
-    assert done.code == 0, done.err
-    (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
+@functools.cache
+def _made() -> Path:
+    def made(folder: Path) -> None:
+        from forking import run_forked  # noqa: PLC0415 - it imports this
+
+        program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{MAKING}"
+        done = run_forked([sys.executable, "-c", program, str(folder)], cwd=folder, env=environment())
+        assert done.returncode == 0, (done.stderr, (folder / "err").exists() and (folder / "err").read_text())
+
+    return made_once("made", made)
 
 
 @functools.cache
 def issued_once() -> tuple[Path, Done]:
-    """Make the project, as an analyst would, and give it with what its run printed; nobody may change it."""
-    folder = made_once("issued", _issue)
-    return folder / "project", Done(*json.loads((folder / "done.json").read_text(encoding="utf-8")))
+    """Give a project as an analyst would make it, with what its run printed; nobody may change it."""
+    out, err = ((_made() / name).read_text(encoding="utf-8") for name in ("out", "err"))
+    return _made() / "project", Done(0, out, err)
 
 
-@functools.cache
 def fitted_once() -> Path:
-    """Make one project with one good fit, for all tests; it is never changed.
-
-    Half of the usual draws do not pass the checks. Of prior × history a quarter of the usual ones is kept.
-    """
-
-    def fit(folder: Path) -> None:
-        with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
-            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)
-
-    return made_once("fitted", fit) / "fresh"
+    """Give a project with a good fit, for all tests; it is never changed."""
+    return _made() / "fresh"
 
 
 def issued_copy(folder: Path) -> Path:
