@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from projects import compiled_once
 from year import issued_tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 
 HOLDER = """
@@ -21,6 +22,13 @@ with forecast.open(sys.argv[1]).locked():
     print("held", flush=True)
     time.sleep(300)
 """
+
+
+@pytest.fixture(autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Compile each version of a model once for all these tests."""
+    with compiled_once():
+        yield
 
 
 @pytest.fixture

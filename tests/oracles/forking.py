@@ -1,7 +1,7 @@
 """Programs run each in a process of its own, forked from one that has the packages loaded.
 
 Importing them takes most of the time of a short command. One server does it for all processes of a run of the tests;
-it ends when the folder that they share is gone.
+it ends with the run, or when the folder that they share is gone.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SERVER = """
-import gc, importlib, json, os, pkgutil, select, socket, sys, threading, traceback
-import forecast, sqlalchemy.dialects.sqlite
+import functools, gc, importlib, json, os, pkgutil, select, socket, sys, threading, traceback
+import forecast, sqlalchemy.dialects.sqlite, typer.main
 
 for module in pkgutil.walk_packages(forecast.__path__, "forecast."):
     importlib.import_module(module.name)
+typer.main.get_command = functools.cache(typer.main.get_command)
+typer.main.get_command(forecast.cli.app.app)
+prepared = {""}
 
 def become(asked, streams):
     for number, stream in enumerate(streams):
@@ -69,16 +72,30 @@ def start(asked, told, streams):
     os.write(told, b"%d " % os.waitstatus_to_exitcode(os.waitpid(command, 0)[1]))
     os._exit(0)
 
-place = sys.argv[1]
+def needed():
+    try:
+        os.kill(session, 0)
+    except ProcessLookupError:
+        return False
+    return os.path.exists(place)
+
+place, session = sys.argv[1], int(sys.argv[2])
 asking = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 asking.bind(place + ".new")
 gc.collect()
 gc.freeze()
 os.rename(place + ".new", place)
-while os.path.exists(place):
+while needed():
     if select.select([asking], [], [], 1)[0]:
-        message, (told, *streams), _, _ = socket.recv_fds(asking, 1 << 20, 4)
-        start(json.loads(message), told, streams)
+        _, (told, *streams, request), _, _ = socket.recv_fds(asking, 16, 5)
+        with open(request, encoding="utf-8") as file:
+            asked = json.load(file)
+        if asked["first"] not in prepared:
+            prepared.add(asked["first"])
+            exec(compile(asked["first"], "<string>", "exec"), {"__name__": "first"})
+            gc.collect()
+            gc.freeze()
+        start(asked, told, streams)
         for part in (told, *streams):
             os.close(part)
     while True:
@@ -88,6 +105,8 @@ while os.path.exists(place):
         except ChildProcessError:
             break
 """
+
+SESSION = "FORECAST_TESTS_SESSION"  # a variable: the number of the process that began the run of the tests
 
 
 class Forked:
@@ -116,7 +135,7 @@ class Forked:
     def wait(self, timeout: float) -> int:
         """Wait for the end; `subprocess.TimeoutExpired` if it takes longer."""
         if (code := self._ended(timeout)) is None:
-            raise subprocess.TimeoutExpired("a forked program", timeout)
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return code
 
     def _ended(self, timeout: float) -> int | None:
@@ -125,7 +144,7 @@ class Forked:
             if not select.select([self._told], [], [], max(0.0, until - time.monotonic()))[0]:
                 return None
             self._read()
-            if self._words.count(b" ") == 2:  # noqa: PLR2004 - number and code, each with a blank
+            if self._words.count(b" ") == 2:
                 self.returncode = int(self._words.split()[1])
                 self._told.close()
         return self.returncode
@@ -149,7 +168,7 @@ def _server() -> str:
             variables = environment(OPENBLAS_NUM_THREADS="1")  # a process with threads cannot be forked
             with Path(f"{place}.log").open("wb") as log:
                 server = subprocess.Popen(
-                    [sys.executable, "-c", SERVER, str(place)],
+                    [sys.executable, "-c", SERVER, str(place), os.environ.get(SESSION, str(os.getpid()))],
                     env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
             while not place.exists():
@@ -162,19 +181,27 @@ def _server() -> str:
 
 def forked(  # noqa: PLR0913 - as `subprocess.Popen` has it
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: int | None = None, stdout: int | None = None,
-    stderr: int | None = None,
+    stderr: int | None = None, first: str = "",
 ) -> Forked:  # fmt: skip
-    """Start ``python -c PROGRAM ARGUMENTS``; a stream is a file's number, or nothing."""
+    """Start ``python -c PROGRAM ARGUMENTS``; a stream is a file's number, or nothing.
+
+    ``first`` is a program that the server runs itself, once: what it leaves in memory is there for all that follow.
+    """
     python, option, program, *arguments = command
     assert (python, option) == (sys.executable, "-c")
-    asked = {"program": program, "arguments": arguments, "cwd": str(cwd), "env": dict(env)}
+    asked = {"program": program, "arguments": arguments, "cwd": str(cwd), "env": dict(env), "first": first}
     ours, theirs = os.pipe()
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
         streams = [nothing if stream is None else stream for stream in (stdin, stdout, stderr)]
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+        with (
+            tempfile.TemporaryFile("w+", encoding="utf-8") as request,  # a message cannot be as long everywhere
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking,
+        ):
+            json.dump(asked, request)
+            request.seek(0)
             asking.connect(_server())
-            socket.send_fds(asking, [json.dumps(asked).encode()], [theirs, *streams])
+            socket.send_fds(asking, [b"start"], [theirs, *streams, request.fileno()])
     finally:
         os.close(nothing)
         os.close(theirs)
@@ -182,11 +209,11 @@ def forked(  # noqa: PLR0913 - as `subprocess.Popen` has it
 
 
 def run_forked(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float = 300, **_: Any
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float = 300, first: str = "", **_: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -c PROGRAM ARGUMENTS`` without input, as `subprocess.run` does, and give what it said."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        started = forked(command, cwd=cwd, env=env, stdout=out.fileno(), stderr=err.fileno())
+        started = forked(command, cwd=cwd, env=env, stdout=out.fileno(), stderr=err.fileno(), first=first)
         try:
             code = started.wait(timeout)
         finally:

@@ -163,14 +163,19 @@ def copied(root: Path, folder: Path) -> Path:
 def make(folder: Path) -> None:
     """Make a project with a good fit, and one with a short fit and an issue; for a process of its own.
 
-    The fit is half as long as the usual one, and passes its checks; of prior × history a quarter of the usual draws is
-    kept. Where the issue is made, draws of the prior are there, as drawing them would take most of a first run.
+    The fit has two chains in larger steps, worth as much as the usual one, and passes its checks; of prior × history a
+    quarter of the usual draws is kept. Where the issue is made, draws of the prior are there, as drawing them would
+    take most of a first run.
     """
-    settings = functools.partial(Settings, tune=500, chains=2, target_accept=0.8)
+    informed = functools.partial(Settings, chains=2, target_accept=0.8)
+    settings = Settings(draws=2000, tune=300, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")
     with compiled_once():
-        with mock.patch("forecast.inference.Settings", settings), mock.patch(f"{Model.__module__}.INFORMED_DRAWS", 2000):
-            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=Settings(tune=300, chains=2))
+        with (
+            mock.patch("forecast.inference.Settings", informed),
+            mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000),
+        ):
+            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=settings)
         init(folder / "project")
         (folder / "project" / fits).mkdir(parents=True)
         for path in (folder / "fresh" / fits).glob("prior-*"):

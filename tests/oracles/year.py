@@ -13,13 +13,16 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import numpy as np
-from projects import PROGRAM, archived, call, environment, made_once
+from forking import run_forked
+from projects import PROGRAM, archived, call, compiled_once, environment, made_once
 from small_models import BASIS, TINY
 
 import forecast
@@ -29,9 +32,7 @@ if TYPE_CHECKING:
 
     from projects import Done
 
-    from forecast.evidence.compilation import Evidence
     from forecast.ledger.issued import Issued
-    from forecast.theory.statespace import StateSpace
 
 WEEKS = 52
 START = dt.date(2025, 1, 8)
@@ -39,6 +40,7 @@ SHORT = ("--draws", "2000", "--tune", "200", "--chains", "2", "--accept-bad-fit"
 MODEL = "models/tiny.toml"
 KILLED = -signal.SIGKILL
 RENDERED_AGAIN = 9  # of how many issues one is rendered again at the end
+COMPILED = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import year; year.keep_compiled()"
 LATEST_KILL = 4.0  # seconds after the start of a run that takes about as long
 
 DYING = """
@@ -67,6 +69,20 @@ when = {{ near = ["tense"] }}
 times = [1.5, 4]
 {BASIS}
 """
+
+
+def keep_compiled() -> None:
+    """Compile the small model, for all projects of this process from now on and of those that it forks."""
+    ExitStack().enter_context(compiled_once())
+    compile_small()
+
+
+def compile_small() -> None:
+    """Compile the small model."""
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder))
+        model = forecast.open(folder).model("tiny")
+        model.sampler(model.evidence((), START))
 
 
 class Week(NamedTuple):
@@ -163,7 +179,7 @@ def repeated(root: Path, as_of: dt.date) -> int:
 def killed_in_place(root: Path, as_of: dt.date, count: int) -> int:
     """Kill the run when its forecast is issued, and ``count`` files of the report are in place."""
     command = [sys.executable, "-c", DYING, str(count), "run", "--as-of", str(as_of), *SHORT]
-    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, check=False).returncode
+    return run_forked(command, cwd=root, env=environment(), first=COMPILED).returncode
 
 
 def killed(root: Path, as_of: dt.date, when: Callable[[float], bool]) -> int:
@@ -202,17 +218,8 @@ KILLED_IN_PLACE = {25: 0, 49: 1}  # by how many files were in place
 
 def simulate(root: Path, rng: np.random.Generator) -> list[Week]:
     """Live through a year in a new project at ``root``; this process compiles the model once."""
-    from forecast.inference.sampler import Sampler  # noqa: PLC0415 - slow to import
-
-    compiled: dict[str, Sampler] = {}
-
-    def once(space: StateSpace, evidence: Evidence) -> Sampler:
-        if space.spec.hash not in compiled:
-            compiled[space.spec.hash] = Sampler(space, evidence)
-        return compiled[space.spec.hash]
-
     lay_out(root)
-    with mock.patch("forecast.inference.sampler.Sampler", once):
+    with compiled_once():
         return _live(root, rng)
 
 
