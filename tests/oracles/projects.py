@@ -167,14 +167,10 @@ def make(folder: Path) -> None:
     quarter of the usual draws is kept. Where the issue is made, draws of the prior are there, as drawing them would
     take most of a first run.
     """
-    informed = functools.partial(Settings, chains=2, target_accept=0.8)
     settings = Settings(draws=2000, tune=300, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")
     with compiled_once():
-        with (
-            mock.patch("forecast.inference.Settings", informed),
-            mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000),
-        ):
+        with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
             forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=settings)
         init(folder / "project")
         (folder / "project" / fits).mkdir(parents=True)
