@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -70,13 +71,20 @@ def opened(root: Path) -> tuple[Project, Model]:
     return project, project.model()
 
 
-def run_case(case: Case, home: Path) -> Result:
-    """Run the case in a new project in ``home``."""
-    root = home / "PROJECT"
+def _new_project(root: Path, *, seeded: bool) -> None:
+    """Make a new project whose ledger, if ``seeded``, has been begun."""
     init(root)
-    if case.seeded:
+    if seeded:
         project, model = opened(root)
         project.dataset(model, now=NOW)
+
+
+def run_case(
+    case: Case, home: Path, project: Path, run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run
+) -> Result:
+    """Run the case in a copy of a new ``project`` in ``home``."""
+    root = home / "PROJECT"
+    shutil.copytree(project, root)
     case.prepare(root)
     before = _recorded(root)
     arguments = list(case.command[1:])
@@ -88,7 +96,7 @@ def run_case(case: Case, home: Path) -> Result:
         init(warm)
         program = [sys.executable, "-c", UNPRIVILEGED, str(warm), *arguments]
     environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = run(
         program, cwd=root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8",
         timeout=120, check=False,
     )  # fmt: skip
@@ -116,16 +124,21 @@ def _recorded(root: Path) -> tuple[object, ...]:
     return rows or None, tuple((str(path.relative_to(root)), path.read_bytes()) for path in sorted(files))
 
 
-def run_cases(cases: Iterable[Case]) -> list[Result]:
-    """Run every case, two at a time."""
+def run_cases(
+    cases: Iterable[Case], run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run
+) -> list[Result]:
+    """Run every case, two at a time; ``run`` starts its process, as `subprocess.run` does."""
 
-    def run(case: Case) -> Result:
+    def result_of(case: Case) -> Result:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
             try:
-                return run_case(case, Path(home))
+                return run_case(case, Path(home), new[case.seeded], run)
             finally:
                 for path in Path(home).rglob("*"):
                     path.chmod(0o755 if path.is_dir() else 0o644)
 
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(run, cases))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        new = {seeded: Path(folder, str(seeded)) for seeded in (False, True)}
+        for seeded, root in new.items():
+            _new_project(root, seeded=seeded)
+        return list(pool.map(result_of, cases))

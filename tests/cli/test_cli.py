@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+from forking import forked
 from projects import (
     NOW,
     PROGRAM,
@@ -137,18 +138,17 @@ def test_a_run_shows_progress_on_a_terminal(tmp_path: Path) -> None:
     root = issued_copy(tmp_path)
     master, slave = pty.openpty()
     shown = b""
-    with (
-        (tmp_path / "out").open("wb") as out,
-        subprocess.Popen(
-            [*PROGRAM, *RUN, "--json"], cwd=root, env=environment(TERM="xterm-256color"), stdout=out, stderr=slave
-        ) as done,
-    ):
+    with (tmp_path / "out").open("wb") as out:
+        done = forked(
+            [*PROGRAM, *RUN, "--json"], cwd=root, env=environment(TERM="xterm-256color"), stdout=out.fileno(),
+            stderr=slave,
+        )  # fmt: skip
         os.close(slave)
         with contextlib.suppress(OSError):  # the end of a terminal is an error
             while part := os.read(master, 65536):
                 shown += part
     os.close(master)
-    assert done.returncode == 0
+    assert done.wait(60) == 0
     assert b"forecasting" in shown
     assert strict_json((tmp_path / "out").read_text(encoding="utf-8"))["forecast"]["as_of"] == "2026-01-08"
 

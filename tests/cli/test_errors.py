@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from forking import run_forked
 from projects import made_once
 
 from docs import errors
@@ -18,7 +19,7 @@ NAMES = [case.name for case in errors.CASES]
 
 
 def _run_all(folder: Path) -> None:
-    kept = [(row.exit_code, row.stdout, row.stderr, row.kept) for row in run_cases(errors.CASES)]
+    kept = [(row.exit_code, row.stdout, row.stderr, row.kept) for row in run_cases(errors.CASES, run_forked)]
     (folder / "results.json").write_text(json.dumps(kept), encoding="utf-8")
 
 

@@ -10,26 +10,33 @@ from typing import TYPE_CHECKING
 import pytest
 from projects import archived
 from unattended import NEXT, lines, observe, shown
-from year import START, run
+from year import START, compile_small, run
 
 from forecast.base import files as publish
 from forecast.base.errors import OutOfTimeError
+from forecast.inference import sampler
 from forecast.jobs.timeout import time_limit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_run_that_takes_too_long_is_stopped(root: Path) -> None:
+def test_a_run_that_takes_too_long_is_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After --timeout a run that samples stops with 124, says so, and leaves nothing behind; later it works."""
     before = shown(root)
     observe(root, "flood", START)
+    compile_small()
+    sampling: list[float] = []
+    wait = sampler._wait
+    monkeypatch.setattr(sampler, "_wait", lambda *asked: (sampling.append(time.monotonic()), wait(*asked))[1])
     began = time.monotonic()
-    options = ("--draws", "2000000", "--refit", "always", "--timeout", "8")
+    options = ("--draws", "2000000", "--refit", "always", "--timeout", "4")
     done = run(root, START, *options)
     assert done.code == 124
-    assert 8 <= time.monotonic() - began < 40
-    assert done.err == "forecast: the run took longer than --timeout 8 s and was stopped; nothing was issued\n"
+    assert 4 <= time.monotonic() - began < 40
+    assert sampling
+    monkeypatch.undo()
+    assert done.err == "forecast: the run took longer than --timeout 4 s and was stopped; nothing was issued\n"
     assert shown(root) == before
     assert len(archived(root)) == 1
     assert not list(root.glob("data/*/fits/.*"))

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 import forecast
 from forecast.cli import main
+from forecast.inference.settings import Settings
 from forecast.project.starter import init
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ RUN = ("run", "--as-of", "2026-01-08", *SHORT)
 MODEL = "models/russia_azerbaijan.toml"
 REPORT = "reports/russia_azerbaijan/2026-01-08"
 SHARED = "FORECAST_TESTS_SHARED"  # a variable: the folder that all processes of one run share
+MAKING = "import pathlib, projects; projects.make(pathlib.Path(sys.argv[1]))"
 
 
 class Done(NamedTuple):
@@ -131,42 +133,50 @@ def copied(root: Path, folder: Path) -> Path:
     return Path(shutil.copytree(root, folder, copy_function=copy, dirs_exist_ok=True))
 
 
-def with_prior(root: Path) -> Path:
-    """Put the draws of the prior into a new project, where drawing them would take most of a first run."""
+def make(folder: Path) -> None:
+    """Make a project with a good fit, and one with a short fit and an issue; for a process of its own.
+
+    The fit has two chains in larger steps, worth as much as the usual one, and passes its checks; of prior × history a
+    quarter of the usual draws is kept. Where the issue is made, draws of the prior are there, as drawing them would
+    take most of a first run.
+    """
+    settings = Settings(draws=2000, tune=300, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")
-    (root / fits).mkdir(parents=True, exist_ok=True)
-    for path in (fitted_once() / fits).glob("prior-*"):
-        os.link(path, root / fits / path.name)
-    return root
-
-
-def _issue(folder: Path) -> None:
+    with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
+        forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=settings)
     init(folder / "project")
-    with_prior(folder / "project")
-    done = process(*RUN, cwd=folder / "project")
-    assert done.code == 0, done.err
-    (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
+    (folder / "project" / fits).mkdir(parents=True)
+    for path in (folder / "fresh" / fits).glob("prior-*"):
+        os.link(path, folder / "project" / fits / path.name)
+    os.chdir(folder / "project")
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["forecast", *RUN]
+    main()
+
+
+@functools.cache
+def _made() -> Path:
+    def made(folder: Path) -> None:
+        from forking import run_forked  # noqa: PLC0415 - it imports this
+
+        program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{MAKING}"
+        done = run_forked([sys.executable, "-c", program, str(folder)], cwd=folder, env=environment())
+        assert done.returncode == 0, (done.stderr, (folder / "err").exists() and (folder / "err").read_text())
+
+    return made_once("made", made)
 
 
 @functools.cache
 def issued_once() -> tuple[Path, Done]:
-    """Make the project, as an analyst would, and give it with what its run printed; nobody may change it."""
-    folder = made_once("issued", _issue)
-    return folder / "project", Done(*json.loads((folder / "done.json").read_text(encoding="utf-8")))
+    """Give a project as an analyst would make it, with what its run printed; nobody may change it."""
+    out, err = ((_made() / name).read_text(encoding="utf-8") for name in ("out", "err"))
+    return _made() / "project", Done(0, out, err)
 
 
-@functools.cache
 def fitted_once() -> Path:
-    """Make one project with one good fit, for all tests; it is never changed.
-
-    Half of the usual draws do not pass the checks. Of prior × history a quarter of the usual ones is kept.
-    """
-
-    def fit(folder: Path) -> None:
-        with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
-            forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW)
-
-    return made_once("fitted", fit) / "fresh"
+    """Give a project with a good fit, for all tests; it is never changed."""
+    return _made() / "fresh"
 
 
 def issued_copy(folder: Path) -> Path:

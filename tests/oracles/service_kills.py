@@ -1,14 +1,10 @@
-"""A service as a process of its own that can be killed, and clients that write to it all the while.
-
-Run ``python tests/oracles/service_kills.py PROJECT`` to serve a project as `forecast serve` does, on a day of its own.
-"""
+"""A service as a process of its own that can be killed, and clients that write to it all the while."""
 
 from __future__ import annotations
 
 import faulthandler
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import httpx
+from forking import SESSION, forked
 from places import TESTS
 from projects import environment
 from service_scenes import MODEL, NOW, ROW
@@ -39,24 +36,26 @@ class Server:
 
     def start(self) -> None:
         """Start it, again at its port, and wait until it answers."""
-        paths = ":".join(str(place) for place in (TESTS.parent, TESTS, TESTS / "oracles", TESTS / "ledger"))
+        paths = [str(place) for place in (TESTS.parent, TESTS, TESTS / "oracles", TESTS / "ledger")]
+        program = f"import sys; sys.path[:0] = {paths}; import service_kills; service_kills.main()"
         port = self.address.rpartition(":")[2] or "0"
+        ours, theirs = os.pipe()
         with (self.root / "service.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__)), str(self.root), port], stdout=subprocess.PIPE, stderr=log,
-                env=environment(PYTHONPATH=paths, **self._variables), text=True,
+            self.process = forked(
+                [sys.executable, "-c", program, str(self.root), port], cwd=self.root, stdout=theirs,
+                stderr=log.fileno(), env=environment(**self._variables),
             )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        os.close(theirs)
+        self._said = os.fdopen(ours, encoding="utf-8")
+        line = self._said.readline()
         assert line.startswith("http"), (self.root / "service.log").read_text()[-2000:]
         self.address = line.strip().rstrip("/")
 
     def kill(self) -> None:
         """Kill it at once."""
         self.process.kill()
-        self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        self.process.wait(READY)
+        self._said.close()
 
     def __enter__(self) -> Self:
         """Give it."""
@@ -143,17 +142,19 @@ def ready(address: str) -> httpx.Response | None:
 
 
 def main() -> None:
-    """Serve."""
+    """Serve the project that the arguments name as `forecast serve` does, on a day of its own."""
     from forecast.service.app import Door, serve  # noqa: PLC0415 - slow to import
 
     faulthandler.register(signal.SIGUSR1)  # where each thread is, for whoever looks why a service stands still
     root, port = Path(sys.argv[1]), int(sys.argv[2])
 
     def follow() -> None:
-        parent = os.getppid()
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)  # the test was killed
+        session = int(os.environ[SESSION])
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(session, 0)
+                time.sleep(0.5)
+        os._exit(1)  # the tests were killed
 
     threading.Thread(target=follow, daemon=True).start()
 
@@ -162,7 +163,3 @@ def main() -> None:
         sys.stdout.flush()
 
     serve(root, lambda: NOW, Door(port=port), on_ready=say)
-
-
-if __name__ == "__main__":
-    main()

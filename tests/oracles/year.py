@@ -13,12 +13,14 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import numpy as np
+from forking import run_forked
 from projects import PROGRAM, archived, call, environment, made_once
 from small_models import BASIS, TINY
 
@@ -37,6 +39,7 @@ SHORT = ("--draws", "2000", "--tune", "200", "--chains", "2", "--accept-bad-fit"
 MODEL = "models/tiny.toml"
 KILLED = -signal.SIGKILL
 RENDERED_AGAIN = 9  # of how many issues one is rendered again at the end
+COMPILED = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import year; year.compile_small()"
 LATEST_KILL = 4.0  # seconds after the start of a run that takes about as long
 
 DYING = """
@@ -65,6 +68,14 @@ when = {{ near = ["tense"] }}
 times = [1.5, 4]
 {BASIS}
 """
+
+
+def compile_small() -> None:
+    """Compile the small model."""
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder))
+        model = forecast.open(folder).model("tiny")
+        model.sampler(model.evidence((), START))
 
 
 class Week(NamedTuple):
@@ -161,7 +172,7 @@ def repeated(root: Path, as_of: dt.date) -> int:
 def killed_in_place(root: Path, as_of: dt.date, count: int) -> int:
     """Kill the run when its forecast is issued, and ``count`` files of the report are in place."""
     command = [sys.executable, "-c", DYING, str(count), "run", "--as-of", str(as_of), *SHORT]
-    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, check=False).returncode
+    return run_forked(command, cwd=root, env=environment(), first=COMPILED).returncode
 
 
 def killed(root: Path, as_of: dt.date, when: Callable[[float], bool]) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import arviz
 import pytest
-from projects import HASTY, NOW, call, fresh, issued_copy, issued_once
+from projects import HASTY, NOW, call, copied, fresh, issued_copy, issued_once
+from year import issued_tiny
 
 import forecast
 from forecast.inference.settings import Diagnostics, FitRecord, Settings
@@ -81,11 +82,12 @@ def test_a_project_without_fits_says_so(tmp_path: Path) -> None:
     assert not (root / "data" / "ledger.db").exists()
 
 
-def test_a_dry_run_deletes_nothing(project: Path) -> None:
+def test_a_dry_run_deletes_nothing(tmp_path: Path) -> None:
     """What would go is named and stays; then it goes, and what the archive needs is there."""
-    folder = project / "data" / "russia_azerbaijan" / "fits"
+    project = copied(issued_tiny(), tmp_path / "project")
+    folder = project / "data" / "tiny" / "fits"
     name = _named(project)
-    call("update", "--as-of", "2025-06-01", "--refit", "always", *HASTY, "--accept-bad-fit", cwd=project)
+    call("update", "--as-of", "2025-01-15", "--refit", "always", *HASTY, "--accept-bad-fit", cwd=project)
     before = {path.name for path in folder.iterdir()}
     told = json.loads(call("fits", "prune", "--keep", "0", "--dry-run", "--json", cwd=project).out)
     assert {path.name for path in folder.iterdir()} == before

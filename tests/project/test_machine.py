@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 import needs
 import pytest
+from forking import run_forked
 from permissions import read_only
 from projects import archived, call, environment
-from year import SHORT, START, issued_tiny
+from year import COMPILED, SHORT, START, issued_tiny
 
 import forecast
 from forecast.base import files
@@ -269,10 +270,8 @@ def test_a_run_killed_before_issue_leaves_no_empty_folder(root: Path) -> None:
     """What it has written is no report, and goes with the next run of any date, with its folder."""
     day = "2025-01-15"
     before = len(archived(root))
-    done = subprocess.run(
-        [sys.executable, "-c", DYING, "run", "--model", "tiny", "--as-of", day, *SHORT],
-        cwd=root, env=environment(), capture_output=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-c", DYING, "run", "--model", "tiny", "--as-of", day, *SHORT]
+    done = run_forked(command, cwd=root, env=environment(), first=COMPILED)
     assert done.returncode == -signal.SIGKILL
     assert list((root / "reports" / "tiny" / day).iterdir())
     assert call("run", "--model", "tiny", *AS_OF, *SHORT, cwd=root).code == 0

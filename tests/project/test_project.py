@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from projects import HASTY, MODEL, REPORT, RUN, archived, call, fresh, issued_copy, issued_once
+import year
+from projects import HASTY, MODEL, REPORT, archived, call, copied, fresh, issued_copy, issued_once
 
 import forecast
 from forecast.base.errors import FaultsError, InputError, ModelFileError
@@ -192,16 +193,17 @@ def test_a_program_sees_what_the_command_line_saw(root: Path, content: dict[str,
     assert dataclasses.asdict(fit.settings) == content["fit"]["settings"]
 
 
-def test_a_bad_fit_is_kept_and_refused(root: Path) -> None:
+def test_a_bad_fit_is_kept_and_refused(tmp_path: Path) -> None:
     """It fails its checks, so a careful one is made; that fails too, both are kept, and nothing is issued."""
+    root = copied(year.issued_tiny(), tmp_path / "project")
     before, issued = set(root.glob("data/*/fits/*.nc")), len(archived(root))
     for _ in range(2):  # the second run finds them
-        done = call("run", "--as-of", "2026-01-08", "--refit", "always", *HASTY, cwd=root)
+        done = call("run", "--as-of", str(year.START), "--refit", "always", *HASTY, cwd=root)
         assert done.code == 3
         assert "--accept-bad-fit" in done.err
         assert len(set(root.glob("data/*/fits/*.nc")) - before) == 2
     assert len(archived(root)) == issued
-    assert call(*RUN, cwd=root).code == 0
+    assert year.run(root, year.START).code == 0
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from places import ROOT
 from projects import AS_OF, HASTY, MODEL, NOW, REPORT, call, copied, fitted_once, fresh, issued_once, strict_json
+from year import START, issued_tiny
 
 import forecast
 from forecast.inference.fit_files import KEPT_FITS, load_record, prune_fits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from forecast.answers.forecast import LiveForecast
     from forecast.project.project import Project
 
 OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", "Press service", "--grade", "C3")
@@ -35,12 +37,19 @@ OBSERVE = ("observe", "presidents_meeting", "--date", "2026-01-07", "--source", 
 def _fitted() -> None:
     """Fit before any test forbids it."""
     fitted_once()
+    issued_tiny()
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Give a copy of the fitted project."""
     return copied(fitted_once(), tmp_path / "project")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Give a copy of a project of a small model, for what is not about numbers of the article's."""
+    return copied(issued_tiny(), tmp_path / "small")
 
 
 @pytest.fixture
@@ -123,7 +132,7 @@ def test_who_coded_rows_moves_no_number(project: Project) -> None:
     assert project.update(as_of=AS_OF, now=NOW) == before
 
 
-def test_never_says_so_and_always_fits(root: Path) -> None:
+def test_never_says_so_and_always_fits(root: Path, small: Path) -> None:
     """With everything withdrawn that matters most, `never` flags its numbers (exit code 3) and samples nothing."""
     done = call("update", "--as-of", "2025-11-01", "--refit", "never", "--json", cwd=root)
     content = strict_json(done.out)
@@ -133,8 +142,8 @@ def test_never_says_so_and_always_fits(root: Path) -> None:
     assert "cannot be trusted" in done.err
     assert "--refit" in done.err
     assert len(fits(root)) == 1
-    call("update", "--as-of", "2026-01-08", "--refit", "always", *HASTY, "--accept-bad-fit", cwd=root)
-    assert len(fits(root)) == 2
+    call("update", "--as-of", str(START), "--refit", "always", *HASTY, "--accept-bad-fit", cwd=small)
+    assert len(fits(small)) == 2
 
 
 @pytest.mark.usefixtures("no_sampling")
@@ -186,16 +195,16 @@ def test_old_fits_go_but_not_issued_ones(root: Path) -> None:
     assert f"prior-{model.spec.name}-old" not in left
 
 
-def test_the_archive_s_fits_are_kept_by_the_project(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_archive_s_fits_are_kept_by_the_project(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a new fit the project prunes, and tells what the archive names."""
-    project = forecast.open(root)
+    project = forecast.open(small)
     model = project.model()
-    common = {"model": model.spec.name, "as_of": AS_OF, "issued_at": NOW, "evidence_hash": "", "watermark": 1}
+    common = {"model": model.spec.name, "as_of": START, "issued_at": NOW, "evidence_hash": "", "watermark": 1}
     project.ledger.archive(Issued(fit="abc", model_hash="", content="{}", **common))
     told: list[set[str]] = []
     monkeypatch.setattr("forecast.inference.fitter.prune_fits", lambda _space, _folder, issued: told.append(issued))
     settings = Settings(draws=20, tune=20, chains=2)
-    project.update(as_of=AS_OF, now=NOW, refit="always", settings=settings, accept_bad=True)
+    project.update(as_of=START, now=NOW, refit="always", settings=settings, accept_bad=True)
     assert "abc" in told[0]
 
 
@@ -349,13 +358,18 @@ def test_report_data_follow_their_schema() -> None:
 
 
 @pytest.mark.usefixtures("no_sampling")
-def test_several_threads_see_the_same(project: Project) -> None:
+def test_several_threads_see_the_same(small: Path) -> None:
     """Threads that update and ask at once get what one alone gets."""
+    project = forecast.open(small)
+
+    def update() -> LiveForecast:
+        return project.update(as_of=START, now=NOW, refit="never", accept_bad=True)
+
     ask: tuple[Callable[[], Any], ...] = (
-        lambda: project.update(as_of=AS_OF, now=NOW),
-        lambda: project.update(as_of=AS_OF, now=NOW).what_if("leaders_call"),
-        lambda: project.update(as_of=AS_OF, now=NOW).what_if("presidents_meeting", on="2026-02-02"),
-        lambda: project.update(as_of=AS_OF, now=NOW).do({"peace": "fresh_deal"}, on="2026-02-01"),
+        update,
+        lambda: update().what_if("march"),
+        lambda: update().what_if("shot", on="2025-01-13"),
+        lambda: update().do({"near": "tense"}, on="2025-01-12"),
     )
     with ThreadPoolExecutor(8) as pool:
         many = [pool.submit(question) for _ in range(2) for question in ask]

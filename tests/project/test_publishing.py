@@ -6,16 +6,15 @@ import datetime as dt
 import json
 import re
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from forking import forked
 from places import TEMPLATES
 from projects import NOW, PROGRAM, archived, call, environment
-from year import MODEL, SHORT, START, issued_tiny
+from year import COMPILED, MODEL, SHORT, START, issued_tiny
 
 import forecast
 from forecast.base import files as publish
@@ -178,14 +177,13 @@ def test_a_template_that_a_project_lacks_is_that_of_the_package(root: Path) -> N
 def _killed(root: Path, when: Callable[[float], bool]) -> None:
     """Kill a run at the moment that ``when`` (given the seconds since it began) is true, or let it end."""
     began = time.monotonic()
-    with subprocess.Popen(
-        [*PROGRAM, *RUN], cwd=root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        while process.poll() is None:
-            if when(time.monotonic() - began):
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.0005)
+    process = forked([*PROGRAM, *RUN], cwd=root, env=environment(), first=COMPILED)
+    while process.poll() is None:
+        if when(time.monotonic() - began):
+            process.kill()
+            break
+        time.sleep(0.0005)
+    process.wait(60)
 
 
 def test_a_killed_run_leaves_nothing_half_done(root: Path, rng: np.random.Generator) -> None:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import databases
 import httpx
 import pytest
-from projects import PROGRAM, call, environment, process
+from forking import run_forked
+from projects import PROGRAM, call, environment
 from service_kills import Clients, Server, ready
 from service_scenes import MODEL, NOW, ROW, served
-from year import SHORT, issued_tiny
+from year import COMPILED, SHORT, issued_tiny
 
 from forecast import inference
 from forecast.project.project import Project
@@ -167,11 +168,14 @@ def _write_at_once(root: Path, writers: int, rows: int, monkeypatch: pytest.Monk
         threads = [threading.Thread(target=write, args=(k,)) for k in range(writers)]
         for one in threads:
             one.start()
-        issued = process("run", "--as-of", "2025-01-14", *SHORT, cwd=root, FORECAST_LEDGER=address)
+        issued = run_forked(
+            [*PROGRAM, "run", "--as-of", "2025-01-14", *SHORT],
+            cwd=root, env=environment(FORECAST_LEDGER=address), first=COMPILED,
+        )  # fmt: skip
         for one in threads:
             one.join()
         assert found == []
-        assert issued.code == 0, issued.err
+        assert issued.returncode == 0, issued.stderr
         _check_issue(project)
         there = Counter(row.source for row in project.ledger.entries("tiny"))
         assert there == Counter({"Press": 1} | {f"writer {w}, row {n}": 1 for w in range(writers) for n in range(rows)})
