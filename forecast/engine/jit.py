@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numba
+from filelock import FileLock
+from numba.core.compiler_lock import global_compiler_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
 _OPTIONS: dict[str, Any] = {
@@ -24,7 +28,27 @@ STAMP = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file
 
 
 def kernel[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Compile ``function`` with numba on its first call; it keeps its type."""
+    """Compile ``function`` with numba on its first call; it keeps its type.
+
+    A process that needs what another is compiling waits for it, and then reads what that one has kept.
+    """
     compiled: Any = numba.njit(**_OPTIONS)(function)
     compiled._cache._cache_file._source_stamp = STAMP  # noqa: SLF001 - numba offers no other way to say so
+    at_once = compiled.compile
+
+    def alone(signature: object) -> object:
+        with global_compiler_lock, _turn(compiled):  # in this order, or two threads could wait for each other
+            return at_once(signature)
+
+    compiled.compile = alone
     return cast("Callable[P, R]", compiled)
+
+
+def _turn(compiled: Any) -> AbstractContextManager[object]:  # noqa: ANN401 - of numba
+    """Let one process at a time compile a function; where nothing can be kept each compiles for itself."""
+    folder = Path(compiled.stats.cache_path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{compiled.py_func.__module__}.{compiled.py_func.__name__}.lock").acquire()
+    except OSError:
+        return nullcontext()

@@ -13,7 +13,7 @@ import numpy as np
 from forecast.engine.arrays import table_offsets
 from forecast.engine.blocks import BLOCK, in_threads, pull, push
 from forecast.engine.jit import kernel
-from forecast.engine.propagate import Ahead, leading, tables_ahead
+from forecast.engine.propagate import Ahead, narrowed, tables_ahead
 
 if TYPE_CHECKING:
     from forecast.engine.arrays import Chain, Floats, Ints
@@ -111,10 +111,7 @@ def _arrive(mask: Floats, vector: Floats, arrived: Floats) -> None:
 @kernel
 def _reached(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, states: Floats, found: Floats) -> None:
     """P(the set is entered by each horizon, not being in it now) to ``found`` (H, BLOCK)."""
-    depth = leading(sizes, whole)
-    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
-    rest = whole.size // np.prod(sizes)
-    mask = whole[::rest].copy()
+    sizes, end, rest, mask = narrowed(sizes, whole)
     vector = np.zeros((mask.size, BLOCK))
     for z in range(whole.size):
         for b in range(BLOCK):

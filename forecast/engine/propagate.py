@@ -211,29 +211,29 @@ def _spread(mask: Floats, vector: Floats) -> None:
 
 
 @kernel
-def leading(sizes: Ints, mask: Floats) -> int:
-    """Count the leading stages that say whether a state is in the set ``mask`` (K,).
+def narrowed(sizes: Ints, mask: Floats) -> tuple[Ints, int, int, Floats]:
+    """Leave out the last stages as far as the others say whether a state is in the set ``mask`` (K,).
 
-    No stage moves by those behind it, so that their tables and states alone give its probabilities.
+    No stage moves by those behind it, so that the tables and states of the leading ones alone give the probabilities of
+    the set. Gives their sizes, the end of their tables, how many joint states each of theirs has, and their mask.
     """
-    rest, stage = 1, sizes.size
-    while stage > 1:
-        wider = rest * sizes[stage - 1]
+    rest, depth = 1, sizes.size
+    while depth > 1:
+        wider = rest * sizes[depth - 1]
+        told = True
         for z in range(mask.size):
-            if mask[z] != mask[z // wider * wider]:
-                return stage
+            told = told and mask[z] == mask[z // wider * wider]
+        if not told:
+            break
         rest = wider
-        stage -= 1
-    return stage
+        depth -= 1
+    return sizes[:depth], table_offsets(sizes)[depth], rest, mask[::rest].copy()
 
 
 @kernel
 def _look(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, values: Floats, entering: bool) -> None:
     """P(in the set at each horizon | z) to ``values`` (H, K, BLOCK); or P(``entering`` it by then, not in it now)."""
-    depth = leading(sizes, whole)
-    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
-    rest = whole.size // np.prod(sizes)
-    mask = whole[::rest].copy()
+    sizes, end, rest, mask = narrowed(sizes, whole)
     shape = mask.size, BLOCK
     vector, buffer, now = np.empty(shape), np.empty(shape), np.empty(shape)
     h = 0
@@ -301,10 +301,7 @@ def _both(
 @kernel
 def _begun(sizes: Ints, tables: Floats, horizons: Horizons, whole: Floats, values: Floats) -> None:
     """P(the condition begins | z) to ``values`` (K, BLOCK)."""
-    depth = leading(sizes, whole)
-    sizes, end = sizes[:depth], table_offsets(sizes)[depth]
-    rest = whole.size // np.prod(sizes)
-    begins = whole[::rest].copy()
+    sizes, end, rest, begins = narrowed(sizes, whole)
     sure, begun = np.ones((begins.size, BLOCK)), np.zeros((begins.size, BLOCK))
     _gather(sizes, tables[:, :end].copy(), horizons, begins, sure, sure, begun)
     _keep(begun, rest, values)

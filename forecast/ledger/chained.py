@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
-from functools import reduce
 from itertools import batched
-from operator import add
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
@@ -212,10 +210,10 @@ class ChainedStore(ABC):
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
-        there = connection.execute(_ROWS_AND_LINKS).one()
-        if there.rows != there.links:
+        *counts, links = connection.execute(_COUNTS).one()
+        if sum(counts) != links:
             fault = (
-                f"holds {there.rows:,} rows, but its chain has {there.links:,}: another program wrote or deleted some; "
+                f"holds {sum(counts):,} rows, but its chain has {links:,}: another program wrote or deleted some; "
                 f"{DAMAGED}"
             )
             raise LedgerError(self.where, [fault])
@@ -297,9 +295,7 @@ def _count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[i
     return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
 
-_ROWS_AND_LINKS = sa.select(
-    reduce(add, map(_count, KEPT)).label("rows"), _count(CHAIN, CHAIN.c.kind != FOUND).label("links")
-)
+_COUNTS = sa.select(*map(_count, KEPT), _count(CHAIN, CHAIN.c.kind != FOUND))
 _LASTS = sa.select(*(sa.select(sa.func.max(table.c.seq)).scalar_subquery().label(table.name) for table in KEPT))
 
 

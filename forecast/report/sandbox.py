@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
+    from jinja2.bccache import Bucket
     from jinja2.runtime import Context
 
 
@@ -51,6 +52,28 @@ class LargeError(LimitError):
         super().__init__(f"it takes more than {BYTES // 2**20:,} MB of memory")
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that this process has compiled, by their file, each as long as its text is the same."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._kept: dict[str, bytes] = {}
+
+    @override
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what is kept of a file; Jinja looks whether its text was this one."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    @override
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = {autoescape: _Compiled() for autoescape in (False, True)}  # what is compiled depends on it
+
+
 class Sandbox(SandboxedEnvironment):
     """Templates of the first of some folders that has them; nothing they do reaches what is not given to them."""
 
@@ -60,7 +83,7 @@ class Sandbox(SandboxedEnvironment):
         """Look for templates in ``folders``; what is missing in their data is a fault."""
         super().__init__(
             loader=jinja2.FileSystemLoader(folders), undefined=jinja2.StrictUndefined, autoescape=autoescape,
-            trim_blocks=True, lstrip_blocks=True,
+            trim_blocks=True, lstrip_blocks=True, bytecode_cache=_COMPILED[autoescape],
         )  # fmt: skip
         self.filters = {name: _bounded(filter_) for name, filter_ in self.filters.items()}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from altair.utils.schemapi import debug_mode
+
 from forecast.report.sections.by_when import reached_chart, reached_table
 from forecast.report.sections.cascade import cascade_chart, cascade_table, stages_chart, stages_table
 from forecast.report.sections.covered import covered_chart, covered_table
@@ -52,7 +54,8 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Table]]] = {  # with 
 
 def all_charts(data: Mapping[str, Any]) -> dict[str, Chart]:
     """Draw what the report data allow, in the order of the page; what is missing there has no picture."""
-    return {chart.name: chart for _, maker in CHARTS if (chart := maker(data)) is not None}
+    with debug_mode(arg=False):  # Altair holds no part against its schema, which would take half of the time
+        return {chart.name: chart for _, maker in CHARTS if (chart := maker(data)) is not None}
 
 
 def all_tables(data: Mapping[str, Any]) -> dict[str, Table]:
