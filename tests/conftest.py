@@ -13,7 +13,7 @@ from hypothesis import settings
 from modelfiles import vocabulary_of
 from oracle import derived
 from oracle_stages import _start
-from places import MODEL, ROOT, ROWS
+from places import MODEL, ROOT, ROWS, TESTS
 from projects import SHARED, shared
 from rivals import made, prior_draws
 from worlds import draw_values, draws_of, small_world
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from forecast.theory.spec import ModelSpec
 
 AS_OF = dt.date(2026, 1, 8)
+EARLY = {"base", "evidence", "feeds", "ledger", "theory"}
 
 pytest_plugins = ("needs",)
 pytest.register_assert_rewrite("accounts", "contract", "entries", "scenes", "track", "unattended", "year")
@@ -59,6 +60,18 @@ os.environ.pop("FORECAST_LEDGER", None)  # tests have ledgers of their own
 def pytest_xdist_auto_num_workers() -> int:
     """Give one more than the processors: workers wait for what another makes, and for processes of their own."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with tests that ask for no kernel and no fit: on a fresh machine these are being made meanwhile.
+
+    Each worker begins with a part of the list, and so the parts are mixed alike.
+    """
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    early = [item for item in items if item.path.relative_to(TESTS).parts[0] in EARLY]
+    late = [item for item in items if item.path.relative_to(TESTS).parts[0] not in EARLY]
+    items[:] = [item for k in range(workers) for part in (early, late) for item in part[k::workers]]
 
 
 def pytest_collection_finish() -> None:

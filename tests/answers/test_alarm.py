@@ -147,6 +147,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.slow
 def test_tails_of_a_right_model_are_uniform() -> None:
     """In 110 worlds, whose parameters are one of the draws, the tail is uniform.
 

@@ -226,6 +226,7 @@ def test_sampled_shares_are_within_their_errors(extra: int) -> None:
     assert 0.3 < np.sqrt(np.square(scores).mean()) < 2
 
 
+@pytest.mark.slow
 def test_errors_are_as_large_as_the_scatter() -> None:
     """Over many sets of draws each share scatters as its stated error says, whether the ends share draws or not."""
     late = (*EARLY, LATE[0], LATE[2])

@@ -369,6 +369,7 @@ def test_out_of_reach_is_brought_or_told() -> None:
 
 
 @pytest.mark.usefixtures("no_scaling")
+@pytest.mark.slow
 def test_errors_are_as_large_as_the_scatter() -> None:
     """Over many sets of draws each difference scatters as its stated error says; draws in common cancel."""
     spec = parse_spec(PLAIN, where="plain")

@@ -15,6 +15,7 @@ def covers(part: Part, value: float) -> bool:
     return part.low <= value <= part.high
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say(rng: np.random.Generator) -> None:
     """Truths are drawn from the prior, so that 90 % intervals hold 90 % of them; a false alarm is one in 1,000."""
     worlds, held = 40, np.zeros(3, dtype=int)

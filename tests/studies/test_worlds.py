@@ -155,6 +155,7 @@ def test_a_history_is_told_of_the_same_units_days_and_conditions() -> None:
         assert {spell.states for spell in mine} == {("good",), ("bad",)}
 
 
+@pytest.mark.slow
 def test_histories_are_as_frequent_as_the_engine_says() -> None:
     """Of many histories of four steps each comes as often as the engine's likelihood has it, chi-squared."""
     spec = study_spec()
