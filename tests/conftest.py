@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,12 +67,16 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with tests that ask for no kernel and no fit: on a fresh machine these are being made meanwhile.
 
-    Each worker begins with a part of the list, and so the parts are mixed alike.
+    Each worker begins with a part of the list, so that each part does; tests of one file stay together, for they share
+    what they make.
     """
     workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
-    early = [item for item in items if item.path.relative_to(TESTS).parts[0] in EARLY]
-    late = [item for item in items if item.path.relative_to(TESTS).parts[0] not in EARLY]
-    items[:] = [item for k in range(workers) for part in (early, late) for item in part[k::workers]]
+    early: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    late: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for path, group in groupby(items, key=lambda item: item.path):
+        parts = early if path.relative_to(TESTS).parts[0] in EARLY else late
+        min(parts, key=len).extend(group)
+    items[:] = [item for pair in zip(early, late, strict=True) for part in pair for item in part]
 
 
 def pytest_collection_finish() -> None:

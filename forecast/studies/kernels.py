@@ -7,6 +7,7 @@ wants them.
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +26,10 @@ from forecast.quantities.from_draws import ask, horizons_of
 from forecast.studies.calibrate import study_spec
 from forecast.theory.statespace import chain_of
 
+if TYPE_CHECKING:
+    from forecast.theory.statespace import StateSpace
+
+
 COUNT = 200  # draws
 DAYS = 60
 
@@ -33,13 +38,7 @@ def main() -> None:
     """Ask for everything that draws are asked for."""
     model = Model(study_spec())
     space, spans = model.space, model.history.spans
-    rng = np.random.default_rng(0)
-    starts = [rng.dirichlet(np.ones(size), COUNT) for size in space.sizes]
-    draws = Draws(
-        rng.normal(0.0, 1.0, (COUNT, len(space.rate_names))),
-        rng.normal(0.0, 1.0, (COUNT, len(space.emission_names))),
-        np.concatenate(starts, axis=1),
-    )
+    draws = any_draws(space)
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
     assert found.quantities  # noqa: S101 - read for what it compiles
@@ -53,7 +52,18 @@ def main() -> None:
     cell_densities_of_draws(chain_of(space), cells, np.exp(draws.log_lambda))
     for name in KERNELS:
         address_of(name)
-    history_log_likelihoods(spans, rng.normal(0.0, 1.0, (COUNT, len(spans.rate_table))))
+    history_log_likelihoods(spans, np.zeros((COUNT, len(spans.rate_table))))
+
+
+def any_draws(space: StateSpace) -> Draws:
+    """Give draws of a model that are of no distribution in particular."""
+    rng = np.random.default_rng(0)
+    starts = [rng.dirichlet(np.ones(size), COUNT) for size in space.sizes]
+    return Draws(
+        rng.normal(0.0, 1.0, (COUNT, len(space.rate_names))),
+        rng.normal(0.0, 1.0, (COUNT, len(space.emission_names))),
+        np.concatenate(starts, axis=1),
+    )
 
 
 if __name__ == "__main__":
