@@ -43,11 +43,11 @@ def connect(workers: int | None, scheduler: str | None) -> Generator[Any]:
             yield client
         return
     try:
-        client = Client(scheduler, timeout=SCHEDULER_SECONDS)
+        client = Client(scheduler, timeout=SCHEDULER_SECONDS, set_as_default=False)  # which would stay after an error
     except (OSError, ValueError, TypeError) as error:
         msg = f"--scheduler {scheduler}: no Dask scheduler answers there; start one, or leave the option out"
         raise InputError(msg) from error
-    with client:
+    with client, client.as_current():
         yield client
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import dask.config
 import numpy as np
 import pytest
 from toys import die_once, toy
@@ -218,6 +219,17 @@ def test_a_scheduler_that_is_not_there(address: str) -> None:
     with pytest.raises(InputError, match=rf"--scheduler {address}: no Dask scheduler answers"), connect(None, address):
         pytest.fail("connected")
     assert time.monotonic() - begun < 15
+    assert "scheduler" not in dask.config.config  # or whatever computes next in this process would ask for it
+
+
+def test_a_scheduler_that_is_there_does_the_worlds(tmp_path: Path) -> None:
+    """A study is done by the scheduler at an address, and leaves nothing behind."""
+    from distributed import LocalCluster  # noqa: PLC0415 - slow to import
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
+        run_worlds(tmp_path, HEADER, toy, 3, partial(connect, None, cluster.scheduler_address))
+    assert len(list(tmp_path.glob("*"))) > 1
+    assert "scheduler" not in dask.config.config
 
 
 @pytest.mark.parametrize("as_json", [False, True])
