@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numba
-from filelock import FileLock
 from numba.core.compiler_lock import global_compiler_lock
 
 if TYPE_CHECKING:
@@ -45,7 +44,12 @@ def kernel[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _turn(compiled: Any) -> AbstractContextManager[object]:  # noqa: ANN401 - of numba
-    """Let one process at a time compile a function; where nothing can be kept each compiles for itself."""
+    """Let one process at a time compile what nobody has kept yet; where nothing can be kept each does for itself."""
+    kept = compiled._cache._cache_file  # noqa: SLF001 - as above
+    if kept._load_index():  # noqa: SLF001
+        return nullcontext()
+    from filelock import FileLock  # noqa: PLC0415 - brings asyncio, and is needed but once on a machine
+
     folder = Path(compiled.stats.cache_path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
