@@ -29,6 +29,7 @@ import forecast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from projects import Done
 
     from forecast.ledger.issued import Issued
@@ -105,6 +106,12 @@ def _issue(folder: Path) -> None:
 def issued_tiny() -> Path:
     """Make a project of the small model with one short fit and one issue; it is only copied."""
     return made_once("tiny", _issue) / "project"
+
+
+def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures out of reports, for tests that look at none: to draw them is most of a short run."""
+    issued_tiny()  # which has its pictures, whoever makes it
+    patch.setattr("forecast.report.page.all_charts", lambda _: {})
 
 
 def run(root: Path, as_of: dt.date, *options: str) -> Done:
