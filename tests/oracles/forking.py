@@ -107,7 +107,8 @@ while needed():
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
 
-asked = {{"program": {program!r}, "arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "first": {first!r}}}
+asked = {{"program": {program!r}, "arguments": sys.argv[1:], "first": {first!r}}}
+asked |= {{"cwd": os.getcwd(), "env": dict(os.environ)}}
 ours, theirs = os.pipe()
 request = os.memfd_create("request")
 os.write(request, json.dumps(asked).encode())

@@ -7,12 +7,12 @@ import dataclasses
 import json
 import shutil
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 import pytest
+from forking import put_program
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from places import ROOT
@@ -323,12 +323,13 @@ def test_hostile_text_stays_inert(project: Project) -> None:
     assert ",'=1+1," in rejected
 
 
-def test_stdio_serves_the_local_user(project: Project) -> None:
+def test_stdio_serves_the_local_user(project: Project, tmp_path: Path) -> None:
     """The command speaks through a pipe, trusts who started it, and ends with the client."""
     paths = ", ".join(repr(str(ROOT / place)) for place in ("tests/oracles", "tests", "."))
+    put_program(tmp_path / "forecast", SERVE.format(paths=paths))
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-c", SERVE.format(paths=paths), "mcp", "-C", str(project.root)],
+        command=str(tmp_path / "forecast"),
+        args=["mcp", "-C", str(project.root)],
         env={"FORECAST_USER": "ada", "PATH": "/usr/bin:/bin"},
     )
     forecast, proposal = ask(server, ("get_forecast", {}), ("propose_sighting", SIGHTING))
