@@ -25,6 +25,7 @@ from forecast.answers.forecast import LiveForecast
 from forecast.base.errors import InputError
 from forecast.feeds import proposals
 from forecast.feeds.suggestions import Verdict
+from forecast.inference.anchor import Anchor
 from forecast.inference.model import Model
 from forecast.project.project import Project
 from forecast.service import mcp
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp.types import CallToolResult
+
+    from forecast.evidence.compilation import Evidence
 
 DAY = NOW.date().isoformat()
 SIGHTING = {
@@ -66,10 +69,17 @@ def clock() -> Any:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a project with the tiny model, which draws from its prior in no time."""
-    root = tmp_path_factory.mktemp("mcp") / "tiny"
+    """Make a project with the tiny model, which draws from its prior once."""
+    root, kept = tmp_path_factory.mktemp("mcp") / "tiny", list[Anchor]()
+
+    def prior(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
+        assert model.spec.name == "tiny"
+        if not kept:
+            kept.append(prior_draws(model, count, folder, evidence))
+        return kept[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Model, "prior", prior_draws)
+        patch.setattr(Model, "prior", prior)
         patch.setattr("forecast.inference.fitter.fit_model", lambda *_, **__: pytest.fail("a fit was made"))
         project = made(root)
         (root / "forecast.toml").write_text('model = "tiny"\n', encoding="utf-8")
