@@ -65,6 +65,7 @@ def test_what_killed_runs_left_is_removed(root: Path) -> None:
     assert [path for path in left + kept if path.exists()] == kept
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_report_that_was_issued_but_not_put_in_place_is_put_there(root: Path, count: int) -> None:
     """A run killed between the archive and the folder leaves an issue whose report the next run writes, of any date."""
