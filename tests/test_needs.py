@@ -40,9 +40,21 @@ UNITS = f"{LINE}systemd-analyze (install systemd): 1 of test_all.py"
 FAILURE = "; a failure, since CI is set"
 
 
+PLAYWRIGHT = """
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+def sync_playwright():
+    return nullcontext(SimpleNamespace(chromium=SimpleNamespace(executable_path="/no/such/chrome")))
+"""
+
+
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Give a machine without any program, Playwright's browser included, and what installs one that is a script."""
+    """Give a machine without any program, Playwright's browser included, and what installs one that is a script.
+
+    In place of Playwright, whose driver takes a second to start, is what answers as it does where it gets no browser.
+    """
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("env", "chmod", "touch", "sleep"):
@@ -51,6 +63,12 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))
     monkeypatch.setenv("PLAYWRIGHT_DOWNLOAD_HOST", "http://127.0.0.1:1")  # nothing answers there
     monkeypatch.setenv("POSTGRES_BINARIES", str(folder))
+    stand_in = tmp_path / "modules" / "playwright"
+    stand_in.mkdir(parents=True)
+    (stand_in / "__init__.py").touch()
+    (stand_in / "__main__.py").write_text("raise SystemExit(1)")
+    (stand_in / "sync_api.py").write_text(PLAYWRIGHT)
+    monkeypatch.setenv("PYTHONPATH", str(stand_in.parent), prepend=os.pathsep)
     for name in ("CHROME", "CI", "PYTEST_ADDOPTS", needs.NAMED):
         monkeypatch.delenv(name, raising=False)
 
@@ -62,6 +80,13 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
         return path
 
     return install
+
+
+@pytest.fixture
+def playwright(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Give such a machine with Playwright itself."""
+    monkeypatch.setenv("PYTHONPATH", os.environ["PYTHONPATH"].partition(os.pathsep)[2])
+    return program
 
 
 # Finding.
@@ -82,16 +107,16 @@ def test_a_browser_that_does_not_run_is_none(program: Program) -> None:
     assert needs.find("browser") == str(edge)
 
 
-def test_playwrights_own_browser_is_the_last(program: Program) -> None:
+def test_playwrights_own_browser_is_the_last(playwright: Program) -> None:
     """What Playwright has installed for itself is used where there is no other."""
     asked = subprocess.run([sys.executable, "-c", needs.OWN], capture_output=True, text=True, check=True)
-    own = program(asked.stdout.strip())
+    own = playwright(asked.stdout.strip())
     assert needs.find("browser") == str(own)
-    chrome = program("google-chrome")
+    chrome = playwright("google-chrome")
     assert needs.find("browser") == str(chrome)
 
 
-@pytest.mark.usefixtures("program")
+@pytest.mark.usefixtures("playwright")
 def test_a_browser_is_looked_for_while_a_page_is_open() -> None:
     """A process that keeps Playwright open, as the tests of the page do, may ask too."""
     ask = "import needs, playwright.sync_api as play\nwith play.sync_playwright(): print(needs.find('browser'))"
@@ -186,16 +211,15 @@ def test_who_may_not_is_not_asked(
     program("sudo", f'test "$1" = -n && shift && {"exec" if allowed else "false"} "$@"')
     program("true")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(needs, "_own_browser", lambda: None)  # saves seconds
     assert needs._as_root() == first
     needs.bring()
     assert log.exists() == allowed
 
 
-def test_where_nothing_can_be_had_the_set_up_goes_on(program: Program) -> None:
+def test_where_nothing_can_be_had_the_set_up_goes_on(playwright: Program) -> None:
     """A download and an apt-get that fail are told, and are no error of the set-up."""
-    program("sudo", 'shift && exec "$@"')
-    program("apt-get", "exit 1")
+    playwright("sudo", 'shift && exec "$@"')
+    playwright("apt-get", "exit 1")
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n... which did not work\n") == 2

@@ -143,9 +143,11 @@ MYPY = """
 [mypy]
 strict = True
 follow_imports = silent
-[mypy-altair.*,arviz.*,dask.*,distributed.*,jinja2.*,numba.*,numpy.*,pandas.*,pydantic.*,pymc.*,pytensor.*,scipy.*,\
-sqlalchemy.*,typer.*,xarray.*]
+[mypy-IPython.*,altair.*,anyio.*,arviz.*,arviz_base.*,arviz_stats.*,dask.*,distributed.*,httpx.*,hypothesis.*,jinja2.*,\
+matplotlib.*,narwhals.*,numba.*,numpy.*,pandas.*,polars.*,prompt_toolkit.*,pydantic.*,pymc.*,pytensor.*,rich.*,scipy.*,\
+sqlalchemy.*,starlette.*,typer.*,xarray.*]
 follow_imports = skip
+follow_imports_for_stubs = True
 """
 
 

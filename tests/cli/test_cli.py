@@ -32,6 +32,7 @@ from projects import (
     issued_once,
     strict_json,
 )
+from year import leave_out_pictures
 
 from docs.builder.commands import commands_of
 from forecast.base.prose import figure
@@ -222,8 +223,9 @@ def test_indicators_are_found_by_words(tmp_path: Path) -> None:
     assert "No indicator is like that" in call("indicators", "xyzzy", cwd=root).out
 
 
-def test_every_command_gives_json(tmp_path: Path) -> None:
+def test_every_command_gives_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--json` gives valid JSON, and nothing else, on every command."""
+    leave_out_pictures(monkeypatch)
     root = issued_copy(tmp_path)
     assert {name for name, command in COMMANDS.items() if "--json" in str([p.opts for p in command.params])} == set(
         COMMANDS

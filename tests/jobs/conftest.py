@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from year import issued_tiny
+from year import issued_tiny, leave_out_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,6 +27,12 @@ with forecast.open(sys.argv[1]).locked():
 def root(tmp_path: Path) -> Path:
     """Give a copy that may be changed."""
     return Path(shutil.copytree(issued_tiny(), tmp_path / "project"))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures out of reports."""
+    leave_out_pictures(monkeypatch)
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 def test_a_second_run_gives_way_at_once(root: Path, holder: subprocess.Popen[str]) -> None:
     """While another process holds the lock a run ends at once with 4, says who holds it, and changes nothing."""
     before = shown(root)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 def test_every_run_is_logged(root: Path) -> None:
     """A run writes its beginning and its end, one JSON object a line."""
     assert run(root, START).code == 0

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 def content(as_of: dt.date, at: dict[int, float], outcome: str = "tension", now: float = 0.1) -> str:
     """Build what the archive holds of a forecast: probabilities by days ahead."""
 

@@ -19,10 +19,11 @@ from unittest import mock
 import pytest
 import yaml
 from croniter import croniter
+from forking import put_program
 from needs import require
-from projects import call, environment, strict_json
+from projects import PROGRAM, call, environment, strict_json
 from unattended import lines
-from year import SHORT, START
+from year import COMPILED, SHORT, START
 
 from forecast.base.errors import InputError
 from forecast.cli import schedules
@@ -40,6 +41,19 @@ BIN = Path(sys.executable).parent
 def odd(root: Path, tmp_path: Path) -> Path:
     """Move the project to a folder with a name that every scheduler reads in its own way."""
     return Path(shutil.move(root, tmp_path / "50 %h $HOME 'quoted\" #1"))
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a program that does what the installed one does, and print units that name it; it starts at once.
+
+    That units name the installed program, which runs, is shown by the test of one scheduler.
+    """
+    path = tmp_path / "quick" / "forecast"
+    path.parent.mkdir()
+    put_program(path, PROGRAM[-1], COMPILED)
+    monkeypatch.setattr(schedules, "_program", lambda: (str(path),))
+    return path
 
 
 def printed(root: Path, *arguments: str, zone: str = "UTC", shell: str = "") -> str:
@@ -141,7 +155,9 @@ def analyze() -> Analyze:
     return lambda *arguments: subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_systemd_takes_the_units_and_their_command_runs(odd: Path, tmp_path: Path, analyze: Analyze) -> None:
+def test_systemd_takes_the_units_and_their_command_runs(
+    odd: Path, tmp_path: Path, analyze: Analyze, quick: Path
+) -> None:
     """No fault is found by systemd in service and timer, it reads the time as meant, and the command runs."""
     folder = tmp_path / "units"
     options = ("--at", "05:07", "--notify-if", "tension:3", "--timeout", "500")
@@ -153,6 +169,7 @@ def test_systemd_takes_the_units_and_their_command_runs(odd: Path, tmp_path: Pat
     (when,) = re.findall(r"^OnCalendar=(.*)$", timer.read_text(), flags=re.MULTILINE)
     assert "05:07:00 UTC" in analyze("calendar", "--base-time=2026-01-09 00:00:00 UTC", when).stdout
     unit = service.read_text()
+    assert exec_start(unit)[0] == str(quick)
     assert exec_start(unit)[-4:] == ["--notify-if", "tension:3", "--timeout", "500"]
     assert "TimeoutStartSec=560\n" in unit
     runs([*exec_start(unit), *SAME_DAY], odd)
@@ -195,7 +212,7 @@ def wheel(root: Path) -> str:
     return f"wheels/scenario_cascade-{version('scenario-cascade')}-py3-none-any.whl"
 
 
-def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path) -> None:
+def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path, quick: Path) -> None:
     """The workflow fits GitHub's schema; its steps run the project and push report and archive, not the lock."""
     work, far = tmp_path / "work", tmp_path / "far.git"
     work.mkdir()
@@ -223,7 +240,7 @@ def test_github_takes_the_workflow_and_its_steps_run(odd: Path, tmp_path: Path) 
             script = script.replace(" || code=$?", f" {shlex.join(SAME_DAY)} || code=$?")
         done = subprocess.run(
             ["bash", "-e", "-c", script], cwd=work, capture_output=True, text=True, check=False,  # noqa: S607
-            env=environment(GITHUB_OUTPUT=str(out), PATH=f"{BIN}:{os.environ['PATH']}"),
+            env=environment(GITHUB_OUTPUT=str(out), PATH=f"{quick.parent}:{os.environ['PATH']}"),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert out.read_text() == "code=0\n"
@@ -370,6 +387,7 @@ def with_feed(root: Path, where: str, indicator: str = "shot") -> None:
     (dataset / "feeds" / "mine.toml").write_text(FEED.replace("{where}", where).replace("{indicator}", indicator))
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
 def test_cron_pulls_feeds_before_it_runs_and_runs_even_so(odd: Path, zone: str) -> None:
     """The line pulls and runs; a pull that fails, for a fault in the feed's file, stops no run."""
@@ -387,6 +405,7 @@ def test_cron_pulls_feeds_before_it_runs_and_runs_even_so(odd: Path, zone: str) 
         assert command.partition(" || ")[2].startswith("{ ")
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("where", [HERE, THERE])
 def test_systemd_pulls_feeds_in_a_unit_of_its_own(odd: Path, tmp_path: Path, analyze: Analyze, where: str) -> None:
     """It comes before the run, which it cannot stop, and alone may reach the network, if a feed has an address."""

@@ -48,6 +48,7 @@ def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, error: B
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_killed_runs_left_is_removed(root: Path) -> None:
     """Drafts of reports and parts of fits of dead processes go with the next run; other hidden files stay."""
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
@@ -64,6 +65,7 @@ def test_what_killed_runs_left_is_removed(root: Path) -> None:
     assert [path for path in left + kept if path.exists()] == kept
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_report_that_was_issued_but_not_put_in_place_is_put_there(root: Path, count: int) -> None:
     """A run killed between the archive and the folder leaves an issue whose report the next run writes, of any date."""
@@ -81,6 +83,7 @@ def test_a_report_that_was_issued_but_not_put_in_place_is_put_there(root: Path, 
     assert len(archived(root)) == 2
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_faulty_template_of_the_index_is_found_before_anything_is_issued(root: Path) -> None:
     """The list of all issues is written last, but a fault in its template stops the run first."""
     (root / "reports" / "templates").mkdir()
@@ -92,6 +95,7 @@ def test_a_faulty_template_of_the_index_is_found_before_anything_is_issued(root:
     assert len(archived(root)) == 1
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_that_cannot_be_put_in_place_stops_no_run(root: Path) -> None:
     """What is wrong with the report of another day is no reason not to run today."""
     observe(root, "march", NEXT)

@@ -104,6 +104,23 @@ while needed():
             break
 """
 
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+
+asked = {{"program": {program!r}, "arguments": sys.argv[1:], "first": {first!r}}}
+asked |= {{"cwd": os.getcwd(), "env": dict(os.environ)}}
+ours, theirs = os.pipe()
+request = os.memfd_create("request")
+os.write(request, json.dumps(asked).encode())
+os.lseek(request, 0, os.SEEK_SET)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+    asking.connect({server!r})
+    socket.send_fds(asking, [b"start"], [theirs, 0, 1, 2, request])
+os.close(theirs)
+with open(ours, "rb") as told:
+    sys.exit(int(told.read().split()[1]) % 256)
+"""
+
 SESSION = "FORECAST_TESTS_SESSION"  # a variable: the number of the process that began the run of the tests
 
 
@@ -221,3 +238,10 @@ def run_forked(
             file.seek(0)
             said.append(file.read().decode())
     return subprocess.CompletedProcess([*command], code, *said)
+
+
+def put_program(path: Path, program: str, first: str = "") -> None:
+    """Make a file that runs ``program`` with the arguments, folder, variables and streams that it is given, forked."""
+    text = CLIENT.format(python=sys.executable, program=program, first=first, server=_server())
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)

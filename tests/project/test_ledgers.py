@@ -134,6 +134,7 @@ def test_a_run_gives_the_same_report(tmp_path: Path, schema: str) -> None:
     assert names[0] == names[1]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_is_copied_goes_on(project: Path) -> None:
     """A run on the copied ledger finds that nothing is new, and its fits, reports and archive are sound."""
     done = run(project, START)
@@ -203,6 +204,7 @@ def test_the_doctor_says_who_serves_and_who_may_what(project: Path, schema: str)
         run_sql(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_one_run_on_all_machines(project: Path, tmp_path: Path) -> None:
     """While a project holds its lock, a copy of its folder, with a lock of its own, gives way at once with 4."""
     other = shutil.copytree(project, tmp_path / "elsewhere")
@@ -215,6 +217,7 @@ def test_one_run_on_all_machines(project: Path, tmp_path: Path) -> None:
     assert run(other, START).code == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_killed_run_is_cleared_up(project: Path) -> None:
     """The report of the last issue is written again by the next run."""
     report = project / "reports" / "tiny" / str(START) / "forecast.json"

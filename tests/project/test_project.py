@@ -77,6 +77,7 @@ def test_the_archive_holds_what_the_file_shows(root: Path, content: dict[str, An
     assert next(iter(content["model"]["outcomes"])) == "deal"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_row_that_does_not_matter_issues_nothing(root: Path) -> None:
     """A row that became public after the date of the forecast leaves it alone."""
     assert call(*OBSERVE, "--reported-on", "2026-01-20", cwd=root).code == 0
@@ -193,6 +194,7 @@ def test_a_program_sees_what_the_command_line_saw(root: Path, content: dict[str,
     assert dataclasses.asdict(fit.settings) == content["fit"]["settings"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_bad_fit_is_kept_and_refused(tmp_path: Path) -> None:
     """It fails its checks, so a careful one is made; that fails too, both are kept, and nothing is issued."""
     root = copied(year.issued_tiny(), tmp_path / "project")

@@ -175,9 +175,9 @@ def test_a_damaged_fit_is_passed_over(root: Path) -> None:
     assert forecast.open(root).update(as_of=AS_OF, now=NOW).trust.anchor == fit.stem
 
 
-def test_old_fits_go_but_not_issued_ones(root: Path) -> None:
+def test_old_fits_go_but_not_issued_ones(small: Path) -> None:
     """Beyond the newest fits of a model the oldest are deleted, unless an issued forecast names them."""
-    project = forecast.open(root)
+    project = forecast.open(small)
     model = project.model()
     folder = project.fits.folder(model)
     (original,) = folder.glob("[!p]*.nc")
@@ -330,14 +330,15 @@ def schema(name: str) -> Draft202012Validator:
 
 
 @pytest.mark.usefixtures("no_sampling")
-def test_json_follows_the_schemas(root: Path) -> None:
+def test_json_follows_the_schemas(root: Path, small: Path) -> None:
     """What the command line prints is what the schemas describe, and the schemas refuse what is not."""
-    for name, command in (
-        ("forecast.schema.json", ("update",)),
-        ("what-if.schema.json", ("what-if", "presidents_meeting")),
-        ("what-if.schema.json", ("what-if", "--do", "peace=fresh_deal", "--on", "2026-03-01")),
+    day, done = ("--as-of", "2026-01-08"), ("--do", "near=tense", "--on", "2025-01-12", "--refit", "never")
+    for where, name, command in (
+        (root, "forecast.schema.json", ("update", *day)),
+        (root, "what-if.schema.json", ("what-if", "presidents_meeting", *day)),
+        (small, "what-if.schema.json", ("what-if", *done, "--as-of", str(START))),
     ):
-        content = strict_json(call(*command, "--as-of", "2026-01-08", "--json", cwd=root).out)
+        content = strict_json(call(*command, "--json", cwd=where).out)
         schema(name).validate(content)
         rows = content["quantities"] if "quantities" in content else content["changes"]
         rows[0]["outcome"] = 3

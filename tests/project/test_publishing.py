@@ -56,6 +56,7 @@ def written(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / REPORT).iterdir()}
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> None:
     """A row is fitted and issued; withdrawing it issues the old numbers again, so that the last issue is in force."""
     (old,) = archived(root)
@@ -74,6 +75,7 @@ def test_a_new_row_gives_a_new_issue_and_its_retraction_another(root: Path) -> N
     assert len(archived(root)) == 3
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_corrected_source_is_issued(root: Path) -> None:
     """A correction that moves no number still shows in a new issue, from the same fit."""
     (old,) = archived(root)
@@ -99,6 +101,7 @@ def test_a_second_run_issues_nothing_and_writes_the_same_bytes(root: Path) -> No
     assert len(archived(root)) == 1
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     "change",
     [('label = "tension"', 'label = "Tension"'), ("horizons_weeks = [1, 2", "horizons_weeks = [1, 3")],
@@ -115,6 +118,7 @@ def test_what_changes_the_report_alone_is_issued_without_a_fit(root: Path, chang
     assert sorted(root.glob("data/*/fits/*")) == fits
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", ["report.md", "forecast.json"])
 def test_a_failed_write_leaves_the_last_good_report(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk is full the last report stays as it was, nothing is issued, and no draft is left."""
@@ -138,6 +142,7 @@ def test_a_failed_write_leaves_the_last_good_report(root: Path, name: str, monke
     assert run(root).new
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_folder_in_the_way_is_said(root: Path) -> None:
     """A file where the report's folder should be is one clear error, and nothing is issued."""
     shutil.rmtree(root / "reports" / "tiny")
@@ -150,6 +155,7 @@ def test_a_report_folder_in_the_way_is_said(root: Path) -> None:
     assert len(archived(root)) == 1
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("bad", ["# {{ model.title }", "{{ nothing }}", "{{ model.name + 1 }}"])
 def test_a_faulty_template_is_named(root: Path, bad: str) -> None:
     """A template with a fault is one clear error, and the last good report stays."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2025, 1, 9, tzinfo=dt.UTC)
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
 class Job(NamedTuple):
     """What a run brings together, of a folder in which the first forecast was issued."""
 

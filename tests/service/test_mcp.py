@@ -7,12 +7,12 @@ import dataclasses
 import json
 import shutil
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx2
 import pytest
+from forking import put_program
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from places import ROOT
@@ -25,6 +25,7 @@ from forecast.answers.forecast import LiveForecast
 from forecast.base.errors import InputError
 from forecast.feeds import proposals
 from forecast.feeds.suggestions import Verdict
+from forecast.inference.anchor import Anchor
 from forecast.inference.model import Model
 from forecast.project.project import Project
 from forecast.service import mcp
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp.types import CallToolResult
+
+    from forecast.evidence.compilation import Evidence
 
 DAY = NOW.date().isoformat()
 SIGHTING = {
@@ -66,10 +69,17 @@ def clock() -> Any:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a project with the tiny model, which draws from its prior in no time."""
-    root = tmp_path_factory.mktemp("mcp") / "tiny"
+    """Make a project with the tiny model, which draws from its prior once."""
+    root, kept = tmp_path_factory.mktemp("mcp") / "tiny", list[Anchor]()
+
+    def prior(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
+        assert model.spec.name == "tiny"
+        if not kept:
+            kept.append(prior_draws(model, count, folder, evidence))
+        return kept[0]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Model, "prior", prior_draws)
+        patch.setattr(Model, "prior", prior)
         patch.setattr("forecast.inference.fitter.fit_model", lambda *_, **__: pytest.fail("a fit was made"))
         project = made(root)
         (root / "forecast.toml").write_text('model = "tiny"\n', encoding="utf-8")
@@ -323,12 +333,13 @@ def test_hostile_text_stays_inert(project: Project) -> None:
     assert ",'=1+1," in rejected
 
 
-def test_stdio_serves_the_local_user(project: Project) -> None:
+def test_stdio_serves_the_local_user(project: Project, tmp_path: Path) -> None:
     """The command speaks through a pipe, trusts who started it, and ends with the client."""
     paths = ", ".join(repr(str(ROOT / place)) for place in ("tests/oracles", "tests", "."))
+    put_program(tmp_path / "forecast", SERVE.format(paths=paths))
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-c", SERVE.format(paths=paths), "mcp", "-C", str(project.root)],
+        command=str(tmp_path / "forecast"),
+        args=["mcp", "-C", str(project.root)],
         env={"FORECAST_USER": "ada", "PATH": "/usr/bin:/bin"},
     )
     forecast, proposal = ask(server, ("get_forecast", {}), ("propose_sighting", SIGHTING))

@@ -140,6 +140,7 @@ def test_a_row_is_withdrawn_and_a_wrong_one_refused(browser: Browser, team: Serv
     assert [entry.id for entry in team.desk.project.ledger.entries("tiny")].count(row) == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_own_forecast_is_given_before_the_model_s_is_seen(
     browser: Browser, team: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def _work(team: Served) -> list[str]:
     return heard
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_that_was_asked_for_is_issued(desk: Served) -> None:
     """Its job says who asked and which number it has; what is asked twice is made once; nothing is fitted meanwhile."""
     bearer = desk.bearer("write")
@@ -51,6 +52,7 @@ def test_a_run_that_was_asked_for_is_issued(desk: Served) -> None:
     assert json.loads(events.split("data: ")[1].split("\n")[0]) == done
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_that_fails_says_why(desk: Served) -> None:
     """In the package's own words, and the worker goes on with the next."""
     bearer = desk.bearer("write")
@@ -66,6 +68,7 @@ def test_a_run_that_fails_says_why(desk: Served) -> None:
     assert str(desk.desk.root) not in json.dumps(jobs)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_worker_waits_for_another_run(desk: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run by hand holds the lock; the job is made after it."""
     monkeypatch.setattr(worker, "LOOK", 0.05)
