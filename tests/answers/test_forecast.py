@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ from projects import AS_OF, MODEL, NOW, call, copied, fitted_once, issued_copy, 
 
 import forecast
 from forecast.answers.forecast import LiveForecast
+from forecast.answers.moves import assumption_moves
 from forecast.answers.sensitivity import FEW, find_sensitivity
 from forecast.project.project import Project
 from forecast.quantities.forecast import Forecast
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
     from pathlib import Path
 
     from forecast.answers.sensitivity import Sensitivity
@@ -46,12 +49,6 @@ def root(tmp_path: Path) -> Path:
     return copied(fitted_once(), tmp_path / "project")
 
 
-@pytest.fixture
-def project(root: Path) -> Project:
-    """Open the copy."""
-    return forecast.open(root)
-
-
 @pytest.fixture(scope="module")
 def updated() -> LiveForecast:
     """Forecast once, from the fit that is there."""
@@ -71,12 +68,16 @@ def one_update(updated: LiveForecast, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read changed assumptions from a part of the draws, and drivers from few sets of events: the errors are larger."""
+    """Change some of the assumptions, in a part of the draws, and read drivers from few sets of events."""
+
+    def some(*arguments: Any) -> Iterable[Any]:
+        return itertools.islice(assumption_moves(*arguments), 0, None, 9)
 
     def few(*arguments: Any) -> Sensitivity:
         return find_sensitivity(*arguments[:-1], FEW)
 
     monkeypatch.setattr("forecast.answers.forecast.find_sensitivity", few)
+    monkeypatch.setattr("forecast.answers.sensitivity.assumption_moves", some)
     monkeypatch.setattr("forecast.answers.drivers.EVALUATIONS", 64)
 
 
@@ -172,9 +173,9 @@ def test_rivals_that_speak_of_other_things_are_refused(message: str, root: Path)
     assert message in done.err
 
 
-def test_a_forecast_that_was_read_back_cannot_be_asked(project: Project) -> None:
+def test_a_forecast_that_was_read_back_cannot_be_asked(updated: LiveForecast) -> None:
     """It holds numbers only, and says so."""
-    result = Forecast.from_dict(project.update(as_of=AS_OF, now=NOW).to_dict())
+    result = Forecast.from_dict(updated.to_dict())
     for question in ("alarm", "do", "drivers", "experts", "rules", "sensitivity", "sightings", "watch", "what_if"):
         with pytest.raises(forecast.InputError, match="was read back"):
             getattr(result, question)("deal")

@@ -54,6 +54,7 @@ STEPS = st.lists(
     st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 6)), max_size=12
 )  # (id, 0 = retract or the content, days)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+TEXTS = st.tuples(TEXT.filter(bool), TEXT, TEXT, TEXT)
 # Each subclass calls the same function with an instance of its own.
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
@@ -325,7 +326,7 @@ class LedgerContract:
             assert message in refusal(act)
         assert ledger.watermark("caucasus") == mark
 
-    @settings(SETTINGS, max_examples=15)
+    @settings(SETTINGS, max_examples=8)
     @given(STEPS)
     def test_replay_equals_a_plain_fold(self, steps: list[tuple[str, int, int]]) -> None:
         """For any history, watermark and day, the entries are those of a naive replay of the log."""
@@ -369,10 +370,22 @@ class LedgerContract:
                     expected = sorted(known.values(), key=lambda row: row.reported_on)
                     assert list(ledger.entries("caucasus", as_of=as_of, watermark=mark)) == expected
 
-    @SETTINGS
-    @given(TEXT.filter(bool), TEXT, TEXT, TEXT, st.booleans())
-    def test_any_text_survives(self, row_id: str, source: str, story: str, note: str, distinct: bool) -> None:  # noqa: FBT001
+    @settings(SETTINGS, max_examples=20)
+    @given(TEXTS, st.booleans())
+    def test_any_text_survives(self, texts: tuple[str, str, str, str], distinct: bool) -> None:  # noqa: FBT001
         """Any Unicode comes back as it was, quotes and line ends included."""
+        self.survives(texts, distinct=distinct)
+
+    @pytest.mark.slow
+    @SETTINGS
+    @given(TEXTS, st.booleans())
+    def test_any_of_many_texts_survives(self, texts: tuple[str, str, str, str], distinct: bool) -> None:  # noqa: FBT001
+        """The same of many more texts."""
+        self.survives(texts, distinct=distinct)
+
+    def survives(self, texts: tuple[str, str, str, str], *, distinct: bool) -> None:
+        """Add a row with these texts, ask for it, and add it again."""
+        row_id, source, story, note = texts
         row = sighting(row_id, source=source, story=story, note=note, distinct=distinct)
         with tempfile.TemporaryDirectory() as folder:
             ledger = self.open(Path(folder))
@@ -534,9 +547,10 @@ class LedgerContract:
 
     # Several at once.
 
-    def test_many_that_create_at_once_share_one_ledger(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("trials", [6, pytest.param(25, marks=pytest.mark.slow)])
+    def test_many_that_create_at_once_share_one_ledger(self, trials: int, tmp_path: Path) -> None:
         """Nobody takes a ledger that another is just creating for something else, and every row is there."""
-        for trial in range(25):
+        for trial in range(trials):
             place = tmp_path / str(trial)
             _together(6, lambda k, place=place: self.open(place).add("caucasus", [sighting(str(k))], now=NOW))
             assert sorted(ids(self.open(place))) == list("012345")

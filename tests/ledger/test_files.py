@@ -460,11 +460,26 @@ def entries(draw: st.DrawFn, spelling: st.SearchStrategy[str] | None = None) -> 
 
 some = st.lists(entries(), max_size=5, unique_by=lambda entry: entry.id)
 
+SUFFIXES = st.sampled_from([".csv", ".xlsx"])
 
-@settings(max_examples=150, deadline=None)
-@given(some, st.sampled_from([".csv", ".xlsx"]))
+
+@settings(max_examples=40, deadline=None)
+@given(some, SUFFIXES)
 def test_an_export_comes_in_unchanged(rows: list[Entry], suffix: str) -> None:
     """Whatever the text, importing an export gives exactly the entries that went out."""
+    comes_in_unchanged(rows, suffix)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(some, SUFFIXES)
+def test_an_export_of_many_comes_in_unchanged(rows: list[Entry], suffix: str) -> None:
+    """The same of many more exports."""
+    comes_in_unchanged(rows, suffix)
+
+
+def comes_in_unchanged(rows: list[Entry], suffix: str) -> None:
+    """Export rows, and import what was written."""
     with tempfile.TemporaryDirectory() as folder:
         written = export_file(rows, Path(folder) / f"out{suffix}")
         back = check_entries([row for path in written for row in read_rows(path)], VOCABULARY)

@@ -308,7 +308,9 @@ for kill in range(int(sys.argv[2])):
 """
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [20, pytest.param(60, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.slow)]
+)
 def test_a_killed_writer_loses_nothing_it_was_told(count: int, tmp_path: Path) -> None:
     """After SIGKILL at random moments the ledger opens, is sound, and holds once all that was told to be written."""
     paths = [str(TESTS / "oracles"), str(TESTS / "ledger")]

@@ -74,6 +74,7 @@ def test_scores_are_those_of_a_hand() -> None:
     assert frame["prior_only"].tolist()[2] == 0.3
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_scoringrules() -> None:
     """Its import takes seconds, so the two lines are our own; on 50 random questions they are the same."""
     rng = np.random.default_rng(5)

@@ -7,12 +7,13 @@ import csv
 import io
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import numpy as np
 import pytest
 from entries import LINK
+from pictures import drawn_once
 from places import DOCS, REPORT
 from projects import strict_json
 from track import FOUR, MODEL, WEEKS, World, ask, later, noon
@@ -22,6 +23,17 @@ from forecast.report.page import render_files
 from forecast.report.sections.all_sections import all_charts as charts
 from forecast.report.sections.all_sections import all_tables as tables
 from forecast.report.summary import sum_up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawn_once() -> Iterator[None]:
+    """Draw a picture once, however many of the reports have it."""
+    with drawn_once():
+        yield
+
 
 HOSTILE = '=cmd|"/c calc"!A1 </script><script>alert(1)</script> [x](javascript:alert(1)) | `code` \u202e'
 

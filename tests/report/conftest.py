@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import vl_convert
+from pictures import COMPILE, DRAW, drawn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-DRAW, COMPILE = vl_convert.vega_to_svg, vl_convert.vegalite_to_vega
-drawn: dict[tuple[Callable[..., Any], str], Any] = {}
-
-
-def _once(make: Callable[..., Any]) -> Callable[..., Any]:
-    def made(spec: Any) -> Any:
-        key = make, json.dumps(spec)
-        if key not in drawn:
-            drawn[key] = make(spec)
-        return drawn[key]
-
-    return made
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _drawn_once() -> Iterator[None]:
     """Draw a specification once, however many reports have the picture."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vl_convert, "vega_to_svg", _once(DRAW))
-        patch.setattr(vl_convert, "vegalite_to_vega", _once(COMPILE))
+    with drawn_once():
         yield
 
 

@@ -92,7 +92,7 @@ def _page(browser: Browser, path: Path, width: int) -> Page:
     return page
 
 
-@pytest.mark.parametrize("width", [360, 390, 1366])
+@pytest.mark.parametrize("width", [360, pytest.param(390, marks=pytest.mark.slow), 1366])
 def test_no_text_of_a_picture_runs_over_another(browser: Browser, crowded: Path, width: int) -> None:
     """Labels keep clear of each other, of the numbers of the axes and of the edges, on a phone as on a desk."""
     page = _page(browser, crowded, width)

@@ -7,7 +7,8 @@ import datetime as dt
 import itertools
 import json
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from html import escape, unescape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ from forecast.report.page import render_files
 from forecast.report.post_mortem import render_post_mortem
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Locator, Page
@@ -173,18 +174,18 @@ def test_the_sections_stand_in_order(wide: Sight) -> None:
     assert wide.page.locator("h2").all_inner_texts() == SECTIONS
 
 
-def test_an_event_tells_its_name_and_leads_to_its_row(browser: Browser, issue: Path) -> None:
+def test_an_event_tells_its_name_and_leads_to_its_row(wide: Sight) -> None:
     """Resting on a mark shows what happened as text; a click goes to the row."""
-    with _opened(browser, issue / "report.html") as (page, faults):
-        link = page.locator("#picture-known .live path[aria-label]").first
-        name = link.get_attribute("aria-label")
-        _rest_on(page, link)
-        assert name
-        assert name in page.locator(".tip").inner_text()
-        link.click()
-        page.wait_for_function("location.hash.startsWith('#row-')", timeout=3000)
-        assert page.evaluate("document.getElementById(decodeURIComponent(location.hash.slice(1))) !== null")
-        assert faults == []
+    page = wide.page
+    link = page.locator("#picture-known .live path[aria-label]").first
+    name = link.get_attribute("aria-label")
+    _rest_on(page, link)
+    assert name
+    assert name in page.locator(".tip").inner_text()
+    link.click()
+    page.wait_for_function("location.hash.startsWith('#row-')", timeout=3000)
+    assert page.evaluate("document.getElementById(decodeURIComponent(location.hash.slice(1))) !== null")
+    assert wide.faults == []
 
 
 def test_every_place_that_is_linked_is_there(wide: Sight) -> None:
@@ -201,17 +202,34 @@ def test_every_place_that_is_linked_is_there(wide: Sight) -> None:
     assert all(target.startswith(("#", "http://", "https://")) for target in targets)
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_wider_than_the_window(browser: Browser, issue: Path, width: int) -> None:
+@pytest.fixture(scope="module")
+def unfolded(browser: Browser, issue: Path) -> Iterator[Callable[[str, int], Sight]]:
+    """Give pages with everything unfolded, by scheme and width, each of which is opened once and only looked at."""
+    with ExitStack() as stack:
+
+        @cache
+        def opened(scheme: str, width: int) -> Sight:
+            options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
+            sight = stack.enter_context(_opened(browser, issue / "report.html", **options))
+            sight.page.eval_on_selector_all("details", "found => found.forEach(one => { one.open = true; })")
+            return sight
+
+        yield opened
+
+
+LOOKS = [("light", 1280), ("dark", 360)]
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_nothing_is_wider_than_the_window(unfolded: Callable[[str, int], Sight], scheme: str, width: int) -> None:
     """Neither a phone nor a desk has to scroll sideways, with tables and details open."""
-    with _opened(browser, issue / "report.html", viewport={"width": width, "height": 740}) as (page, faults):
-        page.eval_on_selector_all("details", "found => found.forEach(one => { one.open = true; })")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        live = page.eval_on_selector_all(".live svg", "found => found.map(one => one.getBoundingClientRect().right)")
-        assert max(live) <= width
-        captions = page.eval_on_selector_all(".caption", "found => found.map(one => one.getBoundingClientRect())")
-        assert max(one["right"] for one in captions) <= width  # a table that is wider is scrolled, its caption is not
-        assert faults == []
+    page, faults = unfolded(scheme, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    live = page.eval_on_selector_all(".live svg", "found => found.map(one => one.getBoundingClientRect().right)")
+    assert max(live) <= width
+    captions = page.eval_on_selector_all(".caption", "found => found.map(one => one.getBoundingClientRect())")
+    assert max(one["right"] for one in captions) <= width  # a table that is wider is scrolled, its caption is not
+    assert faults == []
 
 
 CONTRAST = """() => {
@@ -232,33 +250,31 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_have_contrast(browser: Browser, issue: Path, scheme: Any) -> None:
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_texts_have_contrast(unfolded: Callable[[str, int], Sight], scheme: str, width: int) -> None:
     """In light and in dark, the text and the labels of the pictures stand out from the ground."""
-    with _opened(browser, issue / "report.html", color_scheme=scheme) as (page, faults):
-        found = page.evaluate(CONTRAST)
-        assert (found["ground"] < 0.1) == (scheme == "dark")
-        assert found["count"] > 100
-        assert found["texts"] >= 4.5
-        assert found["labels"] >= 4.5
-        assert faults == []
+    page, faults = unfolded(scheme, width)
+    found = page.evaluate(CONTRAST)
+    assert (found["ground"] < 0.1) == (scheme == "dark")
+    assert found["count"] > 100
+    assert found["texts"] >= 4.5
+    assert found["labels"] >= 4.5
+    assert faults == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_axe_finds_nothing_serious(browser: Browser, issue: Path, scheme: Any, width: int) -> None:
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_axe_finds_nothing_serious(unfolded: Callable[[str, int], Sight], scheme: str, width: int) -> None:
     """The accessibility checker finds no serious or critical fault, with everything unfolded."""
-    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
-    with _opened(browser, issue / "report.html", **options) as (page, _):
-        page.eval_on_selector_all("details", "found => found.forEach(one => { one.open = true; })")
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-        serious = [
-            (row["id"], row["nodes"][0]["html"][:200], len(row["nodes"]))
-            for row in found["violations"]
-            if row["impact"] in {"serious", "critical"}
-        ]
-        assert serious == []
-        assert len(found["passes"]) > 20
+    page = unfolded(scheme, width).page
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    serious = [
+        (row["id"], row["nodes"][0]["html"][:200], len(row["nodes"]))
+        for row in found["violations"]
+        if row["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+    assert len(found["passes"]) > 20
 
 
 def test_axe_finds_nothing_on_the_page_of_a_question(browser: Browser, tmp_path: Path) -> None:

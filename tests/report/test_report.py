@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import re
 from html import unescape
@@ -56,9 +57,16 @@ def data() -> dict[str, Any]:
     return copy.deepcopy(_data())
 
 
+@functools.cache
 def _data() -> dict[str, Any]:
     (issued,) = archived(issued_once()[0])
     return json.loads(issued.content)
+
+
+@functools.cache
+def _plain() -> list[Token]:
+    """Give the report of the data as they are, read once."""
+    return PARSER.parse(render_markdown(copy.deepcopy(_data()), TEMPLATES))
 
 
 def _flat(tokens: list[Token]) -> Iterator[Token]:
@@ -182,7 +190,7 @@ def test_a_condition_that_is_too_rare_is_said_to_be_so(data: dict[str, Any]) -> 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_text_is_inert(data: dict[str, Any], text: str) -> None:
     """Whatever stands in a row or a model file is shown as that text: no table breaks, no HTML, no link."""
-    plain = PARSER.parse(render_markdown(data, TEMPLATES))
+    plain = _plain()
     data["model"]["title"] = text
     data["notes"].append(f"Note that {text}")
     for outcome in data["model"]["outcomes"].values():

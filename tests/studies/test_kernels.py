@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+from forking import run_forked
+from projects import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCRIPT = """
 import datetime as dt
@@ -40,9 +46,10 @@ print(sorted(compiled() - ahead))
 """
 
 
-def test_nothing_is_left_to_compile_for_a_forecast() -> None:
+def test_nothing_is_left_to_compile_for_a_forecast(tmp_path: Path) -> None:
     """Draws, weighted to evidence and asked for every number, find each kernel compiled."""
-    result = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    result = run_forked([sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment())
+    assert result.returncode == 0, result.stderr
     ahead, left = result.stdout.splitlines()
     assert "_evaluate_range" in ahead  # what is called from Python; what that calls is within it
     assert left == "[]"

@@ -20,10 +20,27 @@ NAMES = st.from_regex(r"\A[a-z][a-z0-9_]{0,8}\Z")
 STATES = st.lists(NAMES, min_size=2, max_size=4, unique=True)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, phases=FINDING)
-@given(NAMES, st.dictionaries(NAMES, STATES, min_size=1, max_size=3))
+STAGES = st.dictionaries(NAMES, STATES, min_size=1, max_size=3)
+HOW = {"deadline": None, "derandomize": True, "phases": FINDING}
+
+
+@settings(max_examples=20, **HOW)
+@given(NAMES, STAGES)
 def test_a_new_model_is_good(name: str, stages: dict[str, list[str]]) -> None:
     """Any stages and states make a file without a fault, with a rule for each outcome and nothing that has a reason."""
+    is_good(name, stages)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, **HOW)
+@given(NAMES, STAGES)
+def test_any_of_many_new_models_is_good(name: str, stages: dict[str, list[str]]) -> None:
+    """The same of many more files."""
+    is_good(name, stages)
+
+
+def is_good(name: str, stages: dict[str, list[str]]) -> None:
+    """Write a new model file, and read it."""
     spec = parse_spec(blank_model(name, stages, TODAY), where="m", name=name)
     assert {key: stage.states for key, stage in spec.stages.items()} == {key: tuple(s) for key, s in stages.items()}
     assert len(spec.indicators) == sum(map(len, stages.values()))
