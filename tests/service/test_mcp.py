@@ -69,14 +69,14 @@ def clock() -> Any:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Make a project with the tiny model, which draws from its prior once."""
-    root, kept = tmp_path_factory.mktemp("mcp") / "tiny", list[Anchor]()
+    """Make a project with the tiny model, which draws so many from its prior once."""
+    root, kept = tmp_path_factory.mktemp("mcp") / "tiny", dict[int, Anchor]()
 
     def prior(model: Model, count: int, folder: Path, evidence: Evidence) -> Anchor:
         assert model.spec.name == "tiny"
-        if not kept:
-            kept.append(prior_draws(model, count, folder, evidence))
-        return kept[0]
+        if count not in kept:
+            kept[count] = prior_draws(model, count, folder, evidence)
+        return kept[count]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Model, "prior", prior)
