@@ -38,6 +38,9 @@ def main() -> None:
     """Ask for everything that draws are asked for."""
     model = Model(study_spec())
     space, spans = model.space, model.history.spans
+    for name in KERNELS:  # first, as the first run begins with the filter and wants these next
+        address_of(name)
+    history_log_likelihoods(spans, np.zeros((COUNT, len(spans.rate_table))))
     draws = any_draws(space)
     anchor = Anchor(space, PRIOR, lambda: draws)
     found = reweigh(anchor, model.evidence((), model.spec.model.start + dt.timedelta(days=DAYS)))
@@ -50,9 +53,6 @@ def main() -> None:
     likelihoods(found.anchor.blocks, cells, cells.observed[None], start)
     unseen(found.anchor.blocks, cells, np.array([[-1]]), start, start, np.ones(COUNT))
     cell_densities_of_draws(chain_of(space), cells, np.exp(draws.log_lambda))
-    for name in KERNELS:
-        address_of(name)
-    history_log_likelihoods(spans, np.zeros((COUNT, len(spans.rate_table))))
 
 
 def any_draws(space: StateSpace) -> Draws:
