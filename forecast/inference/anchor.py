@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from forecast.base.lately import Lately
 from forecast.engine.blocks import Blocks, Draws
+from forecast.engine.propagate import Ahead
 from forecast.engine.remembering import Filter
 from forecast.quantities.from_draws import ask
 from forecast.theory.statespace import chain_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from forecast.engine.arrays import Cells, Floats, Ints
     from forecast.engine.filtering import Evaluation
-    from forecast.engine.propagate import Ahead, Horizons
+    from forecast.engine.propagate import Horizons
     from forecast.theory.statespace import StateSpace
 
 
@@ -59,7 +59,7 @@ class Anchor:
         def make() -> _Held:
             return _Held(Blocks(chain_of(self.space), self._load()))
 
-        return make() if self._identity is None else _held(self._identity, make)
+        return make() if self._identity is None else _lately.get(self._identity, make)
 
     @property
     def blocks(self) -> Blocks:
@@ -104,7 +104,8 @@ class Anchor:
 
     def ahead(self, horizons: Horizons) -> Ahead:
         """Give the values of the states at ``horizons``; those asked for last are kept."""
-        return self._held.kept(ask(self.space, self.blocks, horizons))
+        asked = ask(self.space, self.blocks, horizons)
+        return self._held.ahead.get(asked.name, lambda: asked)
 
 
 class _Held:
@@ -114,31 +115,10 @@ class _Held:
         """Begin with nothing found."""
         self.blocks = blocks
         self.filter = Filter(blocks)
-        self._ahead: dict[bytes, Ahead] = {}
-        self._lock = Lock()
-
-    def kept(self, ahead: Ahead) -> Ahead:
-        """Give the values that ask the same, if they are among those asked for last, or else keep these."""
-        with self._lock:
-            found = self._ahead.pop(ahead.name, ahead)
-            self._ahead[ahead.name] = found
-            while len(self._ahead) > KEPT_AHEAD:
-                del self._ahead[next(iter(self._ahead))]
-        return found
+        self.ahead = Lately[Ahead](KEPT_AHEAD)
 
 
-_lately: OrderedDict[Hashable, _Held] = OrderedDict()
-_looking = Lock()
-
-
-def _held(identity: Hashable, make: Callable[[], _Held]) -> _Held:
-    """Give what this process holds of these draws, or ``make`` it; those used last are held."""
-    with _looking:
-        found = _lately.pop(identity, None) or make()
-        _lately[identity] = found
-        while len(_lately) > HELD:
-            _lately.popitem(last=False)
-    return found
+_lately = Lately[_Held](HELD)
 
 
 def thin(size: int, many: int) -> Ints | None:

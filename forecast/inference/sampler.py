@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections import OrderedDict
 from copy import copy
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -36,6 +34,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS, compile_numba_function_src
 from pytensor.tensor.variable import TensorConstant
 
+from forecast.base.lately import Lately
 from forecast.engine.arrays import COUNTED, COVERED
 from forecast.engine.blocks import Draws
 from forecast.evidence.history import compile_history
@@ -101,8 +100,7 @@ def _keep(_size: int, count: int, point_: Any, kept_: Any, data_: Any) -> int:  
     return 0
 
 
-_compiled: OrderedDict[str, Sampler] = OrderedDict()
-_compiling = Lock()
+_compiled: Lately[Sampler] = Lately(COMPILED)
 
 
 def compiled(space: StateSpace, evidence: Evidence) -> Sampler:
@@ -111,13 +109,7 @@ def compiled(space: StateSpace, evidence: Evidence) -> Sampler:
     Two models with the same numbers and structure (`ModelSpec.hash`) have the same density, whatever file they are of.
     ``evidence`` may be any of its evidences.
     """
-    name = space.spec.hash
-    with _compiling:
-        found = _compiled.pop(name, None) or Sampler(space, evidence)
-        _compiled[name] = found
-        while len(_compiled) > COMPILED:
-            _compiled.popitem(last=False)
-    return found
+    return _compiled.get(space.spec.hash, lambda: Sampler(space, evidence))
 
 
 class Sampler:

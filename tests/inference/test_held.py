@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from forecast.base.errors import InputError
+from forecast.base.lately import Lately
 from forecast.engine.propagate import Ahead, Questions
 from forecast.inference.fit import fit_model
 from forecast.inference.fit_files import identity, save_fit
@@ -129,7 +129,7 @@ def test_a_process_keeps_what_it_compiled_last(compiled_world: World, monkeypatc
         return (space.spec.hash,)
 
     monkeypatch.setattr("forecast.inference.sampler.Sampler", make)
-    monkeypatch.setattr("forecast.inference.sampler._compiled", OrderedDict())
+    monkeypatch.setattr("forecast.inference.sampler._compiled", Lately(COMPILED))
     world = compiled_world
     model = world.spec.model
     specs = [
