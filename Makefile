@@ -8,6 +8,9 @@ AS_OF ?= 2026-01-08
 # Threads of NumPy's products wait for the next one at full speed, and take the processors from tests beside them.
 test test-slow: export OPENBLAS_NUM_THREADS ?= 1
 
+# Hundreds of processes load the package; each would translate it anew where none may keep what it translated.
+report test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: report test test-slow lint bench docs validation pins clean
 
 # The main job on the article's evidence.

@@ -8,6 +8,7 @@ import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import arviz_stats.base  # noqa: F401 - its import looks at all modules that there are, and there are few yet
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -79,8 +80,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for pair in zip(early, late, strict=True) for part in pair for item in part]
 
 
+def pytest_collection() -> None:
+    """Let the collector rest while tests are collected: what is made then stays to the end."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Let the collector pass over what collecting has made: it stays to the end, and is much to look through."""
+    """Let the collector pass over what collecting has made, which is much to look through."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "forecast"
 TESTS = ROOT / "tests"
-MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
-    for path in PACKAGE.rglob("*.py")
-}
-STUBS = {path.parent.name: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.glob("*/__init__.pyi")}
+MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+STUBS = {path.parent.name: path for path in PACKAGE.glob("*/__init__.pyi")}
 LONGEST_TESTS = 600  # lines of a file of tests
 THIN = 250  # lines of the module of `Project`
 LONGEST = 450  # lines of a module; a longer one says why at its top
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Parse a source file, once in a process."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _typing_only(tree: ast.AST) -> set[ast.AST]:
@@ -115,14 +118,15 @@ def test_the_face_of_a_project_is_thin() -> None:
 
 def test_parts_of_a_project_do_without_the_whole() -> None:
     """Models, evidence, reports, runs and track record know nothing of `Project`, which puts them together."""
-    users = {name for name, tree in MODULES.items() if "forecast.project.project" in set(imported(tree))}
+    users = {name for name, path in MODULES.items() if "forecast.project.project" in set(imported(parsed(path)))}
     assert not {name for name in users if name.startswith("project.")}
 
 
 def test_a_lazy_name_never_shares_its_name_with_a_module() -> None:
     """What a package hands out by name would be hidden by a module of that name, once that is imported."""
-    for package, tree in STUBS.items():
-        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    for package, path in STUBS.items():
+        nodes = ast.walk(parsed(path))
+        names = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
         assert not names & {path.stem for path in (PACKAGE / package).iterdir()}
 
 
@@ -131,7 +135,10 @@ def test_every_name_of_a_package_is_there_and_used(package: str) -> None:
     """A package hands out what other packages reach through it, and nothing else."""
     module = importlib.import_module(f"forecast.{package}")
     names = {
-        alias.name for node in ast.walk(STUBS[package]) if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.name
+        for node in ast.walk(parsed(STUBS[package]))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
     }
     assert names == set(module.__all__)
     assert all(hasattr(module, name) for name in names)
@@ -143,8 +150,8 @@ def test_every_name_of_a_package_is_there_and_used(package: str) -> None:
 def reached() -> dict[str, set[str]]:
     """Give the names that modules reach through each package that they import as a whole."""
     found: dict[str, set[str]] = {name: set() for name in STUBS}
-    for tree in MODULES.values():
-        nodes = list(ast.walk(tree))
+    for path in MODULES.values():
+        nodes = list(ast.walk(parsed(path)))
         local = {
             alias.asname or alias.name: alias.name
             for node in nodes
@@ -167,13 +174,15 @@ def test_tests_mirror_the_packages() -> None:
 def test_only_three_modules_import_pymc() -> None:
     """A compiler is loaded by the PyMC model, its operations and the sampler alone."""
     heavy = {"pymc", "pytensor", "nutpie"}
-    users = {name for name, tree in MODULES.items() if {part.partition(".")[0] for part in imported(tree)} & heavy}
+    users = {
+        name for name, path in MODULES.items() if {part.partition(".")[0] for part in imported(parsed(path))} & heavy
+    }
     assert users == {"inference.likelihood_ops", "inference.pymc_model", "inference.sampler"}
 
 
 def test_kernels_know_of_each_other() -> None:
     """What numba keeps is stamped with the content of every file that may hold a kernel: those of the engine."""
-    users = {name for name, tree in MODULES.items() if "forecast.engine.jit" in set(imported(tree))}
+    users = {name for name, path in MODULES.items() if "forecast.engine.jit" in set(imported(parsed(path)))}
     assert {name for name in users if not name.startswith("engine.")} == {"inference.likelihood_ops"}  # for the stamp
     content = b"".join(path.read_bytes() for path in sorted((PACKAGE / "engine").glob("*.py")))
     assert hashlib.sha256(content).hexdigest() == STAMP
@@ -193,7 +202,7 @@ def _uses(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if not name.startswith("cli.")))
 def test_only_the_faces_print_and_read_the_clock(name: str) -> None:
     """Only the command line prints or writes to a standard stream; only it and `forecast.open` ask for the time."""
-    used = set(_uses(MODULES[name]))
+    used = set(_uses(parsed(MODULES[name])))
     clock = {"now", "utcnow", "today"} & {part for part in used if f"datetime.{part}" in used or f"date.{part}" in used}
     assert not clock or name == "__init__"
     stopwatch = set[str]() if name.startswith("service.") else {"time.monotonic"}  # waits, which tell no time
