@@ -32,6 +32,7 @@ CHECKS = [
     response_schema_conformance,
 ]  # fmt: skip
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
+STREAMED = 1  # seconds that a stream is listened to: of a job that nobody does it has no end
 ENDLESS = "/api/v1/events"  # which answers as long as somebody listens
 KNOWN: dict[str, st.SearchStrategy[Any]] = {  # values that are there, so that not every answer is that there is none
     "model": st.just("tiny"),
@@ -102,7 +103,7 @@ def _faults(team: Served, operation: APIOperation, count: int) -> list[str]:
             case.body = _known(data, case.body)
         for bearer in bearers:
             try:
-                case.call_and_validate(headers=dict(case.headers or {}) | bearer, checks=CHECKS)
+                case.call_and_validate(headers=dict(case.headers or {}) | bearer, checks=CHECKS, timeout=STREAMED)
             except (AssertionError, BaseExceptionGroup) as error:
                 told = [str(one) for one in getattr(error, "exceptions", [error])]
                 found.append(f"{operation.label}: {told}"[:2000])
