@@ -183,7 +183,7 @@ def walls(name: str, project: Path, command: Sequence[str], *, network: bool = F
 # Compiled code and temporary files go here, for everything but the project is read-only.
 CacheDirectory={name}
 Environment=TMPDIR=%C/{name} NUMBA_CACHE_DIR=%C/{name}/numba
-Environment=PYTENSOR_FLAGS=base_compiledir=%C/{name}/pytensor
+Environment=PYTENSOR_FLAGS=base_compiledir=%C/{name}/pytensor XDG_CACHE_HOME=%C/{name}
 ReadWritePaths={systemd_words([str(project)])}
 ProtectSystem=strict
 ProtectHome=read-only

@@ -6,18 +6,15 @@ import base64
 import hashlib
 import html
 import json
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import vl_convert
 from markupsafe import Markup
 
-from forecast.base.errors import InputError
 from forecast.base.prose import chance, points_apart
 from forecast.base.sanitise import one_line
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
 from forecast.report.headline import in_words
+from forecast.report.library import Library
 from forecast.report.markdown import render_markdown
 from forecast.report.older import UNREADABLE, readable
 from forecast.report.rendering import render_template, web_address
@@ -158,47 +155,6 @@ def _html(
         titles={name: short_title(name, row) for name, row in data["model"]["outcomes"].items()},
         shades=Markup(_shades()),  # noqa: S704 - not from the data
     )
-
-
-BUNDLE = 'import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))'
-
-
-class Library:
-    """The drawing library as one script, put together by a process of its own while the pictures are drawn."""
-
-    _kept: ClassVar[list[str]] = []
-
-    def __init__(self) -> None:
-        """Begin."""
-        self._process = None if self._kept else _started()
-
-    def text(self) -> str:
-        """Wait for the script; it is the same for every page."""
-        if not self._kept:
-            out, _ = self._process.communicate() if self._process else ("", "")
-            self._kept.append(_harmless(out or _bundled()))
-        return self._kept[0]
-
-
-def _started() -> subprocess.Popen[str] | None:
-    command = [sys.executable, "-c", BUNDLE]
-    try:
-        return subprocess.Popen(  # noqa: S603 - this Python, and nothing from outside
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
-        )
-    except OSError:  # no process to be had: it is put together here, which takes longer
-        return None
-
-
-def _bundled() -> str:
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-
-
-def _harmless(script: str) -> str:
-    if "</script" in script.lower() or "<!--" in script:
-        msg = "the drawing library cannot stand in a page; install the version of vl-convert-python that pins.txt names"
-        raise InputError(msg)
-    return script
 
 
 def _policy(scripts: list[str]) -> str:
