@@ -85,7 +85,7 @@ def evaluate(
     joint = int(np.prod(chain.sizes))
     start = blocks.start if start is None else start
     value = np.zeros((blocks.count, BLOCK))
-    apart = np.zeros(blocks.count, np.bool_)
+    thin = np.zeros((blocks.count, BLOCK), np.bool_)
     states = start.copy()
     steps = cells.years.size
     whole = np.empty((blocks.size if path else 0, steps, joint))
@@ -98,23 +98,27 @@ def evaluate(
         cells, emission = used_sets(cells), np.empty((blocks.count, 0, BLOCK))
 
     def work(first: int, last: int) -> None:
+        smooth = path == "smoothed"
         _evaluate_range(
-            chain, cells, edges, rate, emission, mask, first, last, path == "smoothed", value, states,
-            whole, apart,
+            chain, cells, edges, rate, emission, mask, first, last, smooth, value, states, whole, thin
         )  # fmt: skip
+        if thin[first:last].any():
+            on_log_scale(
+                chain, cells, rate, emission, start, mask, first, last, smooth, thin, value, states, whole
+            )  # fmt: skip
 
     in_threads(blocks.count, work)
-    return Evaluation(value.ravel()[: blocks.size], states, whole if path else None, bool(apart.any()))
+    return Evaluation(value.ravel()[: blocks.size], states, whole if path else None, bool(thin.any()))
 
 
 @kernel
 def _evaluate_range(
     chain: Chain, cells: Cells, edges: Ints, rate: Floats, emission: Floats, mask: Floats, first: int, last: int,
-    smooth: bool, value: Floats, states: Floats, whole: Floats, apart: NDArray[np.bool_],
+    smooth: bool, value: Floats, states: Floats, whole: Floats, thin: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Evaluate blocks ``first`` to ``last``; ``states`` holds the start and receives the end.
 
-    ``apart`` (blocks,) receives whether a block had draws that only the log scale could hold.
+    ``thin`` (blocks, BLOCK) receives which draws only the log scale can hold.
     """
     steps, joint = cells.years.size, states.shape[1]
     offsets = table_offsets(chain.sizes)
@@ -125,7 +129,7 @@ def _evaluate_range(
     widest = chain.sizes.max()
     sums = np.empty((cells.available.shape[0], widest, BLOCK))
     work = np.empty((2, chain.sizes.size, widest, BLOCK))
-    spread, thin, before = np.empty(BLOCK), np.zeros(BLOCK, np.bool_), np.empty((joint, BLOCK))
+    spread = np.empty(BLOCK)
     kept = np.empty((steps if whole.shape[0] > 0 else 0, joint, BLOCK))
     masked = mask.min() < 1.0
     for block in range(first, last):
@@ -133,8 +137,6 @@ def _evaluate_range(
         vector, buffer = one, two
         vector[:] = states[block]
         log_mass = value[block]
-        before[:] = vector
-        thin[:] = False
         idle = 0
         for t in range(steps):
             if t == 0 or cells.years[t] != cells.years[t - 1]:
@@ -150,7 +152,7 @@ def _evaluate_range(
                 idle = 0
                 normalise(vector, scale, log_mass)
                 if loud:
-                    mark_thin(vector, spread, thin)
+                    mark_thin(vector, spread, thin[block])
             if kept.shape[0] > 0:
                 kept[t] = vector
         normalise(vector, scale, log_mass)
@@ -165,13 +167,6 @@ def _evaluate_range(
                 chain, cells, edges, rate[block], emission[block], sums, work, spread, table, total, one, two,
                 scale, kept,
             )  # fmt: skip
-        for b in range(BLOCK):
-            if thin[b]:
-                apart[block] = True
-                log_mass[b] = on_log_scale(
-                    chain, cells, rate[block, :, b].copy(), emission[block, :, b].copy(), before[:, b], mask,
-                    smooth, states[block, :, b], kept[:, :, b],
-                )  # fmt: skip
         if kept.shape[0] > 0:
             for b in range(min(BLOCK, whole.shape[0] - block * BLOCK)):
                 for t in range(steps):
@@ -191,27 +186,35 @@ def mark_thin(vector: Floats, spread: Floats, thin: NDArray[np.bool_]) -> None:
 
 @kernel
 def on_log_scale(
-    chain: Chain, cells: Cells, rate: Floats, emission: Floats, start: Floats, mask: Floats, smooth: bool,
-    states: Floats, kept: Floats,
-) -> float:  # fmt: skip
-    """Evaluate one draw on the log scale: the log-likelihood, into ``states`` (K,) the end, into ``kept`` the path."""
+    chain: Chain, cells: Cells, rate: Floats, emission: Floats, start: Floats, mask: Floats, first: int, last: int,
+    smooth: bool, thin: NDArray[np.bool_], value: Floats, states: Floats, whole: Floats,
+) -> None:  # fmt: skip
+    """Evaluate the ``thin`` draws (blocks, BLOCK) of blocks ``first`` to ``last`` once more, each on the log scale."""
     offset = stage_offsets(chain.sizes)
-    sums = told_sums(chain, cells, emission)
-    density = cell_densities(chain, cells, emission, sums, offset)
-    likely = log_emissions(chain, cells, emission, density, offset) + np.log(mask)
-    matrices, which = log_matrices(chain, cells.years, np.log(rate))
-    ahead = log_ahead(matrices, which, likely, np.log(start))
-    value = log_sum(ahead[-1])
-    if not value > -np.inf:
-        states[:] = np.nan
-        return -np.inf
-    states[:] = np.exp(ahead[-1] - value)
-    if kept.shape[0] > 0:
-        if smooth:
-            ahead += log_behind(matrices, which, likely)[1:]
-        for t in range(kept.shape[0]):
-            kept[t] = np.exp(ahead[t] - log_sum(ahead[t]))
-    return value
+    for block in range(first, last):
+        for b in range(BLOCK):
+            if not thin[block, b]:
+                continue
+            rates, told_of = rate[block, :, b].copy(), emission[block, :, b].copy()
+            sums = told_sums(chain, cells, told_of)
+            density = cell_densities(chain, cells, told_of, sums, offset)
+            likely = log_emissions(chain, cells, told_of, density, offset) + np.log(mask)
+            matrices, which = log_matrices(chain, cells.years, np.log(rates))
+            ahead = log_ahead(matrices, which, likely, np.log(start[block, :, b]))
+            mass = log_sum(ahead[-1])
+            possible = mass > -np.inf
+            value[block, b] = mass if possible else -np.inf
+            for z in range(mask.size):
+                states[block, z, b] = np.exp(ahead[-1, z] - mass) if possible else np.nan
+            draw = block * BLOCK + b
+            if draw < whole.shape[0]:
+                if smooth and possible:
+                    ahead += log_behind(matrices, which, likely)[1:]
+                for t in range(cells.years.size):
+                    if possible:
+                        whole[draw, t] = np.exp(ahead[t] - log_sum(ahead[t]))
+                    else:
+                        whole[draw, t] = np.nan
 
 
 @kernel

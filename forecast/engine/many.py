@@ -17,6 +17,8 @@ from forecast.engine.filtering import RESCALE, block_sums, emit, mark_thin, mult
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from forecast.engine.arrays import Chain, Floats, Ints
     from forecast.engine.blocks import Blocks
 
@@ -135,10 +137,20 @@ def likelihoods(blocks: Blocks, cells: Cells, observed: Floats, start: Floats) -
     Each is what `evaluate` gives for cells with that report.
     """
     value = np.zeros((len(observed), blocks.count, BLOCK))
+    thin = np.zeros(value.shape, np.bool_)
     edges = np.searchsorted(cells.what[:, 0], np.arange(cells.years.size + 1))
 
     def work(first: int, last: int) -> None:
-        _reported_range(blocks.chain, cells, edges, observed, blocks.rate, blocks.emission, start, first, last, value)
+        chain, rate, emission = blocks.chain, blocks.rate, blocks.emission
+        _reported_range(chain, cells, edges, observed, rate, emission, start, first, last, value, thin)
+        for f in range(first, last):
+            if thin[f].any():
+                report, everywhere = cells._replace(observed=observed[f]), np.ones(start.shape[1])
+                states, nothing, smooth = np.empty(start.shape), np.empty((0, 0, 0)), False
+                on_log_scale(
+                    chain, report, rate, emission, start, everywhere, 0, blocks.count, smooth, thin[f], value[f],
+                    states, nothing,
+                )  # fmt: skip
 
     in_threads(len(observed), work)
     return value.reshape(len(observed), -1)[:, : blocks.size]
@@ -147,15 +159,14 @@ def likelihoods(blocks: Blocks, cells: Cells, observed: Floats, start: Floats) -
 @kernel
 def _reported_range(
     chain: Chain, cells: Cells, edges: Ints, observed: Floats, rate: Floats, emission: Floats, start: Floats,
-    first: int, last: int, value: Floats,
+    first: int, last: int, value: Floats, thin: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Evaluate every block under reports ``first`` to ``last``."""
+    """Evaluate every block under reports ``first`` to ``last``; ``thin`` is as `filtering.evaluate` has it."""
     joint, steps, widest = start.shape[1], cells.years.size, chain.sizes.max()
     one, two, begun = np.empty((joint, BLOCK)), np.empty((joint, BLOCK)), np.empty((joint, BLOCK))
     sums = np.empty((cells.available.shape[0], widest, BLOCK))
     work = np.empty((2, chain.sizes.size, widest, BLOCK))
-    scale, spread, thin = np.empty(BLOCK), np.empty(BLOCK), np.zeros(BLOCK, np.bool_)
-    states, kept, everywhere, smooth = np.empty(joint), np.empty((0, joint)), np.ones(joint), False
+    scale, spread = np.empty(BLOCK), np.empty(BLOCK)
     for block in range(start.shape[0]):
         block_sums(chain, cells, emission[block], sums)
         tables, which = _tables(chain, cells.years, rate[block])
@@ -168,7 +179,6 @@ def _reported_range(
             )
             log_mass = value[f, block]
             vector[:] = begun
-            thin[:] = False
             idle = 0
             for t in range(steps):
                 if t > 0:
@@ -181,13 +191,8 @@ def _reported_range(
                     idle = 0
                     normalise(vector, scale, log_mass)
                     if loud:
-                        mark_thin(vector, spread, thin)
+                        mark_thin(vector, spread, thin[f, block])
             normalise(vector, scale, log_mass)
             for b in range(BLOCK):
-                if thin[b]:
-                    log_mass[b] = on_log_scale(
-                        chain, report, rate[block, :, b].copy(), emission[block, :, b].copy(), start[block, :, b],
-                        everywhere, smooth, states, kept,
-                    )  # fmt: skip
-                elif not log_mass[b] > -np.inf:
+                if not log_mass[b] > -np.inf:
                     log_mass[b] = -np.inf

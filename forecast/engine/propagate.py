@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Chain, Floats, Ints, Masks
 
 
-KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, block by block
+KEPT_BYTES = 400e6  # values that would take more are computed anew for each reading, some blocks at a time
+PORTION = 8  # of these blocks
 
 
 class Horizons(NamedTuple):
@@ -114,26 +115,27 @@ class Ahead:
 
     def _values(self, count: int) -> Floats:
         values = np.empty((count, *self._shape))
-
-        def work(first: int, last: int) -> None:
-            _values_range(
-                self.blocks.chain, self.blocks.rate, self.horizons, *self.masks, self.questions.later, first, last,
-                values,
-            )  # fmt: skip
-
-        in_threads(count, work)
+        in_threads(count, lambda first, last: self._fill(first, values[first:last]))
         return values
+
+    def _fill(self, first: int, values: Floats) -> None:
+        """Write the ``values`` of as many blocks as they have room for, from the ``first`` on."""
+        rate = self.blocks.rate[first : first + len(values)]
+        _fill_values(self.blocks.chain, rate, self.horizons, *self.masks, self.questions.later, values)
 
     def read(self, states: Floats) -> Read:
         """Answer, given the present ``states`` (blocks, K, BLOCK)."""
-        values = self._kept
+        kept = self._kept
         found = np.empty((self._shape[0], self.blocks.count, BLOCK))
 
         def work(first: int, last: int) -> None:
-            _read_range(
-                self.blocks.chain, self.blocks.rate, self.horizons, *self.masks, self.questions.later, first, last,
-                values, states, found,
-            )  # fmt: skip
+            if len(kept):
+                _expect(kept[first:last], states[first:last], first, found)
+                return
+            for block in range(first, last, PORTION):
+                values = np.empty((min(PORTION, last - block), *self._shape))
+                self._fill(block, values)
+                _expect(values, states[block : block + PORTION], block, found)
 
         in_threads(self.blocks.count, work)
         found = found.reshape(self._shape[0], -1)[:, : self.blocks.size]
@@ -141,32 +143,24 @@ class Ahead:
 
 
 @kernel
-def _values_range(
+def _fill_values(
     chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
-    later: Ints, first: int, last: int, values: Floats,
+    later: Ints, values: Floats,
 ) -> None:  # fmt: skip
-    for block in range(first, last):
+    for block in range(values.shape[0]):
         _values(chain, rate[block], horizons, at, reached, outcome, begins, later, values[block])
 
 
 @kernel
-def _read_range(
-    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
-    later: Ints, first: int, last: int, values: Floats, states: Floats, found: Floats,
-) -> None:  # fmt: skip
-    """Σ_z value(z) state(z), with values that are kept or else computed here."""
-    kept = values.shape[0] > 0
-    here = np.empty((0 if kept else found.shape[0], states.shape[1], BLOCK))
-    for block in range(first, last):
-        if not kept:
-            _values(chain, rate[block], horizons, at, reached, outcome, begins, later, here)
-        value = values[block] if kept else here
-        for q in range(found.shape[0]):
-            answer = found[q, block]
+def _expect(values: Floats, states: Floats, first: int, found: Floats) -> None:
+    """Write Σ_z value(z) state(z) to ``found`` (Q, blocks, BLOCK), for blocks from the ``first`` on."""
+    for block in range(values.shape[0]):
+        for q in range(values.shape[1]):
+            answer = found[q, first + block]
             answer[:] = 0.0
-            for z in range(states.shape[1]):
+            for z in range(values.shape[2]):
                 for b in range(BLOCK):
-                    answer[b] += value[q, z, b] * states[block, z, b]
+                    answer[b] += values[block, q, z, b] * states[block, z, b]
 
 
 @kernel
@@ -177,14 +171,16 @@ def _values(
     """Fill ``values`` (Q, K, BLOCK) of one block."""
     tables = np.empty((5, table_offsets(chain.sizes)[-1], BLOCK))
     tables_ahead(chain, rate, horizons, tables)
-    count = horizons.full.size
-    first = count * at.shape[0]
-    for u in range(at.shape[0]):
-        _look(chain.sizes, tables, horizons, at[u], values[u : first : at.shape[0]], entering=False)
-    second = first + count * reached.shape[0]
-    for m in range(reached.shape[0]):
-        row = first + m
-        _look(chain.sizes, tables, horizons, reached[m], values[row : second : reached.shape[0]], entering=True)
+    first = horizons.full.size * at.shape[0]
+    second = first + horizons.full.size * reached.shape[0]
+    for m in range(at.shape[0] + reached.shape[0]):
+        entering = m >= at.shape[0]
+        if entering:
+            row = m - at.shape[0]
+            whole, answers = reached[row], values[first + row : second : reached.shape[0]]
+        else:
+            whole, answers = at[m], values[m : first : at.shape[0]]
+        _look(chain.sizes, tables, horizons, whole, answers, entering)
     for a in range(outcome.shape[0]):
         row = second + 2 * a
         _both(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row])

@@ -12,9 +12,11 @@ from scipy.stats import nbinom
 from worlds import SEEDS
 
 from forecast.engine.arrays import COUNTED, counted, digamma, log_gamma
-from forecast.engine.blocks import Draws
+from forecast.engine.blocks import Blocks, Draws
 from forecast.engine.emissions import cell_densities_of_draws
+from forecast.engine.filtering import evaluate
 from forecast.engine.gradient import log_likelihood_and_gradient
+from forecast.engine.many import likelihoods
 from forecast.engine.simulate import simulate_reports
 from forecast.theory.statespace import chain_of
 
@@ -71,9 +73,10 @@ def test_gradient_equals_finite_differences(seed: int) -> None:
 
 
 def test_crowded_counts_do_not_underflow() -> None:
-    """Counts that are all but impossible in every state have a finite likelihood, the same by filter and gradient."""
+    """Counts that are all but impossible in every state have a finite likelihood, the same by every kernel."""
     found = counted_world(SEEDS[0])
     chain, cells = chain_of(found.space), found.evidence.cells
+    usual = cells.observed.copy()
     cells.observed[cells.what[:, 1] == COUNTED] = 90_000.0
     point = [part[0] for part in found.draws]
     value, *gradients = log_likelihood_and_gradient(chain, cells, *point)
@@ -81,6 +84,10 @@ def test_crowded_counts_do_not_underflow() -> None:
     assert all(np.isfinite(part).all() for part in gradients)
     many = filter_draws(chain, cells, Draws(*found.draws)).log_likelihood
     assert many[0] == pytest.approx(value, rel=1e-10)
+    blocks = Blocks(chain, Draws(*found.draws))
+    both = likelihoods(blocks, cells, np.stack([usual, cells.observed]), blocks.start)
+    assert both[1] == pytest.approx(many, rel=1e-12)
+    assert both[0] == pytest.approx(evaluate(blocks, cells._replace(observed=usual)).log_likelihood, rel=1e-10)
 
 
 def test_a_volume_that_grows_moves_nothing_by_itself() -> None:

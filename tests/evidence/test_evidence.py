@@ -278,7 +278,9 @@ def test_what_is_no_news_is_not_what_others_were_chosen_from(reference: StateSpa
 def _single(cells: Cells, k: int, observed: float) -> Cells:
     what = cells.what[k : k + 1].copy()
     what[0, 0] = 0
-    return cells._replace(what=what, value=cells.value[k : k + 1], observed=np.array([observed]), years=cells.years[:1])
+    return cells._replace(
+        what=what, value=cells.value[k : k + 1], observed=np.array([float(observed)]), years=cells.years[:1]
+    )
 
 
 def _alternatives(world: World, k: int) -> list[tuple[float, float, list[float] | None]]:
