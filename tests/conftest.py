@@ -68,16 +68,27 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with tests that ask for no kernel and no fit: on a fresh machine these are being made meanwhile.
 
-    Each worker begins with a part of the list, so that each part does; tests of one file stay together, for they share
-    what they make.
+    Each worker begins with a part of the list, so that each part does. Tests of one file and files of one folder stay
+    together, for they share what a process makes once.
     """
     workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
-    early: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    late: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for path, group in groupby(items, key=lambda item: item.path):
-        parts = early if path.relative_to(TESTS).parts[0] in EARLY else late
-        min(parts, key=len).extend(group)
-    items[:] = [item for pair in zip(early, late, strict=True) for part in pair for item in part]
+    folders = sorted(items, key=lambda item: item.path.relative_to(TESTS).parts[:-1])
+    early, late = [], []
+    for _, group in groupby(folders, key=lambda item: item.path):
+        tests = list(group)
+        (early if tests[0].path.relative_to(TESTS).parts[0] in EARLY else late).append(tests)
+    parts = zip(_shares(early, workers), _shares(late, workers), strict=True)
+    items[:] = [item for pair in parts for share in pair for item in share]
+
+
+def _shares(files: list[list[pytest.Item]], count: int) -> list[list[pytest.Item]]:
+    """Cut the tests of files that follow each other into shares of much the same size, between two files."""
+    shares: list[list[pytest.Item]] = [[] for _ in range(count)]
+    total, done = sum(map(len, files)), 0
+    for tests in files:
+        shares[min(count * done // max(total, 1), count - 1)].extend(tests)
+        done += len(tests)
+    return shares
 
 
 def pytest_collection() -> None:
