@@ -54,7 +54,7 @@ $(BIN)/uv:
 # Kernels are compiled while the first run compiles its density; both are kept.
 $(VENV)/.kernels: $(VENV)/.ready
 	touch $@
-	$(BIN)/python -m forecast.studies.kernels > $(VENV)/kernels.log 2>&1 &
+	$(BIN)/python -m forecast.studies.compile_ahead > $(VENV)/kernels.log 2>&1 &
 
 $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt --editable .

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from forecast.base.prose import chance, points_apart
 from forecast.base.sanitise import one_line
 from forecast.report.chart_marks import SHADES, Chart, anchor, colours
+from forecast.report.drawing_library import Library
 from forecast.report.headline import in_words
-from forecast.report.library import Library
 from forecast.report.markdown import render_markdown
 from forecast.report.older import UNREADABLE, readable
 from forecast.report.rendering import render_template, web_address

@@ -16,7 +16,7 @@ from forecast import engine
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.model import Model
 from forecast.inference.reweighting import reweigh
-from forecast.studies import kernels
+from forecast.studies import compile_ahead
 from forecast.studies.calibrate import study_spec
 
 
@@ -29,11 +29,11 @@ def compiled():
     }
 
 
-kernels.main()
+compile_ahead.main()
 ahead = compiled()
 model = Model(study_spec())
 evidence = model.evidence((), model.spec.model.start + dt.timedelta(days=200))
-draws = kernels.any_draws(model.space)
+draws = compile_ahead.any_draws(model.space)
 assert reweigh(Anchor(model.space, PRIOR, lambda: draws), evidence).quantities
 print(sorted(name for name, _ in ahead))
 print(sorted(compiled() - ahead))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from forecast.base.errors import InputError
-from forecast.report import library
-from forecast.report.library import Library, kept_library
+from forecast.report import drawing_library as library
+from forecast.report.drawing_library import Library, kept_library
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Compile the kernels ahead, by a question to the small model: ``python -m forecast.studies.kernels``.
+"""Compile the kernels ahead, by a question to the small model: ``python -m forecast.studies.compile_ahead``.
 
 They are kept on disk. Compiled here while the first run on a machine compiles its density, they are ready when it
 wants them.
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.answers.rule_probability import rule_probabilities
-from forecast.engine.blocks import Draws
+from forecast.engine.blocks import BLOCK, Draws
 from forecast.engine.emissions import cell_densities_of_draws
+from forecast.engine.filtering import on_log_scale
 from forecast.engine.history_draws import history_log_likelihoods
 from forecast.engine.many import likelihoods, unseen
 from forecast.engine.onward import Onward
@@ -53,6 +54,11 @@ def main() -> None:
     likelihoods(found.anchor.blocks, cells, cells.observed[None], start)
     unseen(found.anchor.blocks, cells, np.array([[-1]]), start, start, np.ones(COUNT))
     cell_densities_of_draws(chain_of(space), cells, np.exp(draws.log_lambda))
+    smooth = False
+    on_log_scale(  # of no draw
+        chain_of(space), cells, anchor.blocks.rate, anchor.blocks.emission, start, np.ones(start.shape[1]),
+        0, 1, smooth, np.zeros((1, BLOCK), np.bool_), np.zeros((1, BLOCK)), start.copy(), np.empty((0, 0, 0)),
+    )  # fmt: skip
 
 
 def any_draws(space: StateSpace) -> Draws:
