@@ -72,7 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     together, for they share what a process makes once.
     """
     workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
-    folders = sorted(items, key=lambda item: item.path.relative_to(TESTS).parts[:-1])
+    order: dict[Path, int] = {}
+    folders = sorted(items, key=lambda item: order.setdefault(item.path.parent, len(order)))
     early, late = [], []
     for _, group in groupby(folders, key=lambda item: item.path):
         tests = list(group)
@@ -86,7 +87,7 @@ def _shares(files: list[list[pytest.Item]], count: int) -> list[list[pytest.Item
     shares: list[list[pytest.Item]] = [[] for _ in range(count)]
     total, done = sum(map(len, files)), 0
     for tests in files:
-        shares[min(count * done // max(total, 1), count - 1)].extend(tests)
+        shares[count * done // total].extend(tests)
         done += len(tests)
     return shares
 

@@ -115,10 +115,10 @@ class Ahead:
 
     def _values(self, count: int) -> Floats:
         values = np.empty((count, *self._shape))
-        in_threads(count, lambda first, last: self._fill(first, values[first:last]))
+        in_threads(count, lambda first, last: self._write(first, values[first:last]))
         return values
 
-    def _fill(self, first: int, values: Floats) -> None:
+    def _write(self, first: int, values: Floats) -> None:
         """Write the ``values`` of as many blocks as they have room for, from the ``first`` on."""
         rate = self.blocks.rate[first : first + len(values)]
         _fill_values(self.blocks.chain, rate, self.horizons, *self.masks, self.questions.later, values)
@@ -134,21 +134,12 @@ class Ahead:
                 return
             for block in range(first, last, PORTION):
                 values = np.empty((min(PORTION, last - block), *self._shape))
-                self._fill(block, values)
+                self._write(block, values)
                 _expect(values, states[block : block + PORTION], block, found)
 
         in_threads(self.blocks.count, work)
         found = found.reshape(self._shape[0], -1)[:, : self.blocks.size]
         return self.questions.split(found, self.horizons.full.size)
-
-
-@kernel
-def _fill_values(
-    chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
-    later: Ints, values: Floats,
-) -> None:  # fmt: skip
-    for block in range(values.shape[0]):
-        _values(chain, rate[block], horizons, at, reached, outcome, begins, later, values[block])
 
 
 @kernel
@@ -164,30 +155,32 @@ def _expect(values: Floats, states: Floats, first: int, found: Floats) -> None:
 
 
 @kernel
-def _values(
+def _fill_values(
     chain: Chain, rate: Floats, horizons: Horizons, at: Floats, reached: Floats, outcome: Floats, begins: Floats,
-    later: Ints, values: Floats,
+    later: Ints, every: Floats,
 ) -> None:  # fmt: skip
-    """Fill ``values`` (Q, K, BLOCK) of one block."""
+    """Fill the values ``every`` (blocks, Q, K, BLOCK) of blocks with these rates."""
     tables = np.empty((5, table_offsets(chain.sizes)[-1], BLOCK))
-    tables_ahead(chain, rate, horizons, tables)
     first = horizons.full.size * at.shape[0]
     second = first + horizons.full.size * reached.shape[0]
-    for m in range(at.shape[0] + reached.shape[0]):
-        entering = m >= at.shape[0]
-        if entering:
-            row = m - at.shape[0]
-            whole, answers = reached[row], values[first + row : second : reached.shape[0]]
-        else:
-            whole, answers = at[m], values[m : first : at.shape[0]]
-        _look(chain.sizes, tables, horizons, whole, answers, entering)
-    for a in range(outcome.shape[0]):
-        row = second + 2 * a
-        _both(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row])
-        if a > 0 and np.all(begins[a] == begins[a - 1]):
-            values[row + 1] = values[row - 1]
-        else:
-            _begun(chain.sizes, tables, horizons, begins[a], values[row + 1])
+    for block in range(every.shape[0]):
+        values = every[block]
+        tables_ahead(chain, rate[block], horizons, tables)
+        for m in range(at.shape[0] + reached.shape[0]):
+            entering = m >= at.shape[0]
+            if entering:
+                row = m - at.shape[0]
+                whole, answers = reached[row], values[first + row : second : reached.shape[0]]
+            else:
+                whole, answers = at[m], values[m : first : at.shape[0]]
+            _look(chain.sizes, tables, horizons, whole, answers, entering)
+        for a in range(outcome.shape[0]):
+            row = second + 2 * a
+            _both(chain.sizes, tables, horizons, outcome[a], begins[a], later[a], values[row])
+            if a > 0 and np.all(begins[a] == begins[a - 1]):
+                values[row + 1] = values[row - 1]
+            else:
+                _begun(chain.sizes, tables, horizons, begins[a], values[row + 1])
 
 
 @kernel

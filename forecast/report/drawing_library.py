@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-BUNDLE = 'import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))'
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
 class Library:
@@ -45,7 +45,7 @@ class Library:
 
 def kept_library() -> Path:
     """Where the library of this version is kept: the first line of the file is the digest of the rest."""
-    name = f"library-{version('vl-convert-python')}-{hashlib.sha256(BUNDLE.encode()).hexdigest()[:8]}.js"
+    name = f"library-{version('vl-convert-python')}-{hashlib.sha256(SNIPPET.encode()).hexdigest()[:8]}.js"
     return user_cache_path("scenario-cascade") / name
 
 
@@ -58,14 +58,15 @@ def _kept() -> str | None:
 
 
 def _keep(script: str) -> None:
-    content = script.encode()
+    path, content = kept_library(), script.encode()
     with suppress(InputError):  # where nothing may be written, it is put together again next time
-        make_folder(kept_library().parent)
-        replace_file(kept_library(), hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        make_folder(path.parent)
+        replace_file(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
 
 
 def _started() -> subprocess.Popen[str] | None:
-    command = [sys.executable, "-c", BUNDLE]
+    program = f"import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle({SNIPPET!r}))"
+    command = [sys.executable, "-c", program]
     try:
         return subprocess.Popen(  # noqa: S603 - this Python, and nothing from outside
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
@@ -75,7 +76,7 @@ def _started() -> subprocess.Popen[str] | None:
 
 
 def _bundled() -> str:
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return vl_convert.javascript_bundle(SNIPPET)
 
 
 def _harmless(script: str) -> str:

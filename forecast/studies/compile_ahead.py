@@ -25,7 +25,6 @@ from forecast.inference.model import Model
 from forecast.inference.reweighting import reweigh
 from forecast.quantities.from_draws import ask, horizons_of
 from forecast.studies.calibrate import study_spec
-from forecast.theory.statespace import chain_of
 
 if TYPE_CHECKING:
     from forecast.theory.statespace import StateSpace
@@ -48,15 +47,15 @@ def main() -> None:
     assert found.quantities  # noqa: S101 - read for what it compiles
     difference_errors(*found.answers[1:], found.weights.values, *found.answers[1:], found.weights.values)
     horizons = horizons_of(space, found.evidence.as_of)
-    ask(space, anchor.blocks, horizons, Onward).read(found.evaluation.states)
+    blocks, cells, start = anchor.blocks, found.evidence.cells, anchor.blocks.start
+    ask(space, blocks, horizons, Onward).read(found.evaluation.states)
     assert rule_probabilities(found, (), seed=0)  # noqa: S101
-    cells, start = found.evidence.cells, found.anchor.blocks.start
-    likelihoods(found.anchor.blocks, cells, cells.observed[None], start)
-    unseen(found.anchor.blocks, cells, np.array([[-1]]), start, start, np.ones(COUNT))
-    cell_densities_of_draws(chain_of(space), cells, np.exp(draws.log_lambda))
+    likelihoods(blocks, cells, cells.observed[None], start)
+    unseen(blocks, cells, np.array([[-1]]), start, start, np.ones(COUNT))
+    cell_densities_of_draws(blocks.chain, cells, np.exp(draws.log_lambda))
     smooth = False
     on_log_scale(  # of no draw
-        chain_of(space), cells, anchor.blocks.rate, anchor.blocks.emission, start, np.ones(start.shape[1]),
+        blocks.chain, cells, blocks.rate, blocks.emission, start, np.ones(start.shape[1]),
         0, 1, smooth, np.zeros((1, BLOCK), np.bool_), np.zeros((1, BLOCK)), start.copy(), np.empty((0, 0, 0)),
     )  # fmt: skip
 
