@@ -136,13 +136,13 @@ def copied(root: Path, folder: Path) -> Path:
 def make(folder: Path) -> None:
     """Make a project with a good fit, and one with a short fit and an issue; for a process of its own.
 
-    The fit has two chains in larger steps, worth as much as the usual one, and passes its checks; of prior × history a
-    quarter of the usual draws is kept. Where the issue is made, draws of the prior are there, as drawing them would
-    take most of a first run.
+    The fit has two chains in larger steps, worth as much as the usual one, and passes its checks; of prior × history
+    half of the usual draws is kept: the first weeks of the past are trusted by them, whether their density was compiled
+    here or read. Where the issue is made, draws of the prior are there, as drawing them would take most of a first run.
     """
     settings = Settings(draws=2000, tune=300, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")
-    with mock.patch("forecast.inference.model.INFORMED_DRAWS", 2000):
+    with mock.patch("forecast.inference.model.INFORMED_DRAWS", 4000):
         forecast.open(fresh(folder)).update(as_of=AS_OF, now=NOW, settings=settings)
     init(folder / "project")
     (folder / "project" / fits).mkdir(parents=True)
