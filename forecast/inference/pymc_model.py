@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from pymc.distributions.shape_utils import change_dist_size
@@ -38,6 +39,7 @@ from forecast.theory.values import log_normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
     from pytensor.graph.basic import Variable
@@ -120,7 +122,13 @@ def prior_draws(model: pm.Model, names: Iterable[str], count: int, seed: int) ->
         hangs = any(parent in many for parent in ancestors([variable]))
         many[variable] = vectorize_graph(variable, many) if hangs else change_dist_size(variable, (count,), expand=True)
     wanted = vectorize_graph([model[name] for name in names], many)
-    return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
+    with plainly():
+        return pm.draw(wanted, random_seed=seed, mode="FAST_COMPILE")
+
+
+def plainly() -> AbstractContextManager[Any]:
+    """Let PyTensor compile nothing in C within the block; FAST_COMPILE alone still compiles the inner graphs."""
+    return pytensor.config.change_flags(cxx="")
 
 
 def data_of(cells: Cells, history: History) -> dict[str, NDArray[Any]]:

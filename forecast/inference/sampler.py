@@ -38,7 +38,7 @@ from forecast.base.lately import Lately
 from forecast.engine.arrays import COUNTED, COVERED
 from forecast.engine.blocks import Draws
 from forecast.evidence.history import compile_history
-from forecast.inference.pymc_model import NUMBER, build_model, data_of, prior_draws
+from forecast.inference.pymc_model import NUMBER, build_model, data_of, plainly, prior_draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,8 @@ class Sampler:
         self._channels = len(space.channels)
         model = freeze_dims_and_data(build_model(space, evidence), data=[])
         model.check_bounds = False
-        point = model.initial_point(0)
+        with plainly():
+            point = model.initial_point(0)
         self._start = np.concatenate([np.ravel(point[value.name]) for value in model.value_vars])
         ends = np.cumsum([np.size(point[value.name]) for value in model.value_vars])
         self._own = {
@@ -140,7 +141,8 @@ class Sampler:
             values, joined = join_nonshared_inputs(point, values, model.value_vars)
             points = pt.matrix("points")
             # once for all draws, so that nothing has to be compiled
-            self._expand = pm.compile([points], vectorize_graph(values, {joined: points}), mode="FAST_COMPILE")
+            with plainly():
+                self._expand = pm.compile([points], vectorize_graph(values, {joined: points}), mode="FAST_COMPILE")
         self._variables = [
             (variable.name, variable.ndim, model.named_vars_to_dims.get(variable.name, ())) for variable in shown
         ]

@@ -17,7 +17,7 @@ from forecast.evidence.compilation import compile_evidence
 from forecast.evidence.history import compile_history
 from forecast.inference.anchor import PRIOR, Anchor
 from forecast.inference.model import Model
-from forecast.inference.pymc_model import build_model
+from forecast.inference.pymc_model import build_model, plainly
 from forecast.inference.reweighting import reweigh
 from forecast.inference.sampler import Sampler
 from forecast.inference.shifted_prior import PARAMETERS, Parameters, moved, parameter_names, parameters_of
@@ -47,12 +47,14 @@ def test_it_stands_in_the_model_as_plain_variables() -> None:
     assert (model.coords["unit"], model.coords["history_stage"]) == (("mood.away", "mood.home"), ("mood",))
     history = compile_history(space)
     point = model.initial_point(0)
-    value = model.compile_fn(
-        *model.replace_rvs_by_values([model["history"]]),
-        inputs=model.value_vars,
-        mode="FAST_COMPILE",
-        on_unused_input="ignore",
-    )(point)
+    with plainly():
+        density = model.compile_fn(
+            *model.replace_rvs_by_values([model["history"]]),
+            inputs=model.value_vars,
+            mode="FAST_COMPILE",
+            on_unused_input="ignore",
+        )
+    value = density(point)
     departure = np.exp(point["unit_log_spread"])[history.unit_stage] * point["unit_offset"]
     log_rate = point["transition_log_rate"][history.rate_transition] + departure[history.rate_unit]
     log_rate = log_rate + history.rate_effect @ point["effect_log_times"]
@@ -64,12 +66,14 @@ def test_the_cascade_moves_at_the_rates_of_its_own_unit() -> None:
     space = StateSpace(toy_spec(*ROWS))
     model = build_model(space, compile_evidence(space, (), AS_OF))
     point = model.initial_point(0) | {"unit_offset": np.array([0.4, -1.5])}
-    found = model.compile_fn(
-        *model.replace_rvs_by_values([model["log_rate"]]),
-        inputs=model.value_vars,
-        mode="FAST_COMPILE",
-        on_unused_input="ignore",
-    )(point)
+    with plainly():
+        rates = model.compile_fn(
+            *model.replace_rvs_by_values([model["log_rate"]]),
+            inputs=model.value_vars,
+            mode="FAST_COMPILE",
+            on_unused_input="ignore",
+        )
+    found = rates(point)
     plain = point["transition_log_rate"][space.rate_transition] + space.rate_effect @ point["effect_log_times"]
     own = np.array([name.startswith("mood") for name in space.rate_names])
     assert found - plain == pytest.approx(np.exp(point["unit_log_spread"][0]) * -1.5 * own, abs=1e-12)
@@ -86,7 +90,8 @@ def test_a_sampler_serves_other_histories_of_its_units() -> None:
     parts = {variable.name: rng.normal(0, 0.5, np.shape(start[variable.name])) for variable in own.value_vars}
     whole = np.concatenate([np.ravel(parts[name]) for name in sampler.value_names])
     value, gradient = moved_to.log_density(evidence, whole)
-    expected, slope = (compiled(mode="FAST_COMPILE")(parts) for compiled in (own.compile_logp, own.compile_dlogp))
+    with plainly():
+        expected, slope = (compiled(mode="FAST_COMPILE")(parts) for compiled in (own.compile_logp, own.compile_dlogp))
     slopes = dict(zip(parts, np.split(slope, np.cumsum([part.size for part in parts.values()])[:-1]), strict=True))
     assert value == pytest.approx(expected, rel=1e-12)
     assert gradient == pytest.approx(np.concatenate([slopes[name] for name in sampler.value_names]), rel=1e-9)

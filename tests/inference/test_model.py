@@ -19,7 +19,7 @@ from forecast.engine.blocks import Draws
 from forecast.engine.simulate import REPORT_MIX
 from forecast.evidence.history import compile_history
 from forecast.inference import sampler as sampler_module
-from forecast.inference.pymc_model import build_model, data_of
+from forecast.inference.pymc_model import build_model, data_of, plainly
 from forecast.inference.sampler import Sampler
 from forecast.inference.settings import Settings
 from forecast.theory.statespace import StateSpace, chain_of
@@ -44,8 +44,9 @@ def model(compiled_world: World) -> pm.Model:
 
 @pytest.fixture(scope="module")
 def logp(model: pm.Model) -> Callable[[dict], float]:
-    """Let PyMC compile the small world's log-density."""
-    return model.compile_logp()
+    """Let PyMC state the small world's log-density, operation by operation."""
+    with plainly():
+        return model.compile_logp(mode="FAST_COMPILE")
 
 
 def read_point(spec: ModelSpec, names: list[str], point: np.ndarray) -> tuple[dict, float]:
@@ -212,7 +213,8 @@ def test_other_numbers_in_the_file_compile_nothing_anew(
         Sampler(StateSpace(spec), evidence)
     changed = Sampler(StateSpace(other), evidence)
     assert keys[0] == keys[1]
-    of_other = build_model(StateSpace(other), evidence).compile_logp(mode="FAST_COMPILE")
+    with plainly():
+        of_other = build_model(StateSpace(other), evidence).compile_logp(mode="FAST_COMPILE")
     for made, density in ((sampler, logp), (changed, of_other)):
         point = random_points(made, np.random.default_rng(5), 1)[0]
         expected = float(density(as_point(made, point)))
@@ -277,7 +279,7 @@ def _in_support(space: StateSpace, evidence: Evidence, report: np.ndarray) -> No
 @pytest.fixture(scope="module")
 def prior(model: pm.Model) -> xr.DataTree:
     """Draw from the prior and its predictions."""
-    with model:
+    with model, plainly():
         return pm.sample_prior_predictive(draws=40, random_seed=3, compile_kwargs={"mode": "FAST_COMPILE"})
 
 
