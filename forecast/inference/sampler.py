@@ -287,7 +287,8 @@ class _Density:
     def __init__(self, outputs: list[Any], model: pm.Model, point: dict[str, np.ndarray]) -> None:
         outputs, self._numbers = _apart(outputs)
         joined_outputs, joined = join_nonshared_inputs(point, outputs, model.value_vars)
-        function = pm.compile([joined], joined_outputs, mode="NUMBA")
+        with pytensor.config.change_flags(numba__fastmath=False):  # or digits tell where it was compiled
+            function = pm.compile([joined], joined_outputs, mode="NUMBA")
         outermost = function.vm.jit_fn.py_func  # only hands its arguments on, which takes long to compile
         self._size = sum(int(np.size(part)) for part in point.values())
         # with their types, as `pm.Data` narrows integers
