@@ -137,7 +137,8 @@ def make(folder: Path) -> None:
     """Make a project with a good fit, and one with a short fit and an issue; for a process of its own.
 
     The fit has two chains in larger steps, worth as much as the usual one, and passes its checks; of prior × history
-    half of the usual draws is kept, which reach the weeks with hardly a report. Where the issue is made, draws of the prior are there, as drawing them would take most of a first run.
+    half of the usual draws is kept, which reach the weeks with hardly a report. Where the issue is made, draws of the
+    prior are there, as drawing them would take most of a first run.
     """
     settings = Settings(draws=2000, tune=300, chains=2, target_accept=0.8)
     fits = Path("data", "russia_azerbaijan", "fits")

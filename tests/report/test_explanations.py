@@ -117,8 +117,8 @@ def test_the_past_is_told_as_it_was_known(report: dict[str, Any]) -> None:
     assert known[25]["outcomes"]["confrontation"]["now"]["mean"] > 0.5
     assert len({row["evidence"] for row in known}) == len(known)
     assert known[-1]["trusted"]
-    # The fit fails its checks, so a week is told by draws of prior × history alone. Their k-hat is near its limit:
-    # by 4,000 draws 12 to 24 weeks of 56 were trusted, by 8,000 27; weeks with hardly a report nearly always.
+    # The fit fails its checks, so a week is told by draws of prior × history alone, whose k-hat is near its
+    # limit: by 4,000 draws 12 to 24 weeks of 56 were trusted, by 8,000 27; weeks with hardly a report nearly always.
     assert sum(row["trusted"] for row in known[:8]) >= 6
     assert sum(row["trusted"] for row in known) >= 10
 
