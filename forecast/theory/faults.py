@@ -7,6 +7,7 @@ from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING
 
+from forecast.base import prose
 from forecast.base.errors import nearest
 from forecast.theory.assumptions import assumptions, bases
 from forecast.theory.wording import suggested, words_of
@@ -156,7 +157,11 @@ def _stage_faults(spec: ModelSpec, name: str, stage: Stage, incomplete: bool) ->
         if any(before == after for before, after in ways):
             yield f"{key}: goes from {move.to!r} to itself"
         if ways & edges:
-            yield f"{key}: {move.from_} to {move.to} is given twice"
+            phases = sorted({before for before, _ in ways & edges} - {move.from_})
+            part = (
+                f", for so {'is' if len(phases) == 1 else 'are'} {prose.listed(phases)} to {move.to}" if phases else ""
+            )
+            yield f"{key}: {move.from_} to {move.to} is given twice{part}"
         edges |= ways
     if not incomplete:
         yield from _reachable_faults(at, stage, edges)

@@ -120,6 +120,11 @@ def test_phases_add_up_to_their_states(seed: int) -> None:
         ),
         (
             '["new", "old"]',
+            SETTLES.format("new", "lost") + SETTLES.format("tense", "lost"),
+            "stages.down.transitions.6th: tense to lost is given twice, for so are new and old to lost",
+        ),
+        (
+            '["new", "old"]',
             SETTLES.format("new", "old") + SETTLES.format("new", "tense"),
             "stages.down.transitions.6th: goes from 'tense' to itself",
         ),
