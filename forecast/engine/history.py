@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from forecast.engine.arrays import Floats, Ints
 
 
-POWERS = 16  # of two: spans of up to 65,535 steps
-
-
 class Spans(NamedTuple):
     """Observed spells of all units, as the kernel reads them; n is the largest number of states of a stage.
 
@@ -43,6 +40,18 @@ class Steps(NamedTuple):
     rate: Floats  # (Q,) per year
     move: Floats  # (regimes, n) P(leave) over q, the sum of the rates out of a state
     slope: Floats  # (regimes, n) d log move / d q
+
+
+class Powers(NamedTuple):
+    """Matrices between the states of a set, to the powers of 1, 2, 4, …; m is the largest number of states of a set.
+
+    Each is divided by its largest entry before it is squared. The matrices come last, so that vector instructions serve
+    several.
+    """
+
+    power: Floats  # (bits, m, m, matrices)
+    scale: Floats  # (bits, matrices) the largest entry that each was divided by
+    lost: Floats  # (bits, matrices) log of all that it was divided by
 
 
 @kernel
@@ -69,37 +78,6 @@ def _step_matrices(spans: Spans, log_rate: Floats) -> Steps:
 
 
 @kernel
-def _square(size: int, matrix: Floats, result: Floats) -> float:
-    """Put the square of ``matrix`` (size, size), scaled to a largest entry of 1, into ``result``; give the scale."""
-    largest = 0.0
-    for s in range(size):
-        for t in range(size):
-            value = 0.0
-            for r in range(size):
-                value += matrix[s, r] * matrix[r, t]
-            result[s, t] = value
-            largest = max(largest, value)
-    for s in range(size):
-        for t in range(size):
-            result[s, t] *= 1.0 / largest
-    return largest
-
-
-@kernel
-def _restricted(size: int, members: Ints, matrix: Floats, result: Floats) -> float:
-    """Put ``matrix`` between a set's ``members``, scaled to a largest entry of 1, into ``result``; give the scale."""
-    largest = 0.0
-    for s in range(size):
-        for t in range(size):
-            result[s, t] = matrix[members[s], members[t]]
-            largest = max(largest, result[s, t])
-    for s in range(size):
-        for t in range(size):
-            result[s, t] *= 1.0 / largest
-    return largest
-
-
-@kernel
 def set_members(sets: Floats) -> tuple[Ints, Ints]:
     """Give (sets, n) states of each set, first those inside; and (sets,) how many they are."""
     members, count = np.zeros(sets.shape, np.int64), np.zeros(sets.shape[0], np.int64)
@@ -112,19 +90,64 @@ def set_members(sets: Floats) -> tuple[Ints, Ints]:
 
 
 @kernel
-def powers_of(spans: Spans, regimes: int, inner: Ints) -> tuple[Ints, int]:
-    """(regimes, sets) number of the block of powers of a regime in a set, −1 for none; and how many there are.
+def powers_of(spans: Spans, regimes: int, inner: Ints) -> tuple[Ints, Ints, int]:
+    """(regimes, sets) number of the powers of a regime in a set, −1 for none; by sizes of sets; and how many of each.
 
-    A set of one state needs none.
+    Those of sets with ``m`` states have the numbers from the second result's ``m`` to before its ``m + 1``; a set of
+    one state needs none. The third is how many powers of two the longest span takes.
     """
-    blocks = np.full((regimes, spans.sets.shape[0]), -1)
-    count = 0
-    for k in range(spans.spans.shape[0]):
-        regime, inside = spans.spans[k, 1], spans.spans[k, 3]
-        if spans.spans[k, 5] > 0 and blocks[regime, inside] < 0 and inner[inside] > 1:
-            blocks[regime, inside] = count
-            count += 1
-    return blocks, count
+    most = inner.max() if inner.size else 0
+    numbers, first = np.full((regimes, spans.sets.shape[0]), -1), np.zeros(most + 2, np.int64)
+    count, longest = 0, 0
+    for size in range(2, most + 1):
+        first[size] = count
+        for k in range(spans.spans.shape[0]):
+            regime, inside, after = spans.spans[k, 1], spans.spans[k, 3], spans.spans[k, 5]
+            if after > 0 and inner[inside] == size:
+                longest = max(longest, after)
+                if numbers[regime, inside] < 0:
+                    numbers[regime, inside] = count
+                    count += 1
+    first[most + 1] = count
+    bits = 0
+    while longest >> bits > 0:
+        bits += 1
+    return numbers, first, bits
+
+
+@kernel
+def _powers(matrix: Floats, members: Ints, inner: Ints, numbers: Ints, first: Ints, bits: int) -> Powers:
+    """Give the powers of all matrices between the states of a set."""
+    most, count = first.size - 2, first[-1]
+    power, scale, lost = np.zeros((bits, most, most, count)), np.zeros((bits, count)), np.zeros((bits, count))
+    shrunk = np.empty(count)
+    for regime in range(numbers.shape[0] if bits else 0):
+        for inside in range(numbers.shape[1]):
+            number = numbers[regime, inside]
+            for s in range(inner[inside] if number >= 0 else 0):
+                for t in range(inner[inside]):
+                    power[0, s, t, number] = matrix[regime, members[inside, s], members[inside, t]]
+    for bit in range(bits):
+        for size in range(2, most + 1):
+            some = slice(first[size], first[size + 1])
+            here, below = power[bit, :, :, some], power[bit - 1, :, :, some]
+            largest, shrink = scale[bit, some], shrunk[some]
+            for s in range(size):
+                for t in range(size):
+                    for r in range(size if bit else 0):
+                        for k in range(largest.size):
+                            here[s, t, k] += below[s, r, k] * below[r, t, k]
+                    for k in range(largest.size):
+                        largest[k] = max(largest[k], here[s, t, k])
+            for k in range(largest.size):
+                shrink[k] = 1.0 / largest[k] if largest[k] > 0.0 else 0.0
+            for s in range(size):
+                for t in range(size):
+                    for k in range(largest.size):
+                        here[s, t, k] *= shrink[k]
+        for k in range(count):
+            lost[bit, k] = np.log(scale[bit, k]) + (2.0 * lost[bit - 1, k] if bit else 0.0)
+    return Powers(power, scale, lost)
 
 
 @kernel
@@ -161,23 +184,23 @@ def _cross(
 
 @kernel
 def _stay(
-    bits: int, members: Ints, size: int, power: Floats, lost: Floats, vector: Floats, before: Floats
+    steps: int, number: int, members: Ints, size: int, powers: Powers, vector: Floats, before: Floats
 ) -> tuple[float, int]:
-    """Multiply ``vector`` by the powers in ``bits``; give the log of their scales, and how many vectors were kept."""
+    """Multiply ``vector`` by the powers that make ``steps``; give the log of their scales, and how many were kept."""
     total = 0.0
     used = 0
     bit = 0
-    while bits >> bit > 0:
-        if (bits >> bit) & 1:
+    while steps >> bit > 0:
+        if (steps >> bit) & 1:
             for s in range(size):
                 before[used, s] = vector[members[s]]
             for t in range(size):
                 value = 0.0
                 for s in range(size):
-                    value += before[used, s] * power[bit, s, t]
+                    value += before[used, s] * powers.power[bit, s, t, number]
                 vector[members[t]] = value
             used += 1
-            total += lost[bit]
+            total += powers.lost[bit, number]
         bit += 1
     return total, used
 
@@ -191,11 +214,10 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
     n = spans.sets.shape[1]
     steps = _step_matrices(spans, log_rate)
     members, inner = set_members(spans.sets)
-    blocks, size = powers_of(spans, steps.matrix.shape[0], inner)
-    power, scale, lost = np.empty((size, POWERS, n, n)), np.empty((size, POWERS)), np.empty((size, POWERS))
-    ready = np.zeros(size, np.int64)  # powers that are computed
+    numbers, first, bits = powers_of(spans, steps.matrix.shape[0], inner)
+    powers = _powers(steps.matrix, members, inner, numbers, first, bits)
     # vectors before every application of a matrix; while crossing those not yet across, and those that are
-    most = spans.spans[:, 4].sum() + POWERS * spans.spans.shape[0]
+    most = spans.spans[:, 4].sum() + bits * spans.spans.shape[0]
     before, crossed = np.empty((most, n)), np.empty((most, n))
     vector, old, fresh = np.empty(n), np.empty(n), np.empty(n)
     total = 0.0
@@ -212,18 +234,10 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
                 fresh,
             )  # fmt: skip
             used = last
-        block, width = blocks[regime, inside], int(inner[inside])
-        if block >= 0:
-            while after >> ready[block] > 0:
-                bit = ready[block]
-                if bit == 0:
-                    scale[block, 0] = _restricted(width, members[inside], matrix, power[block, 0])
-                    lost[block, 0] = np.log(scale[block, 0])
-                else:
-                    scale[block, bit] = _square(width, power[block, bit - 1], power[block, bit])
-                    lost[block, bit] = np.log(scale[block, bit]) + 2.0 * lost[block, bit - 1]
-                ready[block] += 1
-            gained, kept = _stay(int(after), members[inside], width, power[block], lost[block], vector, before[used:])
+        number = numbers[regime, inside]
+        if number >= 0 and after > 0:
+            size = int(inner[inside])
+            gained, kept = _stay(int(after), int(number), members[inside], size, powers, vector, before[used:])
             total += gained
             used += kept
         elif after > 0:
@@ -234,47 +248,47 @@ def history_log_likelihood(spans: Spans, log_rate: Floats) -> tuple[float, Float
             return -np.inf, np.zeros(log_rate.size)
         for s in range(n):
             vector[s] *= 1.0 / whole
-    worth = _worth_of_matrices(spans, steps, before[:used], crossed, members, inner, blocks, power, scale, ready)
+    worth = _worth_of_matrices(spans, steps, before[:used], crossed, members, inner, numbers, first, powers)
     return total, _worth_of_rates(spans, steps, worth)
 
 
 @kernel
 def _worth_of_matrices(
-    spans: Spans, steps: Steps, before: Floats, crossed: Floats, members: Ints, inner: Ints, blocks: Ints,
-    power: Floats, scale: Floats, ready: Ints,
+    spans: Spans, steps: Steps, before: Floats, crossed: Floats, members: Ints, inner: Ints, numbers: Ints,
+    first: Ints, powers: Powers,
 ) -> Floats:  # fmt: skip
     """(regimes, n, n) derivative of the log-likelihood by the entries of each regime's matrix.
 
     Scales count as constants: they cancel.
     """
     n = spans.sets.shape[1]
-    worth, power_worth = np.zeros_like(steps.matrix), np.zeros_like(power)
+    worth, power_worth = np.zeros_like(steps.matrix), np.zeros_like(powers.power)
     weight, behind, room = np.ones(n), np.zeros(n), np.empty((2, n))
     at = before.shape[0]
     for k in range(spans.spans.shape[0] - 1, -1, -1):
         segment, regime, left, inside, crossing, after = spans.spans[k]
         if k == spans.spans.shape[0] - 1 or spans.spans[k + 1, 0] != segment:
             weight[:] = 1.0
-        block = blocks[regime, inside]
-        if block < 0 and after > 0:
+        number, size = numbers[regime, inside], inner[inside]
+        if number < 0 and after > 0:
             s = members[inside, 0]
             worth[regime, s, s] += after / steps.matrix[regime, s, s]
-        for bit in range(POWERS - 1, -1, -1):
-            if block < 0 or not (after >> bit) & 1:
+        for bit in range(power_worth.shape[0] - 1, -1, -1):
+            if number < 0 or not (after >> bit) & 1:
                 continue
             at -= 1
             whole = 0.0
-            for s in range(inner[inside]):
+            for s in range(size):
                 value = 0.0
-                for t in range(inner[inside]):
-                    value += power[block, bit, s, t] * weight[members[inside, t]]
+                for t in range(size):
+                    value += powers.power[bit, s, t, number] * weight[members[inside, t]]
                 room[0, s] = value
                 whole += before[at, s] * value
-            for s in range(inner[inside]):
+            for s in range(size):
                 room[1, s] = before[at, s] / whole
-                for t in range(inner[inside]):
-                    power_worth[block, bit, s, t] += room[1, s] * weight[members[inside, t]]
-            for s in range(inner[inside]):
+                for t in range(size):
+                    power_worth[bit, s, t, number] += room[1, s] * weight[members[inside, t]]
+            for s in range(size):
                 weight[members[inside, s]] = room[0, s] / whole
         behind[:] = 0.0
         for _ in range(crossing):
@@ -285,25 +299,33 @@ def _worth_of_matrices(
             )  # fmt: skip
         if crossing > 0:
             weight[:] = behind
-    for regime in range(blocks.shape[0]):
-        for inside in range(spans.sets.shape[0]):
-            block, size = blocks[regime, inside], inner[inside]
-            if block < 0:
-                continue
-            for bit in range(ready[block] - 1, 0, -1):
-                lower, here, shrunk = power[block, bit - 1], power_worth[block, bit], 1.0 / scale[block, bit]
-                for s in range(size):
-                    for t in range(size):
-                        value = 0.0
-                        for r in range(size):
-                            value += here[s, r] * lower[t, r] + lower[r, s] * here[r, t]
-                        power_worth[block, bit - 1, s, t] += value * shrunk
+    _worth_of_first_powers(first, powers, power_worth)
+    for regime in range(numbers.shape[0]):
+        for inside in range(numbers.shape[1]):
+            number = numbers[regime, inside]
+            for s in range(inner[inside] if number >= 0 else 0):
+                for t in range(inner[inside]):
+                    worth[regime, members[inside, s], members[inside, t]] += power_worth[0, s, t, number]
+    return worth
+
+
+@kernel
+def _worth_of_first_powers(first: Ints, powers: Powers, worth: Floats) -> None:
+    """Carry what each power is ``worth`` back to the matrix itself, before it was scaled: that of the power of 1."""
+    for bit in range(worth.shape[0] - 1, -1, -1):
+        for size in range(2, worth.shape[1] + 1):
+            some = slice(first[size], first[size + 1])
+            here, largest = worth[bit, :, :, some], powers.scale[bit, some]
             for s in range(size):
                 for t in range(size):
-                    worth[regime, members[inside, s], members[inside, t]] += (
-                        power_worth[block, 0, s, t] / scale[block, 0]
-                    )
-    return worth
+                    for k in range(largest.size):
+                        here[s, t, k] = here[s, t, k] / largest[k] if largest[k] > 0.0 else 0.0
+            lower, back = powers.power[bit - 1, :, :, some], worth[bit - 1, :, :, some]
+            for s in range(size if bit else 0):
+                for t in range(size):
+                    for r in range(size):
+                        for k in range(largest.size):
+                            back[s, t, k] += here[s, r, k] * lower[t, r, k] + lower[r, s, k] * here[r, t, k]
 
 
 @kernel

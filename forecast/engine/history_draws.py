@@ -12,7 +12,7 @@ import numpy as np
 from forecast.engine.arrays import stay_and_move
 from forecast.engine.blocks import BLOCK
 from forecast.engine.filtering import normalise
-from forecast.engine.history import POWERS, Spans, powers_of, set_members
+from forecast.engine.history import Spans, powers_of, set_members
 from forecast.engine.jit import kernel
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def history_log_likelihoods(spans: Spans, log_rates: Floats) -> Floats:
     size, n = log_rates.shape[0], spans.sets.shape[1]
     regimes = spans.rate_table[-1, 0] + 1 if log_rates.shape[1] else 0
     members, inner = set_members(spans.sets)
-    numbers, count = powers_of(spans, regimes, inner)
+    numbers, first, bits = powers_of(spans, regimes, inner)
     used = np.zeros(regimes, dtype=np.bool_)
     used[spans.spans[:, 1]] = True
-    width = inner.max() if inner.size else 0
+    width, count = first.size - 2, first[-1]
     matrix = np.empty((regimes, n, n, BLOCK))
-    power, lost = np.empty((count, POWERS, width, width, BLOCK)), np.empty((count, POWERS, BLOCK))
+    power, lost = np.empty((count, bits, width, width, BLOCK)), np.empty((count, bits, BLOCK))
     found = np.empty(-(-size // BLOCK) * BLOCK)
     for first in range(0, size, BLOCK):
         _matrices(spans, used, log_rates[first : first + BLOCK], matrix)
