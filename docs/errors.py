@@ -295,9 +295,9 @@ name = "doves"
 titel = "A deal comes sooner"
 
 [[stages.peace.transitions]]
-from = "advancing"
+from = "closing"
 to = "fresh_deal"
-per_year = [0.4, 1.6]
+per_year = [1, 16]
 
 [stages.relations.effects.victory_brings_cooperation]
 times = [2.5, 1]
