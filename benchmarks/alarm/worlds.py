@@ -87,9 +87,11 @@ class World:
         turn = min(max(now - self.lag, first), last) if self.kind == COVERED_WORLD else first
         old, new = steps_between(self.seen, first, turn), steps_between(self.told, turn, last)
         moved = new.what + np.array([turn - first, 0, 0, 0, 0])
+        moved[:, 4] += np.where(moved[:, 4] < 0, 0, len(old.available))  # of the sets of both
         return new._replace(
             years=np.concatenate([old.years, new.years]), what=np.concatenate([old.what, moved]),
             value=np.concatenate([old.value, new.value]), observed=np.concatenate([old.observed, new.observed]),
+            available=np.concatenate([old.available, new.available]), false=np.concatenate([old.false, new.false]),
         )  # fmt: skip
 
     def entries(self) -> tuple[Entry, ...]:
