@@ -139,7 +139,8 @@ class Forked:
     def _read(self) -> None:
         part = self._told.read(64)
         if not part:
-            msg = f"the process was not started, or whoever waited for it was ended; see {_place()}.log"
+            told = Path(f"{_place()}.log").read_text(encoding="utf-8", errors="replace")
+            msg = f"the process was not started, or whoever waited for it was ended: {told[-2000:] or 'nobody said why'}"
             raise RuntimeError(msg)
         self._words += part
 
