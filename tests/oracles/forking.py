@@ -140,7 +140,7 @@ class Forked:
         part = self._told.read(64)
         if not part:
             told = Path(f"{_place()}.log").read_text(encoding="utf-8", errors="replace")
-            msg = f"the process was not started, or whoever waited for it was ended: {told[-2000:] or 'nobody said why'}"
+            msg = f"the process was not started, or whoever waited for it was ended: {told[-2000:] or 'unknown'}"
             raise RuntimeError(msg)
         self._words += part
 
