@@ -29,6 +29,8 @@ from forecast.theory.values import log_normal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pymc as pm
+
 AS_OF = dt.date(2024, 3, 1)
 ROWS = (
     spell("calm|tense", "2010-01-04", "2015-03-02"),
@@ -36,6 +38,13 @@ ROWS = (
     spell("calm|tense", "2015-07-06", "2020-01-06"),
     spell("calm|tense", "2012-01-02", "2020-01-06", unit="home"),
 )
+
+
+def value_of(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> np.ndarray:
+    """Let PyMC compute a variable of a model at a point."""
+    how = {"inputs": model.value_vars, "mode": "FAST_COMPILE", "on_unused_input": "ignore"}
+    with plainly():
+        return model.compile_fn(*model.replace_rvs_by_values([model[name]]), **how)(point)
 
 
 def test_it_stands_in_the_model_as_plain_variables() -> None:
@@ -47,14 +56,7 @@ def test_it_stands_in_the_model_as_plain_variables() -> None:
     assert (model.coords["unit"], model.coords["history_stage"]) == (("mood.away", "mood.home"), ("mood",))
     history = compile_history(space)
     point = model.initial_point(0)
-    with plainly():
-        density = model.compile_fn(
-            *model.replace_rvs_by_values([model["history"]]),
-            inputs=model.value_vars,
-            mode="FAST_COMPILE",
-            on_unused_input="ignore",
-        )
-    value = density(point)
+    value = value_of(model, "history", point)
     departure = np.exp(point["unit_log_spread"])[history.unit_stage] * point["unit_offset"]
     log_rate = point["transition_log_rate"][history.rate_transition] + departure[history.rate_unit]
     log_rate = log_rate + history.rate_effect @ point["effect_log_times"]
@@ -66,14 +68,7 @@ def test_the_cascade_moves_at_the_rates_of_its_own_unit() -> None:
     space = StateSpace(toy_spec(*ROWS))
     model = build_model(space, compile_evidence(space, (), AS_OF))
     point = model.initial_point(0) | {"unit_offset": np.array([0.4, -1.5])}
-    with plainly():
-        rates = model.compile_fn(
-            *model.replace_rvs_by_values([model["log_rate"]]),
-            inputs=model.value_vars,
-            mode="FAST_COMPILE",
-            on_unused_input="ignore",
-        )
-    found = rates(point)
+    found = value_of(model, "log_rate", point)
     plain = point["transition_log_rate"][space.rate_transition] + space.rate_effect @ point["effect_log_times"]
     own = np.array([name.startswith("mood") for name in space.rate_names])
     assert found - plain == pytest.approx(np.exp(point["unit_log_spread"][0]) * -1.5 * own, abs=1e-12)
