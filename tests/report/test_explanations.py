@@ -116,11 +116,10 @@ def test_the_past_is_told_as_it_was_known(report: dict[str, Any]) -> None:
         assert row["then"] == estimate(report, name, "at", 26)
     assert known[25]["outcomes"]["confrontation"]["now"]["mean"] > 0.5
     assert len({row["evidence"] for row in known}) == len(known)
-    assert known[-1]["trusted"]
-    # The fit fails its checks, so a week is told by draws of prior × history alone, whose k-hat is near its
-    # limit: by 4,000 draws 12 to 24 weeks of 56 were trusted, by 8,000 27; weeks with hardly a report nearly always.
-    assert sum(row["trusted"] for row in known[:8]) >= 6
-    assert sum(row["trusted"] for row in known) >= 10
+    assert all(row["trusted"] for row in (*known[:8], known[-1]))
+    # The fit fails its checks: draws of prior × history tell of each week, 25 of 56 as measured. Their k-hat is
+    # near its limit, so that other digits may reach other weeks.
+    assert sum(row["trusted"] for row in known) > 20
 
 
 def test_a_past_week_is_told_by_the_first_draws_that_reach_it() -> None:
