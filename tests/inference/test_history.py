@@ -22,6 +22,7 @@ from forecast.inference.reweighting import reweigh
 from forecast.inference.sampler import Sampler
 from forecast.inference.shifted_prior import PARAMETERS, Parameters, moved, parameter_names, parameters_of
 from forecast.ledger.history import read_history
+from forecast.studies.calibrate import study_spec
 from forecast.theory.modelfile import load_spec
 from forecast.theory.statespace import StateSpace
 from forecast.theory.values import log_normal
@@ -76,9 +77,10 @@ def test_the_cascade_moves_at_the_rates_of_its_own_unit() -> None:
 
 def test_a_sampler_serves_other_histories_of_its_units() -> None:
     """Under another history the density is that which PyMC gives a model with it, at any point."""
-    spec, other = toy_spec(*ROWS), toy_spec(ROWS[0], ROWS[1], ROWS[3])
+    spec = study_spec()  # whose density other tests compile as well
+    other = spec.with_history(spec.history[:-1])
     space, rng = StateSpace(spec), np.random.default_rng(8)
-    evidence = compile_evidence(space, (), AS_OF)
+    evidence = compile_evidence(space, (), spec.model.start)
     sampler, own = Sampler(space, evidence), build_model(StateSpace(other), evidence)
     moved_to = sampler.under(compile_history(StateSpace(other)))
     start = own.initial_point(0)
