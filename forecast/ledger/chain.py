@@ -46,9 +46,13 @@ def digest_of(before: str, kind: str, values: Mapping[str, object], content: str
     Columns without a value do not count, so that a column that is added later changes no digest. ``content`` is the
     `text_digest` of a long text, or empty. Raises `TypeError` for what no row holds.
     """
-    plain = {name: _plain(value) for name, value in values.items() if value is not None}
+    plain = {
+        name: value if type(value) in _PLAIN else _plain(value) for name, value in values.items() if value is not None
+    }
     return hashlib.sha256(_encode([before, kind, plain, content]).encode()).hexdigest()
 
+
+_PLAIN = frozenset((str, int, float))  # written by every database alike
 
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 

@@ -135,10 +135,11 @@ class ChainedStore(ABC):
         ]
         links = self._links(connection, table.name, after) if self.chained else iter(())
         seq = after.row if after else 0
-        rows = connection.execute(sa.select(*columns).where(table.c.seq > seq).order_by(table.c.seq)).mappings()
+        rows = connection.execute(sa.select(*columns).where(table.c.seq > seq).order_by(table.c.seq))
+        names = [column.name for column in columns]
         try:
             for values in rows:
-                row: dict[str, Any] = dict(values)
+                row: dict[str, Any] = dict(zip(names, values, strict=True))
                 seq += 1
                 link = next(links, None) if self.chained else None
                 if self.chained and (
@@ -202,11 +203,13 @@ class ChainedStore(ABC):
     def _links(self, connection: sa.Connection, kind: str | None = None, after: Link | None = None) -> Iterator[Link]:
         """Read the chain, or its links of one kind, or those ``after`` one."""
         last = after.seq if after else 0
-        before = sa.func.coalesce(sa.func.lag(CHAIN.c.digest).over(order_by=CHAIN.c.seq), GENESIS).label("before")
+        earlier = CHAIN.alias()
+        before = sa.select(earlier.c.digest).where(earlier.c.seq < CHAIN.c.seq).order_by(earlier.c.seq.desc()).limit(1)
         columns = (CHAIN.c[name] for name in Link._fields[:-1])
-        every = sa.select(*columns, before).where(CHAIN.c.seq >= last).subquery()
-        query = sa.select(every).where(every.c.seq > last).order_by(every.c.seq)
-        return map(Link._make, connection.execute(query if kind is None else query.where(every.c.kind == kind)))
+        query = sa.select(*columns, sa.func.coalesce(before.scalar_subquery(), GENESIS))
+        query = query.where(CHAIN.c.seq > last).order_by(CHAIN.c.seq)
+        found = connection.execute(query if kind is None else query.where(CHAIN.c.kind == kind))
+        return map(Link._make, found)
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""

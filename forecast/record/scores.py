@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -290,9 +290,9 @@ class Score(Shown):
         }  # fmt: skip
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
-        brier, log = brier_and_log(_issued(self.scored), _answers(self.scored))
+        figures = _Figures.of(self.scored)
         others = self._others
-        for row, first, second in zip(self.scored, brier.tolist(), log.tolist(), strict=True):
+        for row, first, second in zip(self.scored, figures.brier.tolist(), figures.log.tolist(), strict=True):
             said, answer = row.stated, row.resolution
             scores = (None, None) if row.void or row.settled else (first, second)
             yield (
@@ -306,18 +306,38 @@ def _cell(value: object) -> str:
     return "" if value is None else inert(value) if isinstance(value, str) else str(value)
 
 
-def _issued(rows: Sequence[Scored]) -> Floats:
-    return np.array([row.stated.probability for row in rows], dtype=np.float64)
-
-
-def _answers(rows: Sequence[Scored]) -> Floats:
-    return np.array([row.resolution.answer == "yes" for row in rows], dtype=np.float64)
-
-
 def brier_and_log(probability: Floats, answer: Floats) -> tuple[Floats, Floats]:
     """Brier and log score of each; 0 and 1 are pulled in for the log score, which would be infinite."""
-    inside = np.array([pulled(p) for p in probability.tolist()])
+    inside = np.where(probability <= 0, pulled(0.0), np.where(probability >= 1, pulled(1.0), probability))
     return np.square(probability - answer), -np.log(np.where(answer > 0, inside, 1 - inside))
+
+
+class _Figures(NamedTuple):
+    """Scored rows as arrays (n,); of ``others`` NaN where there is no probability."""
+
+    probability: Floats
+    answer: Floats
+    cluster: Ints
+    brier: Floats
+    log: Floats
+    others: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, rows: Sequence[Scored]) -> _Figures:
+        """Lay out rows."""
+        probability = np.array([row.stated.probability for row in rows], dtype=np.float64)
+        answer = np.array([row.resolution.answer == "yes" for row in rows], dtype=np.float64)
+        names = dict.fromkeys(name for row in rows for name in row.others)
+        others = {name: np.array([row.others.get(name) for row in rows], dtype=np.float64) for name in names}
+        clusters = numbered([row.cluster for row in rows])
+        return cls(probability, answer, clusters, *brier_and_log(probability, answer), others)
+
+    def at(self, rows: Sequence[int] | Ints) -> _Figures:
+        """Give some of the rows; clusters are numbered from 0 again."""
+        return _Figures(
+            self.probability[rows], self.answer[rows], np.unique(self.cluster[rows], return_inverse=True)[1],
+            self.brier[rows], self.log[rows], {name: part[rows] for name, part in self.others.items()},
+        )  # fmt: skip
 
 
 # Scoring.
@@ -374,21 +394,18 @@ def _others(row: Stated, rivals: Mapping[str, Stated]) -> dict[str, float | None
 def _part(rows: Sequence[Scored], *, live: bool) -> Part | None:
     if not rows:
         return None
-    groups: dict[tuple[str, str, int], list[Scored]] = {}
-    for row in rows:
-        groups.setdefault((row.stated.outcome, row.stated.kind, row.stated.horizon_weeks), []).append(row)
+    groups: dict[tuple[str, str, int], list[int]] = {}
+    for k, row in enumerate(rows):
+        groups.setdefault((row.stated.outcome, row.stated.kind, row.stated.horizon_weeks), []).append(k)
+    every = _Figures.of(rows)
     enough = len(rows) >= DRAWN
     return Part(
         live=live,
-        pulled=sum(row.stated.probability in {0.0, 1.0} for row in rows),
-        total=_group(rows),
-        groups=tuple(_group(groups[key], *key) for key in sorted(groups)),
-        reliability=reliability(_issued(rows), _answers(rows), _clusters(rows)) if enough else None,
+        pulled=int(np.isin(every.probability, (0.0, 1.0)).sum()),
+        total=_group(every),
+        groups=tuple(_group(every.at(groups[key]), *key) for key in sorted(groups)),
+        reliability=reliability(every.probability, every.answer, every.cluster) if enough else None,
     )
-
-
-def _clusters(rows: Sequence[Scored]) -> Ints:
-    return numbered([row.cluster for row in rows])
 
 
 def numbered(clusters: Sequence[tuple[int, int]]) -> Ints:
@@ -397,23 +414,18 @@ def numbered(clusters: Sequence[tuple[int, int]]) -> Ints:
     return np.array([number[key] for key in clusters], dtype=np.int64)
 
 
-def _group(
-    rows: Sequence[Scored], outcome: str | None = None, kind: str | None = None, weeks: int | None = None
-) -> Group:
-    brier, log = brier_and_log(_issued(rows), _answers(rows))
+def _group(found: _Figures, outcome: str | None = None, kind: str | None = None, weeks: int | None = None) -> Group:
     against: list[Against] = []
-    for name in dict.fromkeys(name for row in rows for name in row.others):
-        given = [row.others.get(name) for row in rows]
-        here = np.array([p is not None for p in given])
-        if here.any():
-            kept = [row for row, there in zip(rows, here, strict=True) if there]
-            other = np.array([p for p in given if p is not None])
-            naive = brier_and_log(other, _answers(kept))
-            against.append(beside(name, _clusters(kept), (brier[here], log[here]), naive))
+    for name, theirs in found.others.items():
+        here = np.flatnonzero(~np.isnan(theirs))
+        if here.size:
+            kept = found.at(here)
+            naive = brier_and_log(kept.others[name], kept.answer)
+            against.append(beside(name, kept.cluster, (kept.brier, kept.log), naive))
     return Group(
-        outcome=outcome, kind=kind, horizon_weeks=weeks, questions=len(rows), yes=int(_answers(rows).sum()),
-        clusters=len({row.cluster for row in rows}), brier=float(brier.mean()), log=float(log.mean()),
-        against=tuple(against),
+        outcome=outcome, kind=kind, horizon_weeks=weeks, questions=found.answer.size, yes=int(found.answer.sum()),
+        clusters=int(found.cluster.max()) + 1, brier=float(found.brier.mean()),
+        log=float(found.log.mean()), against=tuple(against),
     )  # fmt: skip
 
 
@@ -434,6 +446,3 @@ def _difference(each: Floats, clusters: Ints) -> tuple[float, float | None]:
     if sums.size < 2:  # noqa: PLR2004 - there is nothing to compare
         return mean, None
     return mean, math.sqrt(sums.size / (sums.size - 1) * float(np.square(sums).sum())) / each.size
-
-
-# Calibration.
