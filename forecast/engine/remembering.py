@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 EVERY = 8  # steps after which the states are kept
-MOST_BYTES = 64 * 2**20  # what is kept of one set of draws
+MOST_BYTES = 24 * 2**20  # what is kept of one set of draws
 
 
 class Filter:
