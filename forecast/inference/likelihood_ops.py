@@ -1,7 +1,3 @@
-# pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportPrivateUsage=false, reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
-# pyright: reportIncompatibleMethodOverride=false, reportUnknownParameterType=false, reportMissingParameterType=false
-# PyMC, PyTensor and numba carry types that pyright reads wrongly.
 """The two likelihoods as PyTensor operations: that of the reports, and that of a history.
 
 Compiled graphs call their kernels by address, so that these are compiled once and not again into each of several

@@ -1,8 +1,3 @@
-# pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportUnknownParameterType=false
-# pyright: reportMissingParameterType=false, reportOptionalSubscript=false
-# PyTensor, PyMC and nutpie carry types that pyright reads wrongly.
 """Spec and evidence as an ordinary `pm.Model`: the only statement of the priors.
 
 Names a PyMC user will meet: ``transition_log_rate`` (per year), ``effect_log_times``, ``start_<stage>``,

@@ -1,8 +1,3 @@
-# pyright: reportMissingTypeArgument=false, reportIndexIssue=false, reportOperatorIssue=false, reportReturnType=false
-# pyright: reportPrivateImportUsage=false, reportCallIssue=false, reportArgumentType=false
-# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportUnknownParameterType=false
-# pyright: reportMissingParameterType=false
-# PyTensor, PyMC and nutpie carry types that pyright reads wrongly.
 """The compiled model: PyMC's log-density as one cached native function, sampled by nutpie's NUTS.
 
 PyMC states the density and PyTensor compiles it to a function that is kept on disk. nutpie's own compiler for PyMC
