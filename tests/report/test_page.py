@@ -77,7 +77,7 @@ def _rest_on(page: Page, mark: Locator) -> None:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6
     page.mouse.move(x + 30, y + 30)
     page.mouse.move(x, y, steps=3)
-    page.locator(".tip").wait_for(state="visible", timeout=3000)
+    page.locator(".tip").wait_for(state="visible", timeout=30_000)
 
 
 def _hostile() -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _opened(browser: Browser, path: Path, *, pictures: int = PICTURES, **options
     context.route("**/*", answer)
     page.goto(address)
     if options.get("java_script_enabled", True):
-        page.wait_for_function(f"document.querySelectorAll('figure.drawn').length === {pictures}", timeout=15_000)
+        page.wait_for_function(f"document.querySelectorAll('figure.drawn').length === {pictures}", timeout=60_000)
     try:
         yield Sight(page, faults)
     finally:
@@ -183,7 +183,7 @@ def test_an_event_tells_its_name_and_leads_to_its_row(wide: Sight) -> None:
     assert name
     assert name in page.locator(".tip").inner_text()
     link.click()
-    page.wait_for_function("location.hash.startsWith('#row-')", timeout=3000)
+    page.wait_for_function("location.hash.startsWith('#row-')", timeout=30_000)
     assert page.evaluate("document.getElementById(decodeURIComponent(location.hash.slice(1))) !== null")
     assert wide.faults == []
 
