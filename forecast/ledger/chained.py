@@ -204,12 +204,11 @@ class ChainedStore(ABC):
         """Read the chain, or its links of one kind, or those ``after`` one."""
         last = after.seq if after else 0
         earlier = CHAIN.alias()
-        before = sa.select(earlier.c.digest).where(earlier.c.seq < CHAIN.c.seq).order_by(earlier.c.seq.desc()).limit(1)
         columns = (CHAIN.c[name] for name in Link._fields[:-1])
-        query = sa.select(*columns, sa.func.coalesce(before.scalar_subquery(), GENESIS))
+        query = sa.select(*columns, sa.func.coalesce(earlier.c.digest, GENESIS).label("before"))
+        query = query.select_from(CHAIN.outerjoin(earlier, earlier.c.seq == CHAIN.c.seq - 1))
         query = query.where(CHAIN.c.seq > last).order_by(CHAIN.c.seq)
-        found = connection.execute(query if kind is None else query.where(CHAIN.c.kind == kind))
-        return map(Link._make, found)
+        return map(Link._make, connection.execute(query if kind is None else query.where(CHAIN.c.kind == kind)))
 
     def _ends(self, connection: sa.Connection) -> dict[str, int]:
         """Give the last ``seq`` of each table; `LedgerError` if something else than this program has written."""
