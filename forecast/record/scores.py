@@ -257,12 +257,8 @@ class Score(Shown):
         return csv_text([self._columns, *rows])
 
     @property
-    def _others(self) -> list[str]:
-        return list(dict.fromkeys(name for row in self.scored for name in row.others))
-
-    @property
     def _columns(self) -> list[str]:
-        return [*COLUMNS, *(name.replace(" ", "_") for name in self._others)]
+        return [*COLUMNS, *(name.replace(" ", "_") for name in _named(self.scored))]
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON types."""
@@ -291,14 +287,13 @@ class Score(Shown):
 
     def _rows(self) -> Iterable[tuple[Any, ...]]:
         figures = _Figures.of(self.scored)
-        others = self._others
         for row, first, second in zip(self.scored, figures.brier.tolist(), figures.log.tolist(), strict=True):
             said, answer = row.stated, row.resolution
             scores = (None, None) if row.void or row.settled else (first, second)
             yield (
                 said.issue, said.as_of, said.model, said.outcome, said.kind, said.since, said.date, said.horizon_weeks,
                 row.live, row.settled, said.probability, answer.answer, *scores, answer.by, answer.reason, answer.url,
-                *(row.others.get(name) for name in others),
+                *(row.others.get(name) for name in figures.others),
             )  # fmt: skip
 
 
@@ -310,6 +305,11 @@ def brier_and_log(probability: Floats, answer: Floats) -> tuple[Floats, Floats]:
     """Brier and log score of each; 0 and 1 are pulled in for the log score, which would be infinite."""
     inside = np.where(probability <= 0, pulled(0.0), np.where(probability >= 1, pulled(1.0), probability))
     return np.square(probability - answer), -np.log(np.where(answer > 0, inside, 1 - inside))
+
+
+def _named(rows: Iterable[Scored]) -> dict[str, None]:
+    """Name the other forecasters of some rows, each once, in their order."""
+    return dict.fromkeys(name for row in rows for name in row.others)
 
 
 class _Figures(NamedTuple):
@@ -327,8 +327,7 @@ class _Figures(NamedTuple):
         """Lay out rows."""
         probability = np.array([row.stated.probability for row in rows], dtype=np.float64)
         answer = np.array([row.resolution.answer == "yes" for row in rows], dtype=np.float64)
-        names = dict.fromkeys(name for row in rows for name in row.others)
-        others = {name: np.array([row.others.get(name) for row in rows], dtype=np.float64) for name in names}
+        others = {name: np.array([row.others.get(name) for row in rows], dtype=np.float64) for name in _named(rows)}
         clusters = numbered([row.cluster for row in rows])
         return cls(probability, answer, clusters, *brier_and_log(probability, answer), others)
 
