@@ -56,8 +56,9 @@ $(VENV)/.kernels: $(VENV)/.ready
 	touch $@
 	$(BIN)/python -m forecast.studies.compile_ahead > $(VENV)/kernels.log 2>&1 &
 
+# What a run loads of these packages is translated as it loads it: all of them would take longer than the install.
 $(VENV)/.ready: pyproject.toml pins.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint pins.txt --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint pins.txt --editable .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.ready
