@@ -54,7 +54,9 @@ class Cells(NamedTuple):
 def stay_and_move(q: float, years: float) -> tuple[float, float]:
     """P(stay) over ``years`` where all ways out add up to ``q`` a year; and P(leave) / q, which each way out takes."""
     if q > 0.0:
-        return np.exp(-years * q), -np.expm1(-years * q) / q
+        leave = -np.expm1(-years * q)
+        stay = 1.0 - leave if leave < 1 / 2 else np.exp(-years * q)  # exact to the last digit, and quicker
+        return stay, leave / q
     return 1.0, 0.0
 
 

@@ -199,23 +199,44 @@ def fill_tables(chain: Chain, rate: Floats, years: float, table: Floats, total: 
 
 @kernel
 def push(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Floats, Floats]:
-    """One step forward: Σ_z vector(z) M(z, ·) of ``vector`` (K, BLOCK), and the other of the two arrays to work in."""
-    joint = vector.shape[0]
-    contexts = 1
-    offset = 0
-    for stage in range(sizes.size):
+    """One step forward: Σ_z vector(z) M(z, ·) of ``vector`` (K, BLOCK), and the other of the two arrays to work in.
+
+    States of the first stage in which nothing is, such as those that a record rules out, cost nothing.
+    """
+    joint, n = vector.shape[0], sizes[0]
+    rest = joint // n
+    low, high = _held(n, vector)
+    first, last = n, 0  # of those that something gets to
+    ways = np.empty(n, np.int64)
+    for to in range(n):
+        count = 0
+        for s in range(low, high):
+            if _holds(table[s * n + to]):
+                ways[count] = s
+                count += 1
+        if count:
+            first, last = min(first, to), to + 1
+        _mix(table, to, n, ways[:count], vector, buffer[to * rest : (to + 1) * rest])
+    vector, buffer = buffer, vector
+    contexts = n
+    offset = n * n
+    for stage in range(1, sizes.size):
         n = sizes[stage]
         rest = joint // (contexts * n)
+        each = contexts // sizes[0]
         for c in range(contexts):
+            if not first <= c // each < last:
+                buffer[c * n * rest : (c + 1) * n * rest] = 0.0
+                continue
             for to in range(n):
                 for r in range(rest):
                     target = buffer[(c * n + to) * rest + r]
-                    first = table[offset + (c * n) * n + to]
-                    second = table[offset + (c * n + 1) * n + to]
+                    one = table[offset + (c * n) * n + to]
+                    two = table[offset + (c * n + 1) * n + to]
                     v = vector[c * n * rest + r]
                     w = vector[(c * n + 1) * rest + r]
                     for b in range(BLOCK):
-                        target[b] = first[b] * v[b] + second[b] * w[b]
+                        target[b] = one[b] * v[b] + two[b] * w[b]
                     for s in range(2, n):
                         p = table[offset + (c * n + s) * n + to]
                         u = vector[(c * n + s) * rest + r]
@@ -234,7 +255,7 @@ def pull(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Fl
     contexts = joint
     rest = 1
     offset = table.shape[0]
-    for k in range(sizes.size):
+    for k in range(sizes.size - 1):
         n = sizes[sizes.size - 1 - k]
         contexts //= n
         offset -= contexts * n * n
@@ -255,4 +276,61 @@ def pull(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Fl
                             target[b] += p[b] * u[b]
         vector, buffer = buffer, vector
         rest *= n
-    return vector, buffer
+    n = sizes[0]
+    ways = np.empty(n, np.int64)
+    for s in range(n):
+        count = 0
+        for to in range(n):
+            if _holds(table[s * n + to]):
+                ways[count] = to
+                count += 1
+        _mix(table, s * n, 1, ways[:count], vector, buffer[s * rest : (s + 1) * rest])
+    return buffer, vector
+
+
+@kernel
+def _mix(table: Floats, first: int, apart: int, ways: Ints, vector: Floats, target: Floats) -> None:
+    """Σ over ``ways`` of the first stage of entry first + way · apart and a part of ``vector``, to ``target``."""
+    rest = target.shape[0]
+    if ways.size == 0:
+        target[:] = 0.0
+    elif ways.size % 2:
+        p = table[first + ways[0] * apart]
+        us = vector[ways[0] * rest : (ways[0] + 1) * rest]
+        for r in range(rest):
+            for b in range(BLOCK):
+                target[r, b] = p[b] * us[r, b]
+    for k in range(ways.size % 2, ways.size, 2):
+        p = table[first + ways[k] * apart]
+        q = table[first + ways[k + 1] * apart]
+        us = vector[ways[k] * rest : (ways[k] + 1) * rest]
+        vs = vector[ways[k + 1] * rest : (ways[k + 1] + 1) * rest]
+        for r in range(rest):
+            if k == 0:
+                for b in range(BLOCK):
+                    target[r, b] = p[b] * us[r, b] + q[b] * vs[r, b]
+            else:
+                for b in range(BLOCK):
+                    target[r, b] += p[b] * us[r, b] + q[b] * vs[r, b]
+
+
+@kernel
+def _holds(row: Floats) -> bool:
+    """Whether a row (BLOCK,) is more than nothing for some draw."""
+    if row[0] != 0.0:
+        return True
+    total = 0.0
+    for b in range(BLOCK):
+        total += abs(row[b])
+    return total != 0.0
+
+
+@kernel
+def _held(n: int, vector: Floats) -> tuple[int, int]:
+    """First and last, and one, of the first stage's ``n`` states in which ``vector`` (K, BLOCK) holds anything."""
+    rest = vector.shape[0] // n
+    first, last = n, 0
+    for z in range(vector.shape[0]):
+        if _holds(vector[z]):
+            first, last = min(first, z // rest), z // rest + 1
+    return first, last

@@ -2,6 +2,7 @@
 
 Cells become likelihoods (`cell_densities`), which are multiplied up by step and stage (`emissions`) and applied to the
 joint states (`apply_emission`). Where a step says too much for the range of a float, `log_emissions` has logarithms.
+`emission_gradient` goes the way back.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from forecast.engine.arrays import (
     OBSERVABLE,
     SELECTIVE,
     counted,
+    digamma,
     judged,
     log_gamma,
     seen,
@@ -230,3 +232,63 @@ def apply_emission(
                     for z in range(first, first + rest):
                         alpha[z] *= factor
         contexts *= n
+
+
+@kernel
+def emission_gradient(
+    chain: Chain,
+    cells: Cells,
+    rate: Floats,
+    sums: Floats,
+    density: Floats,
+    stage_offset: Ints,
+    posterior: Floats,
+    d_lambda: Floats,
+) -> None:
+    """Add ∂/∂ log λ: each cell's derivative weighted by the posterior of its stage's states."""
+    sizes, offset = chain.sizes, chain.emission_offset
+    what, value, observed, available = cells.what, cells.value, cells.observed, cells.available
+    shared = np.zeros(sums.shape)
+    psi = np.zeros(offset.size)  # of each channel's dispersion, once it is known
+    for k in range(what.shape[0]):
+        kind, stage = what[k, 1], what[k, 2]
+        column = stage_offset[stage]
+        if kind == COVERED:
+            first, w, exposure, odds = offset[what[k, 3]], observed[k], value[k, 1], value[k, 2]
+            for s in range(sizes[stage]):
+                weight = posterior[what[k, 0], column + s]
+                expected = rate[first + s] * exposure
+                if w == 0.0:
+                    d_lambda[first + s] -= weight * expected
+                elif weight > 0.0:
+                    slope = (w - (1.0 - w) * odds) * np.exp(-expected) * expected
+                    d_lambda[first + s] += weight * slope / density[k, s]
+        elif kind == SELECTIVE:
+            first, group = offset[int(observed[k])], what[k, 4]
+            for s in range(sizes[stage]):
+                weight = posterior[what[k, 0], column + s]
+                if weight > 0.0:
+                    part = weight * value[k, 0] * rate[first + s] / sums[group, s] / density[k, s]
+                    d_lambda[first + s] += part
+                    shared[group, s] += part
+        elif kind == COUNTED:
+            first, last = offset[what[k, 3]], offset[what[k, 3]] + sizes[stage]
+            count, dispersion = float(observed[k]), float(rate[last])
+            if psi[what[k, 3]] == 0.0:
+                psi[what[k, 3]] = digamma(dispersion)
+            common = digamma(count + dispersion) - psi[what[k, 3]]
+            before, over, spread = -1.0, 0.0, 0.0
+            for s in range(sizes[stage]):
+                weight, here = dispersion * posterior[what[k, 0], column + s], float(rate[first + s])
+                if here != before:
+                    before, mean = here, float(value[k, 1]) * here
+                    over = (count - mean) / (dispersion + mean)
+                    spread = common - np.log1p(mean / dispersion) - over
+                d_lambda[first + s] += weight * over
+                d_lambda[last] += weight * spread
+    for g in range(sums.shape[0]):
+        for i in range(available.shape[1]):
+            if available[g, i]:
+                first = offset[i]
+                for s in range(offset[i + 1] - first):
+                    d_lambda[first + s] -= shared[g, s] * rate[first + s] / sums[g, s]

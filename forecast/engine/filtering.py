@@ -199,7 +199,7 @@ def on_log_scale(
             sums = told_sums(chain, cells, told_of)
             density = cell_densities(chain, cells, told_of, sums, offset)
             likely = log_emissions(chain, cells, told_of, density, offset) + np.log(mask)
-            matrices, which = log_matrices(chain, cells.years, np.log(rates))
+            matrices, which = log_matrices(chain, cells.years, rates)
             ahead = log_ahead(matrices, which, likely, np.log(start[block, :, b]))
             mass = log_sum(ahead[-1])
             possible = mass > -np.inf

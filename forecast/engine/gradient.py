@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.engine.arrays import COUNTED, COVERED, SELECTIVE, digamma, stage_offsets, stay_and_move, table_offsets
-from forecast.engine.emissions import apply_emission, cell_densities, emissions, log_emissions, told_sums
+from forecast.engine.arrays import stage_offsets, stay_and_move, table_offsets
+from forecast.engine.emissions import (
+    apply_emission,
+    cell_densities,
+    emission_gradient,
+    emissions,
+    log_emissions,
+    told_sums,
+)
 from forecast.engine.jit import kernel
 from forecast.engine.log_domain import APART, THIN, log_ahead, log_behind, log_sum
 
@@ -32,7 +39,7 @@ LARGEST = 700.0  # logarithm of what a derivative may be: that of a start which 
 
 
 @kernel
-def _fill_tables(chain: Chain, log_rate: Floats, years: float, offsets: Ints, total: Floats, table: Floats) -> None:
+def _fill_tables(chain: Chain, per_year: Floats, years: float, offsets: Ints, total: Floats, table: Floats) -> None:
     """Transition probabilities of one step of ``years``: competing risks, see docs/method.md."""
     table[:] = 0.0
     total[:] = 0.0
@@ -40,9 +47,8 @@ def _fill_tables(chain: Chain, log_rate: Floats, years: float, offsets: Ints, to
     for k in range(rates.shape[0]):
         n = chain.sizes[rates[k, 0]]
         row = offsets[rates[k, 0]] + (rates[k, 1] * n + rates[k, 2]) * n
-        rate = np.exp(log_rate[k])
-        table[row + rates[k, 3]] = rate
-        total[row] += rate
+        table[row + rates[k, 3]] = per_year[k]
+        total[row] += per_year[k]
     for stage in range(chain.sizes.size):
         n = chain.sizes[stage]
         rows = (offsets[stage + 1] - offsets[stage]) // n
@@ -57,34 +63,29 @@ def _fill_tables(chain: Chain, log_rate: Floats, years: float, offsets: Ints, to
 
 @kernel
 def _rate_gradient(
-    chain: Chain, log_rate: Floats, years: float, offsets: Ints, total: Floats, d_table: Floats, d_log_rate: Floats
-) -> None:
-    """Add ∂/∂ log rate, given ∂/∂ table for the steps of one duration."""
+    chain: Chain, per_year: Floats, years: float, offsets: Ints, total: Floats, table: Floats, d_table: Floats,
+    d_log_per_year: Floats,
+) -> None:  # fmt: skip
+    """Add ∂/∂ log rate, given ∂/∂ ``table`` for the steps of one duration; `_fill_tables` gave total and table."""
     rates = chain.rate_table
     expected = np.zeros(total.size)
     for k in range(rates.shape[0]):
         n = chain.sizes[rates[k, 0]]
         row = offsets[rates[k, 0]] + (rates[k, 1] * n + rates[k, 2]) * n
-        expected[row] += np.exp(log_rate[k]) / total[row] * d_table[row + rates[k, 3]]
+        expected[row] += per_year[k] / total[row] * d_table[row + rates[k, 3]]
     for k in range(rates.shape[0]):
         n = chain.sizes[rates[k, 0]]
         row = offsets[rates[k, 0]] + (rates[k, 1] * n + rates[k, 2]) * n
-        q = total[row]
-        rate = np.exp(log_rate[k])
-        stay = np.exp(-years * q)
-        move = -np.expm1(-years * q)
-        d_log_rate[k] += (
-            -years * rate * stay * d_table[row + rates[k, 2]]
-            + years * rate * stay * expected[row]
-            + move * rate / q * (d_table[row + rates[k, 3]] - expected[row])
-        )
+        stay, move = table[row + rates[k, 2]], table[row + rates[k, 3]]
+        d_log_per_year[k] += years * per_year[k] * stay * (expected[row] - d_table[row + rates[k, 2]])
+        d_log_per_year[k] += move * (d_table[row + rates[k, 3]] - expected[row])
 
 
 @kernel
-def _fill_matrix(pairs: Ints, table: Floats, matrix: Floats) -> None:
-    """Joint matrix of one step: the product of the stages' entries."""
+def _fill_matrix(pairs: Ints, table: Floats, first: int, last: int, matrix: Floats) -> None:
+    """Joint matrix of one step, its columns ``first`` to ``last``: the product of the stages' entries."""
     for z in range(matrix.shape[0]):
-        for y in range(matrix.shape[1]):
+        for y in range(first, last):
             product = 1.0
             for stage in range(pairs.shape[0]):
                 product *= table[pairs[stage, z, y]]
@@ -92,11 +93,13 @@ def _fill_matrix(pairs: Ints, table: Floats, matrix: Floats) -> None:
 
 
 @kernel
-def _table_gradient(pairs: Ints, table: Floats, matrix: Floats, d_matrix: Floats, d_table: Floats) -> None:
-    """∂/∂ tables, given ∂/∂ joint matrix; 0 for moves that a stage does not have."""
+def _table_gradient(
+    pairs: Ints, table: Floats, first: int, last: int, matrix: Floats, d_matrix: Floats, d_table: Floats
+) -> None:
+    """∂/∂ tables, given ∂/∂ columns ``first`` to ``last`` of the joint matrix; 0 for moves that a stage lacks."""
     d_table[:] = 0.0
     for z in range(d_matrix.shape[0]):
-        for y in range(d_matrix.shape[1]):
+        for y in range(first, last):
             weight = d_matrix[z, y] * matrix[z, y]
             for stage in range(pairs.shape[0]):
                 d_table[pairs[stage, z, y]] += weight
@@ -106,16 +109,31 @@ def _table_gradient(pairs: Ints, table: Floats, matrix: Floats, d_matrix: Floats
 
 
 @kernel
+def _possible(sizes: Ints, emission: Floats) -> tuple[int, int]:
+    """First and last joint state, and one, that some step's ``emission`` (T, Σn) of the first stage allows."""
+    n = sizes[0]
+    first, last = n, 0
+    for t in range(emission.shape[0]):
+        for s in range(n):
+            if emission[t, s] > 0.0:
+                first, last = min(first, s), max(last, s + 1)
+    rest = _joint(sizes) // n
+    return first * rest, last * rest
+
+
+@kernel
 def _start_vector(sizes: Ints, start: Floats, alpha: Floats) -> None:
     """Joint start: the product of the stages' own start probabilities."""
     alpha[:] = 1.0
-    rest = alpha.size
-    offset = 0
+    rest, contexts, offset = alpha.size, 1, 0
     for stage in range(sizes.size):
         n = sizes[stage]
         rest //= n
-        for z in range(alpha.size):
-            alpha[z] *= start[offset + (z // rest) % n]
+        for c in range(contexts):
+            for s in range(n):
+                for r in range(rest):
+                    alpha[(c * n + s) * rest + r] *= start[offset + s]
+        contexts *= n
         offset += n
 
 
@@ -144,19 +162,22 @@ def _add_posterior(
 def _forward(
     chain: Chain,
     cells: Cells,
-    log_rate: Floats,
+    per_year: Floats,
     start: Floats,
     emission: Floats,
     touched: NDArray[np.bool_],
     spread: Floats,
     stage_offset: Ints,
+    first: int,
+    last: int,
     matrices: Floats,
     alpha: Floats,
 ) -> tuple[Floats, bool]:
     """Forward pass: fills ``alpha`` (T, K), filtered, and ``matrices``, one for each run of equal steps.
 
-    Returns (T,) the normalisers, and whether the states get further apart than a float can hold. The pass stops there,
-    and at the first normaliser that is not positive.
+    What is never possible after a step, all before ``first`` and from ``last`` on, stays out. Returns (T,) the
+    normalisers, and whether the states get further apart than a float can hold. The pass stops there, and at the first
+    normaliser that is not positive.
     """
     joint = alpha.shape[1]
     offsets = table_offsets(chain.sizes)
@@ -171,16 +192,18 @@ def _forward(
     for t in range(cells.years.size):
         if t == 0 or cells.years[t] != cells.years[t - 1]:
             which += 1
-            _fill_tables(chain, log_rate, cells.years[t], offsets, total, table)
-            _fill_matrix(chain.pairs, table, matrices[which])
+            _fill_tables(chain, per_year, cells.years[t], offsets, total, table)
+            _fill_matrix(chain.pairs, table, first, last, matrices[which])
         now = alpha[t]
         now[:] = 0.0
+        possible = now[first:last]
         matrix = matrices[which]
         for z in range(joint):
             mass = before[z]
             if mass != 0.0:
-                for y in range(joint):
-                    now[y] += mass * matrix[z, y]
+                row = matrix[z, first:last]
+                for y in range(row.size):
+                    possible[y] += mass * row[y]
         apply_emission(chain.sizes, stage_offset, emission[t], touched[t], now)
         norm[t] = now.sum()
         if not norm[t] > 0.0:
@@ -237,7 +260,7 @@ def log_likelihood_and_gradient(
     sizes = chain.sizes
     steps = cells.years.size
     joint = _joint(sizes)
-    rate = np.exp(log_lambda)
+    rate, per_year = np.exp(log_lambda), np.exp(log_rate)
     stage_offset = stage_offsets(sizes)
     sums = told_sums(chain, cells, rate)
     density = cell_densities(chain, cells, rate, sums, stage_offset)
@@ -247,10 +270,13 @@ def log_likelihood_and_gradient(
     d_rate = np.zeros(log_rate.size)
     d_lambda = np.zeros(log_lambda.size)
     d_start = np.zeros(start.size)
-    norm, apart = _forward(chain, cells, log_rate, start, emission, touched, spread, stage_offset, matrices, alpha)
+    low, high = _possible(sizes, emission)
+    norm, apart = _forward(
+        chain, cells, per_year, start, emission, touched, spread, stage_offset, low, high, matrices, alpha
+    )
     if apart:
         value = _log_gradient(
-            chain, cells, log_rate, rate, start, sums, density, stage_offset, d_rate, d_lambda, d_start
+            chain, cells, per_year, rate, start, sums, density, stage_offset, d_rate, d_lambda, d_start
         )
         return value, d_rate, d_lambda, d_start
     for t in range(steps):
@@ -259,14 +285,12 @@ def log_likelihood_and_gradient(
         value += np.log(norm[t])
 
     offsets = table_offsets(sizes)
-    table = np.empty(offsets[-1])
-    total = np.empty(offsets[-1])
-    d_table = np.empty(offsets[-1])
+    table, total, d_table = np.empty(offsets[-1]), np.empty(offsets[-1]), np.empty(offsets[-1])
     d_matrix = np.zeros((joint, joint))
     posterior = np.zeros((steps, stage_offset[-1]))
-    first = np.empty(joint)
+    first, behind = np.empty(joint), np.empty(joint)
     _start_vector(sizes, start, first)
-    behind = np.empty(joint)
+    possible = behind[low:high]
     ahead = np.ones(joint)
     which = matrices.shape[0] - 1
     for t in range(steps - 1, -1, -1):
@@ -281,25 +305,29 @@ def log_likelihood_and_gradient(
             mass = before[z]
             part = 0.0
             if t == 0 or mass != 0.0:
-                for y in range(joint):
-                    part += matrix[z, y] * behind[y]
-                    d_matrix[z, y] += mass * behind[y]
+                row, d_row = matrix[z, low:high], d_matrix[z, low:high]
+                for y in range(row.size):
+                    part += row[y] * possible[y]
+                    d_row[y] += mass * possible[y]
             ahead[z] = part
         if t == 0 or cells.years[t] != cells.years[t - 1]:
-            _fill_tables(chain, log_rate, cells.years[t], offsets, total, table)
-            _table_gradient(chain.pairs, table, matrix, d_matrix, d_table)
-            _rate_gradient(chain, log_rate, cells.years[t], offsets, total, d_table, d_rate)
+            _fill_tables(chain, per_year, cells.years[t], offsets, total, table)
+            _table_gradient(chain.pairs, table, low, high, matrix, d_matrix, d_table)
+            _rate_gradient(chain, per_year, cells.years[t], offsets, total, table, d_table, d_rate)
             d_matrix[:] = 0.0
             which -= 1
 
     _start_gradient(sizes, stage_offset, start, ahead, d_start)
-    _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
+    emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
     return value, d_rate, d_lambda, d_start
 
 
 @kernel
-def log_matrices(chain: Chain, years: Floats, log_rate: Floats) -> tuple[Floats, Ints]:
-    """Give (runs, K, K) logarithms of the joint matrix of each run of equal steps, and (T,) the run of each step."""
+def log_matrices(chain: Chain, years: Floats, per_year: Floats) -> tuple[Floats, Ints]:
+    """Give (runs, K, K) logarithms of the joint matrix of each run of equal steps, and (T,) the run of each step.
+
+    ``per_year`` (R,) are the rates.
+    """
     offsets = table_offsets(chain.sizes)
     table = np.empty(offsets[-1])
     total = np.empty(offsets[-1])
@@ -310,20 +338,20 @@ def log_matrices(chain: Chain, years: Floats, log_rate: Floats) -> tuple[Floats,
         if t > 0:
             which[t] = which[t - 1] + (1 if years[t] != years[t - 1] else 0)
         if t == 0 or which[t] != which[t - 1]:
-            _fill_tables(chain, log_rate, years[t], offsets, total, table)
-            _fill_matrix(chain.pairs, table, matrices[which[t]])
+            _fill_tables(chain, per_year, years[t], offsets, total, table)
+            _fill_matrix(chain.pairs, table, 0, joint, matrices[which[t]])
     return np.log(matrices), which
 
 
 @kernel
 def _log_gradient(
-    chain: Chain, cells: Cells, log_rate: Floats, rate: Floats, start: Floats, sums: Floats, density: Floats,
+    chain: Chain, cells: Cells, per_year: Floats, rate: Floats, start: Floats, sums: Floats, density: Floats,
     stage_offset: Ints, d_rate: Floats, d_lambda: Floats, d_start: Floats,
 ) -> float:  # fmt: skip
     """Compute on the log scale what `log_likelihood_and_gradient` gives; adds to the three gradients."""
     sizes, years = chain.sizes, cells.years
     likely = log_emissions(chain, cells, rate, density, stage_offset)
-    matrices, which = log_matrices(chain, years, log_rate)
+    matrices, which = log_matrices(chain, years, per_year)
     joint = likely.shape[1]
     first = np.empty(joint)
     _start_vector(sizes, start, first)
@@ -349,12 +377,12 @@ def _log_gradient(
                 if matrix[z, y] > -np.inf:
                     d_matrix[z, y] += np.exp(before[z] + likely[t, y] + behind[t + 1, y] - value)
         if t == 0 or which[t] != which[t - 1]:
-            _fill_tables(chain, log_rate, years[t], offsets, total, table)
-            _table_gradient(chain.pairs, table, np.exp(matrix), d_matrix, d_table)
-            _rate_gradient(chain, log_rate, years[t], offsets, total, d_table, d_rate)
+            _fill_tables(chain, per_year, years[t], offsets, total, table)
+            _table_gradient(chain.pairs, table, 0, joint, np.exp(matrix), d_matrix, d_table)
+            _rate_gradient(chain, per_year, years[t], offsets, total, table, d_table, d_rate)
             d_matrix[:] = 0.0
     _start_gradient(sizes, stage_offset, start, np.exp(np.minimum(behind[0] - value, LARGEST)), d_start)
-    _emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
+    emission_gradient(chain, cells, rate, sums, density, stage_offset, posterior, d_lambda)
     return value
 
 
@@ -365,80 +393,23 @@ def _start_gradient(sizes: Ints, stage_offset: Ints, start: Floats, ahead: Float
     for stage in range(sizes.size):
         rest //= sizes[stage]
         strides[stage] = rest
+    own = np.empty(sizes.size, np.int64)
     for z in range(ahead.size):
+        for stage in range(sizes.size):
+            own[stage] = stage_offset[stage] + (z // strides[stage]) % sizes[stage]
         for stage in range(sizes.size):
             others = ahead[z]
             for other in range(sizes.size):
                 if other != stage:
-                    others *= start[stage_offset[other] + (z // strides[other]) % sizes[other]]
-            d_start[stage_offset[stage] + (z // strides[stage]) % sizes[stage]] += others
-
-
-@kernel
-def _emission_gradient(
-    chain: Chain,
-    cells: Cells,
-    rate: Floats,
-    sums: Floats,
-    density: Floats,
-    stage_offset: Ints,
-    posterior: Floats,
-    d_lambda: Floats,
-) -> None:
-    """Add ∂/∂ log λ: each cell's derivative weighted by the posterior of its stage's states."""
-    sizes, offset = chain.sizes, chain.emission_offset
-    what, value, observed, available = cells.what, cells.value, cells.observed, cells.available
-    shared = np.zeros(sums.shape)
-    psi = np.zeros(offset.size)  # of each channel's dispersion, once it is known
-    for k in range(what.shape[0]):
-        kind, stage = what[k, 1], what[k, 2]
-        column = stage_offset[stage]
-        if kind == COVERED:
-            first, w, exposure, odds = offset[what[k, 3]], observed[k], value[k, 1], value[k, 2]
-            for s in range(sizes[stage]):
-                weight = posterior[what[k, 0], column + s]
-                expected = rate[first + s] * exposure
-                if w == 0.0:
-                    d_lambda[first + s] -= weight * expected
-                elif weight > 0.0:
-                    slope = (w - (1.0 - w) * odds) * np.exp(-expected) * expected
-                    d_lambda[first + s] += weight * slope / density[k, s]
-        elif kind == SELECTIVE:
-            first, group = offset[int(observed[k])], what[k, 4]
-            for s in range(sizes[stage]):
-                weight = posterior[what[k, 0], column + s]
-                if weight > 0.0:
-                    part = weight * value[k, 0] * rate[first + s] / sums[group, s] / density[k, s]
-                    d_lambda[first + s] += part
-                    shared[group, s] += part
-        elif kind == COUNTED:
-            first, last = offset[what[k, 3]], offset[what[k, 3]] + sizes[stage]
-            count, dispersion = float(observed[k]), float(rate[last])
-            if psi[what[k, 3]] == 0.0:
-                psi[what[k, 3]] = digamma(dispersion)
-            common = digamma(count + dispersion) - psi[what[k, 3]]
-            before, over, spread = -1.0, 0.0, 0.0
-            for s in range(sizes[stage]):
-                weight, here = dispersion * posterior[what[k, 0], column + s], float(rate[first + s])
-                if here != before:
-                    before, mean = here, float(value[k, 1]) * here
-                    over = (count - mean) / (dispersion + mean)
-                    spread = common - np.log1p(mean / dispersion) - over
-                d_lambda[first + s] += weight * over
-                d_lambda[last] += weight * spread
-    for g in range(sums.shape[0]):
-        for i in range(available.shape[1]):
-            if available[g, i]:
-                first = offset[i]
-                for s in range(offset[i + 1] - first):
-                    d_lambda[first + s] -= shared[g, s] * rate[first + s] / sums[g, s]
+                    others *= start[own[other]]
+            d_start[own[stage]] += others
 
 
 def transition_tables(chain: Chain, log_rate: Floats, years: float) -> list[Floats]:
     """Pₗ (contexts, n, n) of every stage for a step of ``years``; each row sums to one."""
     offsets = table_offsets(chain.sizes)
     table, total = np.empty(offsets[-1]), np.empty(offsets[-1])
-    _fill_tables(chain, log_rate, years, offsets, total, table)
+    _fill_tables(chain, np.exp(log_rate), years, offsets, total, table)
     return [
         table[first:last].reshape(-1, n, n)
         for first, last, n in zip(offsets[:-1], offsets[1:], chain.sizes, strict=True)
