@@ -22,7 +22,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import lax
-from numpyro.infer import MCMC, NUTS
+from numpyro.infer import MCMC, NUTS, init_to_median
 
 numpyro.enable_x64()
 
@@ -145,7 +145,7 @@ def _history(spec: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]
     def padded(column: int) -> np.ndarray:
         return np.array([np.pad(span[column], (0, widest - len(span[column]))) for span in spans]).reshape(-1, widest)
 
-    return {
+    told = {
         "reset": np.array([span[0] for span in spans], bool),
         "span_unit": np.array([span[2] for span in spans], int),
         "span_start": padded(3),
@@ -158,6 +158,7 @@ def _history(spec: dict[str, Any], rows: list[dict[str, str]]) -> dict[str, Any]
         "unit_spread": _log_normal([stage["units"]["spread"] for stage in stages.values()]),
         "own_unit": np.array(own),
     }
+    return told | _shared(told)
 
 
 def _span_rates(spec: dict[str, Any], spans: list[tuple[int, np.ndarray]], widest: int) -> dict[str, Any]:
@@ -179,6 +180,21 @@ def _span_rates(spec: dict[str, Any], spans: list[tuple[int, np.ndarray]], wides
                     )
                     switched[k, a, b, e] = same * active[e]
     return {"span_there": there, "span_move": move_of, "span_switched": switched}
+
+
+def _shared(told: dict[str, Any]) -> dict[str, Any]:
+    """Which spans share their rates, and which share the powers of a step: the first of each, and whose each is."""
+    count = len(told["reset"])
+    what = [
+        told[f"span_{name}"].reshape(count, -1) if count else np.empty((0, 1)) for name in ("there", "move", "switched")
+    ]
+    _, rate_span, rate_of = np.unique(
+        np.column_stack([*what, told["span_unit"]]), axis=0, return_index=True, return_inverse=True
+    )
+    _, power_span, power_of = np.unique(
+        np.column_stack([rate_of, told["span_within"]]), axis=0, return_index=True, return_inverse=True
+    )
+    return {"rate_span": rate_span, "rate_of": rate_of, "power_span": power_span, "power_of": power_of}
 
 
 def _timeline(spec: dict[str, Any], rows: list[Any], units: list[tuple[str, str]]) -> tuple[Any, ...]:
@@ -332,30 +348,45 @@ def own_shift(data: dict[str, Any], spread: jax.Array, offset: jax.Array) -> jax
 
 
 def history(data: dict[str, Any], eta: jax.Array, delta: jax.Array, departure: jax.Array) -> jax.Array:
-    """Log-likelihood of the timelines: one matrix for each span, and a scan over them."""
-    rate = data["span_there"] * jnp.exp(eta[data["span_move"]] + data["span_switched"] @ delta)
-    rate *= jnp.exp(departure[data["span_unit"]])[:, None, None]
+    """Log-likelihood of the timelines: one matrix for each span, and a scan over them, all timelines side by side."""
+    one = data["rate_span"]
+    rate = data["span_there"][one] * jnp.exp(eta[data["span_move"][one]] + data["span_switched"][one] @ delta)
+    rate *= jnp.exp(departure[data["span_unit"][one]])[:, None, None]
     out, years, eye = rate.sum(axis=2, keepdims=True), 7 / 365.25, jnp.eye(rate.shape[1])
     safe = jnp.where(out > 0, out, 1.0)
     step = rate / safe * -jnp.expm1(-years * out) + eye * jnp.exp(-years * out)
-    before, within = data["span_before"][:, None, :], data["span_within"][:, None, :]
-    waiting, done = eye + jnp.zeros_like(step), jnp.zeros_like(step)
-    for k in range(max(data["crossing"])):
-        still = (k < data["crossing"])[:, None, None]
-        entered, stayed = ((waiting + done) @ step) * within, (waiting @ step) * before
-        done, waiting = jnp.where(still, entered, done), jnp.where(still, stayed, waiting)
-    whole = jnp.where((data["crossing"] > 0)[:, None, None], done, eye)
-    power = step * within * jnp.swapaxes(within, 1, 2)
+    whole = _crossed(data, step)
+    within = data["span_within"][data["power_span"]]
+    power = step[data["rate_of"][data["power_span"]]] * within[:, :, None] * within[:, None, :]
     for bit in range(int(max(data["after"])).bit_length()):
-        whole = jnp.where(((data["after"] >> bit) & 1 == 1)[:, None, None], whole @ power, whole)
+        some = np.flatnonzero((data["after"] >> bit) & 1)
+        whole = whole.at[some].set(whole[some] @ power[data["power_of"][some]])
         power = power @ power
+    begins = np.flatnonzero(data["reset"])
+    lengths = np.diff([*begins, len(data["reset"])])
+    nth = np.arange(max(lengths))[:, None]
+    place = np.where(nth < lengths, begins + nth, len(whole))  # those that have ended go on with the identity
 
-    def follow(vector, inputs):
-        reset, start, matrix = inputs
-        now = jnp.where(reset, start, vector) @ matrix
-        return now / now.sum(), jnp.log(now.sum())
+    def follow(vector, matrix):
+        now = (vector[:, :, None] * matrix).sum(axis=1)
+        norm = now.sum(axis=1, keepdims=True)
+        return now / norm, jnp.log(norm)
 
-    return lax.scan(follow, data["span_start"][0], (data["reset"], data["span_start"], whole))[1].sum()
+    return lax.scan(follow, data["span_start"][begins], jnp.concatenate([whole, eye[None]])[place])[1].sum()
+
+
+def _crossed(data: dict[str, Any], step: jax.Array) -> jax.Array:
+    """(S, n, n) the steps of each span in which its state may have been entered; the identity where there are none."""
+    steps, eye, within = data["crossing"], jnp.eye(step.shape[1]), data["span_within"][:, None, :]
+    whole = jnp.where((steps == 1)[:, None, None], step[data["rate_of"]] * within, eye)
+    some = np.flatnonzero(steps > 1)
+    move, within, before = step[data["rate_of"][some]], within[some], data["span_before"][some][:, None, :]
+    waiting, done = eye + jnp.zeros_like(move), jnp.zeros_like(move)
+    for k in range(max(steps)):
+        still = (k < steps[some])[:, None, None]
+        entered, stayed = ((waiting + done) @ move) * within, (waiting @ move) * before
+        done, waiting = jnp.where(still, entered, done), jnp.where(still, stayed, waiting)
+    return whole.at[some].set(done)
 
 
 def log_likelihood(  # noqa: PLR0913, PLR0917 - the parameters
@@ -409,12 +440,13 @@ def _emission(data: dict[str, Any], rate: jax.Array) -> jax.Array:
 
 
 def main() -> None:
-    """Sample 4 × (1,000 + 1,000) with NumPyro's defaults and save the draws."""
+    """Sample 4 × (1,000 + 1,000) and save the draws; from the median, as one of four random starts never came back."""
     model_file, cells_file, draws_file = sys.argv[1:]
     data = read(model_file, cells_file)
     mcmc = MCMC(
-        NUTS(model), num_warmup=1000, num_samples=1000, num_chains=4, chain_method="vectorized", progress_bar=False
-    )
+        NUTS(model, init_strategy=init_to_median), num_warmup=1000, num_samples=1000, num_chains=4,
+        chain_method="sequential", progress_bar=False,
+    )  # fmt: skip
     mcmc.run(jax.random.key(1), data)
     draws = mcmc.get_samples(group_by_chain=True)
     np.savez(draws_file, diverging=np.asarray(mcmc.get_extra_fields()["diverging"]), **draws)

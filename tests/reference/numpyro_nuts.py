@@ -1,6 +1,6 @@
 """Reference values from NumPyro's NUTS on a density that was written without the package; writes ``numpyro.json``.
 
-Run as ``.venv/bin/python tests/reference/numpyro_nuts.py`` (extra ``bench``; a minute or two). The density is that
+Run as ``.venv/bin/python tests/reference/numpyro_nuts.py`` (extra ``bench``; a quarter of an hour). The density is that
 of ``benchmarks/numpyro_model.py``, which reads the model file by itself; from the package come only the cells.
 Forecasts are made here from NumPyro's draws: the filtered state on the last day, brought forward by the same matrices
 over the rest of the running week, whole weeks, and what is left. Each value stands with its Monte Carlo standard error.
@@ -23,7 +23,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpyro_model as second  # noqa: E402
 from arviz_stats.base import array_stats  # noqa: E402
 from jax import lax  # noqa: E402
-from numpyro.infer import MCMC, NUTS  # noqa: E402
+from numpyro.infer import MCMC, NUTS, init_to_median  # noqa: E402
 from reference import reference  # noqa: E402
 
 MODEL = ROOT / "models" / "russia_azerbaijan.toml"
@@ -81,8 +81,8 @@ def main() -> None:
         np.savez(cells, **evidence.cells._asdict())
         data = second.read(str(MODEL), str(cells))
     sampler = MCMC(
-        NUTS(second.model), num_warmup=1000, num_samples=2000, num_chains=4, chain_method="vectorized",
-        progress_bar=False,
+        NUTS(second.model, init_strategy=init_to_median), num_warmup=1000, num_samples=2000, num_chains=4,
+        chain_method="sequential", progress_bar=False,
     )  # fmt: skip
     sampler.run(jax.random.key(5), data)
     draws = sampler.get_samples(group_by_chain=True)
