@@ -64,7 +64,7 @@ def _fill_tables(chain: Chain, per_year: Floats, years: float, offsets: Ints, to
 @kernel
 def _rate_gradient(
     chain: Chain, per_year: Floats, years: float, offsets: Ints, total: Floats, table: Floats, d_table: Floats,
-    d_log_per_year: Floats,
+    d_log_rate: Floats,
 ) -> None:  # fmt: skip
     """Add ∂/∂ log rate, given ∂/∂ ``table`` for the steps of one duration; `_fill_tables` gave total and table."""
     rates = chain.rate_table
@@ -77,8 +77,8 @@ def _rate_gradient(
         n = chain.sizes[rates[k, 0]]
         row = offsets[rates[k, 0]] + (rates[k, 1] * n + rates[k, 2]) * n
         stay, move = table[row + rates[k, 2]], table[row + rates[k, 3]]
-        d_log_per_year[k] += years * per_year[k] * stay * (expected[row] - d_table[row + rates[k, 2]])
-        d_log_per_year[k] += move * (d_table[row + rates[k, 3]] - expected[row])
+        d_log_rate[k] += years * per_year[k] * stay * (expected[row] - d_table[row + rates[k, 2]])
+        d_log_rate[k] += move * (d_table[row + rates[k, 3]] - expected[row])
 
 
 @kernel
