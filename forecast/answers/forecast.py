@@ -284,8 +284,9 @@ class LiveForecast(Forecast):
     def alarm(self, *, weeks: int = WEEKS, refit: Policy | None = None) -> Alarm:
         """Say whether the last ``weeks`` contradict what the model expected of them.
 
-        Which draws say so does not depend on those of the forecast; where the same was issued, it is what was issued,
-        unless ``refit`` is "always": whoever asks, there is one number.
+        Which draws say so does not depend on those of the forecast; where the same was issued, it is what was issued:
+        whoever asks, there is one number. With ``refit`` "always" it is found anew, and with "auto" if what was issued
+        could not be trusted.
 
         Raises
         ------
@@ -301,7 +302,7 @@ class LiveForecast(Forecast):
             )
             raise InputError(msg)
         said = self._issued_alarm() if refit != "always" else None
-        if said is not None and said.weeks == weeks:
+        if said is not None and said.weeks == weeks and (said.trust.trusted or refit == "never"):
             return said
         date = space.spec.model.start + dt.timedelta(days=int(days[:-weeks].sum()) - 1)
         raised: dict[Anchor, Alarm] = {}

@@ -14,6 +14,7 @@ from unattended import NEXT, NOW, lines, observe
 from year import START, run
 
 from forecast.base.errors import InputError
+from forecast.inference.trust import gate_side
 from forecast.jobs.notices import find_moves, read_notices
 from forecast.ledger.issued import Issued
 
@@ -197,6 +198,21 @@ def test_report_and_command_give_one_alarm(root: Path) -> None:
     for refit in ("auto", "never"):
         asked = strict_json(call("alarm", *weeks, "--as-of", str(NEXT), "--refit", refit, "--json", cwd=root).out)
         assert asked == issued
+
+
+def test_an_alarm_that_could_not_be_trusted_is_looked_at_again(root: Path) -> None:
+    """Unless nothing may be fitted: then it is what was issued, which says so and ends with 3."""
+    observe(root, "shot", NEXT)
+    with pytest.MonkeyPatch.context() as patch:
+        doubt = lambda *parts: dataclasses.replace(gate_side(*parts), reasons=("too few draws",))  # noqa: E731
+        patch.setattr("forecast.answers.alarm.gate_side", doubt)
+        assert run(root, NEXT).code == 0
+    issued = strict_json(call("show", "--json", cwd=root).out)["alarm"]
+    assert issued["trust"]["trusted"] is False
+    ask = ("alarm", "--weeks", str(issued["weeks"]), "--as-of", str(NEXT), "--json")
+    as_issued, anew = (call(*ask, "--refit", refit, cwd=root) for refit in ("never", "auto"))
+    assert (as_issued.code, strict_json(as_issued.out)) == (3, issued)
+    assert (anew.code, strict_json(anew.out)["trust"]["trusted"]) == (0, True)
 
 
 @pytest.mark.parametrize(("text", "told"), [("tensoin:5", "did you mean 'tension'"), ("tension:0", "above 0")])
