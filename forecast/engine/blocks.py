@@ -292,26 +292,13 @@ def pull(sizes: Ints, table: Floats, vector: Floats, buffer: Floats) -> tuple[Fl
 def _mix(table: Floats, first: int, apart: int, ways: Ints, vector: Floats, target: Floats) -> None:
     """Σ over ``ways`` of the first stage of entry first + way · apart and a part of ``vector``, to ``target``."""
     rest = target.shape[0]
-    if ways.size == 0:
-        target[:] = 0.0
-    elif ways.size % 2:
-        p = table[first + ways[0] * apart]
-        us = vector[ways[0] * rest : (ways[0] + 1) * rest]
+    target[:] = 0.0
+    for way in ways:
+        p = table[first + way * apart]
+        part = vector[way * rest : (way + 1) * rest]
         for r in range(rest):
             for b in range(BLOCK):
-                target[r, b] = p[b] * us[r, b]
-    for k in range(ways.size % 2, ways.size, 2):
-        p = table[first + ways[k] * apart]
-        q = table[first + ways[k + 1] * apart]
-        us = vector[ways[k] * rest : (ways[k] + 1) * rest]
-        vs = vector[ways[k + 1] * rest : (ways[k + 1] + 1) * rest]
-        for r in range(rest):
-            if k == 0:
-                for b in range(BLOCK):
-                    target[r, b] = p[b] * us[r, b] + q[b] * vs[r, b]
-            else:
-                for b in range(BLOCK):
-                    target[r, b] += p[b] * us[r, b] + q[b] * vs[r, b]
+                target[r, b] += p[b] * part[r, b]
 
 
 @kernel

@@ -19,6 +19,7 @@ _OPTIONS: dict[str, Any] = {
     "cache": True,
     "error_model": "numpy",
     "nogil": True,
+    "no_cfunc_wrapper": True,  # nobody calls a kernel from C: those that are called by address have entries
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 # numba keeps a compiled function until its own file changes, and a kernel calls kernels of other files: what is kept is
